@@ -1,0 +1,178 @@
+package wrap
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+
+	"github.com/zishang520/engine.io-go-parser/packet"
+	"github.com/zishang520/engine.io-go-parser/parser"
+	"github.com/zishang520/engine.io/v2/engine"
+	"github.com/zishang520/engine.io/v2/transports"
+	"github.com/zishang520/engine.io/v2/types"
+)
+
+// maxRecord is the longest packet that the host finds in a long-polling payload:
+// it reads by bufio.Scanner with the default buffer, whose error it drops
+// (engine.io-go-parser parser-v4.go:128).
+const maxRecord = 64<<10 - 1
+
+// checkBody returns the request to serve in place of a POST whose payload the
+// host would lose or not survive, and what to do before the client is told "ok".
+// If ok is false the request has been answered.
+func (h *handler) checkBody(w http.ResponseWriter, r *http.Request) (_ *http.Request, late func(), ok bool) {
+	if r.Method != http.MethodPost || r.Body == nil || r.Body == http.NoBody {
+		return r, nil, true
+	}
+	binary := r.Header.Get("Content-Type") == "application/octet-stream"
+	if !binary && r.ContentLength >= 0 && r.ContentLength <= maxRecord {
+		return r, nil, true
+	}
+	var s engine.Socket
+	if h.engine != nil {
+		query := r.URL.Query()["sid"]
+		if s, ok = h.engine.Clients().Load(query[len(query)-1]); !ok {
+			return r, nil, true // the engine refuses it and reads no body
+		}
+	}
+	if r.ContentLength > h.maxBody {
+		return r, nil, true // so it does here
+	}
+
+	var body bytes.Buffer
+	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody)); err != nil {
+		status := http.StatusBadRequest
+		if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
+			status = http.StatusRequestEntityTooLarge
+		}
+		http.Error(w, http.StatusText(status), status)
+		return nil, nil, false
+	}
+	payload := body.Bytes()
+
+	// The engine judges a request whose packets it cannot read by one without
+	// meaning; the packets follow if it accepts.
+	version := protocol(s, r)
+	switch {
+	case binary:
+		packets, err := decodeBinary(payload)
+		if err != nil || version != 3 || s == nil {
+			// The host leaves a binary POST of Engine.IO 4 without an answer
+			// (transports/polling.go:145).
+			http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+			return nil, nil, false
+		}
+		return withBody(r, []byte("\x00\x01\xff6")), func() { deliver(s, packets) }, true
+	case version == 4 && longestRecord(payload) > maxRecord:
+		if s == nil || s.Transport().Name() != transports.POLLING || r.URL.Query().Has("j") {
+			http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
+			return nil, nil, false
+		}
+		packets, err := decodeText(payload)
+		if err != nil {
+			http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+			return nil, nil, false
+		}
+		return withBody(r, []byte("6")), func() { deliver(s, packets) }, true
+	}
+	return withBody(r, payload), nil, true
+}
+
+// protocol returns the Engine.IO version of the session.
+func protocol(s engine.Socket, r *http.Request) int {
+	if s != nil {
+		return s.Protocol()
+	}
+	if eio := r.URL.Query()["EIO"]; len(eio) > 0 && eio[len(eio)-1] == "4" {
+		return 4
+	}
+	return 3
+}
+
+// withBody returns a copy of r with another body.
+func withBody(r *http.Request, body []byte) *http.Request {
+	c := new(http.Request)
+	*c = *r
+	c.Body = io.NopCloser(bytes.NewReader(body))
+	c.ContentLength = int64(len(body))
+	c.TransferEncoding = nil
+	return c
+}
+
+// longestRecord returns the length of the longest packet of an Engine.IO 4
+// payload.
+func longestRecord(payload []byte) int {
+	longest := 0
+	for len(payload) > longest {
+		i := bytes.IndexByte(payload, parser.SEPARATOR)
+		if i < 0 {
+			return max(longest, len(payload))
+		}
+		longest = max(longest, i)
+		payload = payload[i+1:]
+	}
+	return longest
+}
+
+// decodeText reads an Engine.IO 4 payload, without the host's bound on a packet.
+func decodeText(payload []byte) (packets []*packet.Packet, err error) {
+	for record := range bytes.SplitSeq(payload, []byte{parser.SEPARATOR}) {
+		p, err := parser.Parserv4().DecodePacket(types.NewStringBuffer(record))
+		if err != nil {
+			return nil, err
+		}
+		packets = append(packets, p)
+	}
+	return packets, nil
+}
+
+var errPayload = errors.New("wrap: malformed binary payload")
+
+// decodeBinary reads a binary payload of Engine.IO 3. A packet is a byte 0 (text)
+// or 1, the digits of its length as bytes 0 to 9, 0xFF, and that many bytes. The
+// host takes a length at its word: a negative one panics, a large one loops for
+// years, and it reads the bytes of a text as if they were encoded twice
+// (engine.io-go-parser parser-v3.go:357).
+func decodeBinary(payload []byte) (packets []*packet.Packet, err error) {
+	for p := payload; len(p) > 0; {
+		end := bytes.IndexByte(p, 0xFF)
+		if end < 2 || end > 10 || p[0] > 1 {
+			return nil, errPayload
+		}
+		text, n := p[0] == 0, 0
+		for _, d := range p[1:end] {
+			if d > 9 {
+				return nil, errPayload
+			}
+			n = n*10 + int(d)
+		}
+		if p = p[end+1:]; n > len(p) {
+			return nil, errPayload
+		}
+		data := types.NewBytesBuffer(p[:n])
+		if text {
+			data = types.NewStringBuffer(p[:n])
+		}
+		decoded, err := parser.Parserv3().DecodePacket(data)
+		if err != nil {
+			return nil, err
+		}
+		packets = append(packets, decoded)
+		p = p[n:]
+	}
+	return packets, nil
+}
+
+// deliver hands packets to the session, as the host does with those that it
+// reads itself (transports/polling.go:196).
+func deliver(s engine.Socket, packets []*packet.Packet) {
+	t := s.Transport()
+	for _, p := range packets {
+		if p.Type == packet.CLOSE {
+			t.OnClose()
+			return
+		}
+		t.OnPacket(p)
+	}
+}

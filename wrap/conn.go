@@ -1,0 +1,148 @@
+package wrap
+
+import (
+	"bytes"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+)
+
+// maxAhead bounds what a conn reads ahead while a middleware runs.
+const maxAhead = 4 << 10
+
+// conn is a hijacked connection with three repairs.
+//
+// Gate: nothing is read before the host's handshake handler has returned.
+// v2.5.0 starts its reader before it listens (transports/websocket.go:44,
+// engine/base-server.go:313): a CONNECT that comes at once is lost, and a PONG
+// finds no ping timer and ends the process (engine/socket.go:221).
+//
+// Head: the headers of the middleware chain are put into the 101 response,
+// which the host's upgrader writes itself, in one piece, as the first write.
+//
+// Watch: while a connection middleware runs on the reader of this connection,
+// nobody would notice that the client has gone; a watch reads ahead meanwhile.
+type conn struct {
+	net.Conn
+	gate <-chan struct{}
+	head http.Header // nil once written
+
+	mu       sync.Mutex
+	idle     sync.Cond // signaled when watching turns false
+	reading  bool      // the reader is in Conn.Read
+	watching bool      // a watch is in Conn.Read
+	ahead    []byte    // read by a watch, not yet by the reader
+	err      error     // what a watch ran into
+}
+
+func newConn(c net.Conn, gate <-chan struct{}, head http.Header) *conn {
+	g := &conn{Conn: c, gate: gate, head: head}
+	g.idle.L = &g.mu
+	return g
+}
+
+// Write implements net.Conn. The first one is the upgrader's response
+// (gorilla/websocket server.go:230); there is no concurrent one before.
+func (c *conn) Write(p []byte) (int, error) {
+	head := c.head
+	if head == nil {
+		return c.Conn.Write(p)
+	}
+	c.head = nil
+	const end = "\r\n\r\n"
+	if !bytes.HasPrefix(p, []byte("HTTP/1.1 101 ")) || !bytes.HasSuffix(p, []byte(end)) || len(head) == 0 {
+		return c.Conn.Write(p)
+	}
+	var b bytes.Buffer
+	b.Write(p[:len(p)-2])
+	_ = head.Write(&b) // a buffer does not fail; it drops bad names and line breaks
+	b.WriteString("\r\n")
+	if _, err := c.Conn.Write(b.Bytes()); err != nil {
+		return 0, err
+	}
+	return len(p), nil
+}
+
+// Read implements net.Conn.
+func (c *conn) Read(p []byte) (int, error) {
+	<-c.gate
+	c.mu.Lock()
+	c.interrupt()
+	if len(c.ahead) > 0 {
+		n := copy(p, c.ahead)
+		if c.ahead = c.ahead[n:]; len(c.ahead) == 0 {
+			c.ahead = nil
+		}
+		c.mu.Unlock()
+		return n, nil
+	}
+	if c.err != nil {
+		defer c.mu.Unlock()
+		return 0, c.err
+	}
+	c.reading = true
+	c.mu.Unlock()
+
+	n, err := c.Conn.Read(p)
+
+	c.mu.Lock()
+	c.reading = false
+	c.mu.Unlock()
+	return n, err
+}
+
+// interrupt ends a running watch and waits for it. c.mu is held.
+func (c *conn) interrupt() {
+	if !c.watching {
+		return
+	}
+	_ = c.SetReadDeadline(time.Unix(1, 0))
+	for c.watching {
+		c.idle.Wait()
+	}
+	_ = c.SetReadDeadline(time.Time{})
+}
+
+// watch calls lost, once at the most, if the connection breaks before stop is
+// called. It does nothing while the reader itself is reading: the host notices
+// then. net/http watches requests in the same way (net/http server.go,
+// connReader.startBackgroundRead).
+func (c *conn) watch(lost func(error)) (stop func()) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.reading || c.watching || c.err != nil || len(c.ahead) >= maxAhead {
+		return func() {}
+	}
+	c.watching = true
+	go c.readAhead(lost)
+	return func() {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.interrupt()
+	}
+}
+
+func (c *conn) readAhead(lost func(error)) {
+	buf := make([]byte, maxAhead)
+	for {
+		n, err := c.Conn.Read(buf)
+		c.mu.Lock()
+		c.ahead = append(c.ahead, buf[:n]...)
+		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
+			err = nil // stopped
+			n = 0
+		}
+		c.err = err
+		if more := n > 0 && err == nil && len(c.ahead) < maxAhead; !more {
+			c.watching = false
+			c.idle.Broadcast()
+			c.mu.Unlock()
+			if err != nil {
+				lost(err)
+			}
+			return
+		}
+		c.mu.Unlock()
+	}
+}

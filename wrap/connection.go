@@ -1,0 +1,212 @@
+package wrap
+
+import (
+	"errors"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sioware/sioware/internal/sidecar"
+	"github.com/zishang520/engine.io-go-parser/packet"
+	"github.com/zishang520/engine.io/v2/types"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Bounds on one connection.
+const (
+	// maxRefusals is how many CONNECTs of a connection may be refused. The host
+	// has no bound: 42,000 middleware runs in 2 s were seen.
+	maxRefusals = 32
+	// maxPending is how many namespaces a connection may be joining at a time.
+	maxPending = 32
+)
+
+var (
+	errRefusals = errors.New("wrap: too many refused CONNECT packets on one connection")
+	errPending  = errors.New("wrap: CONNECT while another one of this connection is pending")
+)
+
+// connections holds what this package keeps beside an Engine.IO connection.
+var connections sidecar.Map[socket.Client, connection]
+
+// connection belongs to one Engine.IO connection, and must not refer to its
+// client, nor to the engine's socket, whose listeners lead to the client.
+type connection struct {
+	mu      sync.Mutex
+	reason  string               // why it was closed
+	open    map[*state]struct{}  // sockets whose context has not ended
+	pending map[string]admission // by namespace: not yet connected nor refused
+	refused int
+
+	// unresolved counts the sockets that we have admitted and whose fate lies
+	// with later middlewares.
+	unresolved atomic.Int32
+}
+
+// admission is a socket on its way through the middlewares of a namespace.
+type admission struct {
+	st       *state
+	admitted bool // by ours; what follows may be foreign
+}
+
+// connectionOf returns what belongs to the connection of s. It listens on the
+// connection once, however many sockets come and go (host.md: each listener
+// stays until the connection closes).
+func connectionOf(s *socket.Socket) *connection {
+	client := s.Client()
+	if c := connections.Load(client); c != nil {
+		return c
+	}
+	c := &connection{open: make(map[*state]struct{}), pending: make(map[string]admission)}
+	c, stored := connections.LoadOrStore(client, c)
+	if stored {
+		_ = s.Conn().On("close", func(args ...any) { c.close(reason(args)) })
+		_ = s.Conn().On("packetCreate", c.outgoing)
+	}
+	return c
+}
+
+// add makes st end with the connection.
+func (c *connection) add(st *state) {
+	c.mu.Lock()
+	closed := c.reason
+	if closed == "" {
+		c.open[st] = struct{}{}
+	}
+	c.mu.Unlock()
+	if closed != "" {
+		st.end(&Disconnected{closed})
+	}
+}
+
+// remove forgets st.
+func (c *connection) remove(st *state) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.open, st)
+	for nsp, a := range c.pending {
+		if a.st == st {
+			c.settle(nsp, a)
+		}
+	}
+}
+
+// settle removes a pending admission. c.mu is held.
+func (c *connection) settle(nsp string, a admission) {
+	delete(c.pending, nsp)
+	if a.admitted {
+		c.unresolved.Add(-1)
+	}
+}
+
+// close ends what is still open. The host's own listener came first: sockets
+// that it disconnects have their reason already.
+func (c *connection) close(reason string) {
+	c.mu.Lock()
+	c.reason = reason
+	open := make([]*state, 0, len(c.open))
+	for st := range c.open {
+		open = append(open, st)
+	}
+	c.mu.Unlock()
+	for _, st := range open {
+		st.end(&Disconnected{reason})
+	}
+}
+
+// enter is called before a middleware of ours runs for st. An error means that
+// the connection is to be closed.
+func (c *connection) enter(nsp string, st *state) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.pending[nsp]
+	switch {
+	case ok && a.st != st:
+		// The host would admit both: 100 CONNECTs while a middleware waits make
+		// 100 sockets of one client in one namespace.
+		return errPending
+	case !ok && len(c.pending) >= maxPending:
+		return errPending
+	case c.refused >= maxRefusals:
+		return errRefusals
+	}
+	if a.admitted {
+		c.unresolved.Add(-1)
+	}
+	c.pending[nsp] = admission{st: st}
+	return nil
+}
+
+// leave is called when a middleware of ours has decided about st.
+func (c *connection) leave(nsp string, st *state, admitted bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	a, ok := c.pending[nsp]
+	if !ok || a.st != st {
+		return // closed meanwhile
+	}
+	if !admitted {
+		c.settle(nsp, a)
+		c.refused++
+		return
+	}
+	c.pending[nsp] = admission{st, true}
+	c.unresolved.Add(1)
+}
+
+// connected is called when the host has connected st.
+func (c *connection) connected(nsp string, st *state) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if a, ok := c.pending[nsp]; ok && a.st == st {
+		c.settle(nsp, a)
+	}
+}
+
+// outgoing sees each packet that the server sends on this connection. A
+// CONNECT_ERROR tells that a middleware after ours, which we do not run, has
+// refused a socket: the host has no event for it.
+func (c *connection) outgoing(args ...any) {
+	if c.unresolved.Load() == 0 || len(args) == 0 {
+		return
+	}
+	p, ok := args[0].(*packet.Packet)
+	if !ok || p.Type != packet.MESSAGE {
+		return
+	}
+	text, ok := p.Data.(*types.StringBuffer)
+	if !ok {
+		c.unreadable()
+		return
+	}
+	b := text.Bytes()
+	if len(b) == 0 || b[0] != '4' {
+		return
+	}
+	nsp := "/"
+	if len(b) > 1 && b[1] == '/' {
+		nsp, _, _ = strings.Cut(string(b[1:]), ",")
+	}
+	c.mu.Lock()
+	a, ok := c.pending[nsp]
+	if ok && a.admitted {
+		c.refused++
+	}
+	c.mu.Unlock()
+	if ok && a.admitted {
+		a.st.end(&refusedCause{Disconnected{reasonRefused}, nil})
+	}
+}
+
+// unreadable gives the pending admissions up: with a parser that is not text
+// (or a binary attachment in between) a refusal by others cannot be seen, and
+// must not make the client's next attempt look like a second one at a time.
+func (c *connection) unreadable() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for nsp, a := range c.pending {
+		if a.admitted {
+			c.settle(nsp, a)
+		}
+	}
+}

@@ -1,0 +1,140 @@
+package wrap
+
+import (
+	"net/http"
+	"slices"
+
+	"github.com/gorilla/websocket"
+	"github.com/zishang520/engine.io/v2/engine"
+	"github.com/zishang520/engine.io/v2/types"
+)
+
+// Engine runs mws, the first outermost, on the Engine.IO handshake, for servers
+// that are mounted without [Handler]:
+//
+//	io.ServeHandler(nil)
+//	io.Engine().Use(wrap.Engine(secureHeaders, sessions)) // before serving
+//
+// It means the same as Handler, except where the engine lets no one in between:
+// a middleware that counts or compresses the body sees none, what records a
+// status sees 200 or 101 although the engine may refuse the request afterwards
+// (by AllowRequest, or for its protocol version), and the host's own faults that
+// Handler mends stay. A session that the chain gives up after next is refused
+// when it sends its first CONNECT, if a [Func] guards the namespace.
+func Engine(mws ...Middleware) engine.Middleware {
+	h := chain(mws)
+	return func(ctx *types.HttpContext, next func(error)) {
+		repair(ctx)
+		if !isHandshake(ctx) {
+			next(nil)
+			return
+		}
+		serveEngine(h, ctx, next)
+	}
+}
+
+// Every is [Engine] for every request: handshakes, polls, posts, upgrades and
+// the rest, such as the OPTIONS of a CORS preflight. It is for what each response
+// needs; the chain of a poll lasts as long as the poll.
+func Every(mws ...Middleware) engine.Middleware {
+	h := chain(mws)
+	return func(ctx *types.HttpContext, next func(error)) {
+		repair(ctx)
+		serveEngine(h, ctx, next)
+	}
+}
+
+// repair mends the headers that were set around the engine. The host copies
+// them and then writes the first value of each (types/http-context.go:118): one
+// without values ends the process, and of a list the rest is lost.
+func repair(ctx *types.HttpContext) {
+	upgrade := websocket.IsWebSocketUpgrade(ctx.Request())
+	for k, vs := range ctx.ResponseHeaders.All() {
+		if len(vs) == 0 || (len(vs) > 1 && !upgrade && slices.Equal(ctx.Response().Header()[k], vs)) {
+			ctx.ResponseHeaders.Remove(k)
+		}
+	}
+}
+
+// serveEngine runs the chain for a request that the engine holds.
+func serveEngine(h http.Handler, ctx *types.HttpContext, next func(error)) {
+	x, r := start(ctx.Request())
+	rec := &recorder{header: make(http.Header), x: x, whole: true}
+	want := int32(http.StatusOK)
+	if websocket.IsWebSocketUpgrade(r) {
+		want = http.StatusSwitchingProtocols
+	}
+	x.next = func(w http.ResponseWriter, r *http.Request) {
+		// The engine answers by itself: late headers must come out now.
+		w.WriteHeader(int(want))
+		if want == http.StatusSwitchingProtocols {
+			ctx.ResponseHeaders.With(upgradeHeader(w.Header(), rec.header))
+		} else {
+			for _, k := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding"} {
+				w.Header().Del(k) // of a body that does not go through the chain
+			}
+			commit(ctx, w.Header(), rec.header)
+		}
+		replace(ctx, withMark(r, x.mark))
+		next(nil)
+		if want == http.StatusOK {
+			// The answer is written on another goroutine: what the chain does after
+			// next comes after it.
+			<-ctx.Done()
+		}
+	}
+	ok := false
+	defer func() {
+		if !ok && ctx.Websocket != nil {
+			_ = ctx.Websocket.Close()
+		}
+	}()
+	called := x.run(h, rec, r)
+
+	status := x.status.Load()
+	ok = !called || status == 0 || status == want
+	switch {
+	case !ok:
+		x.revoke()
+	case called:
+	case x.ctx.Err() != nil:
+		ctx.Flush() // nobody is there; HandleRequest waits for this
+	case status == 0:
+		ctx.ResponseHeaders.Set("Content-Type", "text/plain; charset=utf-8")
+		ctx.SetStatusCode(http.StatusInternalServerError)
+		_, _ = ctx.Write([]byte(http.StatusText(http.StatusInternalServerError)))
+	default:
+		commit(ctx, rec.header)
+		ctx.SetStatusCode(int(status))
+		_, _ = ctx.Write(rec.body.Bytes())
+	}
+}
+
+// commit puts the headers of a chain where the engine does not cut lists.
+func commit(ctx *types.HttpContext, hs ...http.Header) {
+	out := ctx.Response().Header()
+	for _, h := range hs {
+		for k, vs := range h {
+			if len(vs) == 0 {
+				continue
+			}
+			if own, ok := ctx.ResponseHeaders.Gets(k); ok {
+				merge(out, http.Header{k: own})
+				ctx.ResponseHeaders.Remove(k)
+			}
+			merge(out, http.Header{k: vs})
+		}
+	}
+}
+
+// replace makes r the engine's request. This is the engine's own goroutine, and
+// so far it shares the request with no other.
+func replace(ctx *types.HttpContext, r *http.Request) {
+	held := ctx.Request()
+	query := held.URL.RawQuery
+	*held = *r
+	ctx.Headers().Replace(held.Header)
+	if held.URL.RawQuery != query {
+		ctx.Query().Replace(held.URL.Query())
+	}
+}

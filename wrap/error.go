@@ -1,0 +1,202 @@
+package wrap
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Error is a refusal: what the client may know, and what only the log may.
+//
+// The client receives Code, Message, RetryAfter and Data as the data of its
+// connect_error (or of the ack of a refused event):
+//
+//	{code, message, retryable, retryAfterMs?, ...Data}
+//
+// Err never leaves the server. Error values are read only once returned, so one
+// value may serve many clients.
+type Error struct {
+	// Code is the stable, machine-readable name of the refusal, such as
+	// "forbidden" or "rate_limited". Empty means "internal".
+	Code string
+
+	// Message is the fixed text for people. Empty means a text that goes with
+	// Code.
+	Message string
+
+	// Data holds further keys for the client. The keys code, message, retryable
+	// and retryAfterMs are ours and are skipped; so is a value that cannot be
+	// marshaled to JSON.
+	Data map[string]any
+
+	// RetryAfter is how long the client should wait before it tries again; zero
+	// means that nothing is known. A positive value makes the refusal retryable,
+	// as the codes rate_limited, too_many_connections, unavailable, http_429,
+	// http_502, http_503 and http_504 are by themselves.
+	RetryAfter time.Duration
+
+	// Err is the cause, for the log alone.
+	Err error
+}
+
+// Codes that this package itself sends. The other packages add theirs.
+const (
+	codeForbidden   = "forbidden"
+	codeInternal    = "internal"
+	codeOrigin      = "origin_denied"
+	codeUnavailable = "unavailable"
+)
+
+// texts are the default messages. A client must branch on codes, not on these.
+var texts = map[string]string{
+	"token_missing":        "Authentication required",
+	"token_invalid":        "Token invalid",
+	"token_expired":        "Token expired",
+	"token_revoked":        "Token revoked",
+	"user_disabled":        "User disabled",
+	codeForbidden:          "Forbidden",
+	"rate_limited":         "Too many requests",
+	"too_many_connections": "Too many connections",
+	"session_missing":      "Session required",
+	"session_expired":      "Session expired",
+	codeOrigin:             "Origin denied",
+	"replaced":             "Signed in elsewhere",
+	codeUnavailable:        "Service unavailable",
+	codeInternal:           "Internal error",
+}
+
+// retryable are the codes worth another try without being told when.
+var retryable = map[string]bool{
+	"rate_limited": true, "too_many_connections": true, codeUnavailable: true,
+	"http_429": true, "http_502": true, "http_503": true, "http_504": true,
+}
+
+// Error returns the text for the log: the code, the message and the cause.
+func (e *Error) Error() string {
+	s := e.code() + ": " + e.message()
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+func (e *Error) code() string {
+	if e.Code == "" {
+		return codeInternal
+	}
+	return e.Code
+}
+
+func (e *Error) message() string {
+	if e.Message != "" {
+		return e.Message
+	}
+	code := e.code()
+	if text, ok := texts[code]; ok {
+		return text
+	}
+	if status, err := strconv.Atoi(strings.TrimPrefix(code, "http_")); err == nil {
+		if text := http.StatusText(status); text != "" {
+			return text
+		}
+	}
+	return "Refused"
+}
+
+// client returns what the client is told, as plain JSON values: the host drops
+// the whole payload of a packet that it cannot marshal, and an official client
+// throws on the bare packet that is left (socket.io-go-parser encoder.go:81).
+func (e *Error) client() map[string]any {
+	data := make(map[string]any, len(e.Data)+4)
+	for k, v := range e.Data {
+		if v, err := plain(v); err == nil {
+			data[k] = v
+		}
+	}
+	code := e.code()
+	data["code"] = code
+	data["message"] = e.message()
+	data["retryable"] = e.RetryAfter > 0 || retryable[code]
+	delete(data, "retryAfterMs")
+	if e.RetryAfter > 0 {
+		// Rounded up: a client that comes back a moment early is refused again.
+		data["retryAfterMs"] = int64((e.RetryAfter + time.Millisecond - 1) / time.Millisecond)
+	}
+	return data
+}
+
+// extended returns the refusal in the host's form.
+func (e *Error) extended() *socket.ExtendedError {
+	return socket.NewExtendedError(e.message(), e.client())
+}
+
+// plain copies v by way of JSON, so that what the host marshals later, on
+// another goroutine, can neither fail nor change.
+func plain(v any) (out any, err error) {
+	switch v.(type) {
+	case nil, bool, string, int, int64:
+		return v, nil
+	}
+	defer func() {
+		if p := recover(); p != nil { // a MarshalJSON method of the application
+			err = fmt.Errorf("wrap: marshal: panic: %v", p)
+		}
+	}()
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(b))
+	d.UseNumber() // large integers keep their digits
+	return out, d.Decode(&out)
+}
+
+// asError maps what a middleware returned to a refusal. A typed nil pointer is
+// a fault of the middleware, not an admission.
+func asError(err error) *Error {
+	var e *Error
+	if errors.As(err, &e) {
+		if e == nil {
+			return &Error{Err: errors.New("wrap: middleware returned a nil *Error")}
+		}
+		return e
+	}
+	if errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled) {
+		return &Error{Code: codeUnavailable, Err: err}
+	}
+	return &Error{Code: codeInternal, Err: err}
+}
+
+// refuse answers an HTTP request with e: its client data as a JSON object, and
+// Retry-After (RFC 9110, section 10.2.3). Under Namespace, where no HTTP client
+// listens, e itself becomes the connect_error.
+func refuse(w http.ResponseWriter, r *http.Request, status int, e *Error) {
+	if rec, ok := r.Context().Value(recorderKey{}).(*recorder); ok {
+		rec.refusal.Store(e)
+		w.WriteHeader(status)
+		return
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+	}
+	body, err := json.Marshal(e.client())
+	if err != nil { // cannot happen: client returns plain values
+		body = []byte(`{}`)
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}

@@ -1,0 +1,5 @@
+package wrap
+
+import "math"
+
+const noCompression = math.MaxInt

@@ -1,0 +1,128 @@
+package wrap
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// maxMessage bounds the body of a refusal that becomes a connect_error message.
+const maxMessage = 256
+
+// Namespace runs mws, the first outermost, when a socket joins a namespace, on a
+// copy of its handshake request. A chain that calls next admits the socket; what
+// it puts into the request and its context is in [Request] and [Context] of that
+// socket. One that answers instead refuses it:
+//
+//	connect_error {message, data: {code: "http_401", status: 401, message, retryable, retryAfterMs?}}
+//
+// The message is the body if that is a short text/plain one, else the text of
+// the status; Retry-After becomes retryAfterMs. A chain that does neither is
+// refused with http_500, a panic with internal, and all that [Func] says about
+// deadlines, panics and clients that leave holds here too.
+//
+// The handshake has been answered long since: response headers reach nobody, so
+// a middleware that sets a cookie belongs into [Handler] or [Engine].
+func Namespace(mws ...Middleware) socket.NamespaceMiddleware {
+	h := chain(mws)
+	return Func(func(ctx context.Context, s *socket.Socket) error {
+		st := stateOf(s)
+		x, r := start(Request(s).Clone(ctx))
+		rec := &recorder{header: make(http.Header), x: x}
+		var passed *http.Request
+		x.next = func(w http.ResponseWriter, r *http.Request) {
+			passed = r
+			// What the chain says after this is to be 200 too, as it would be over
+			// long-polling; a timeout handler may have another opinion.
+			w.WriteHeader(http.StatusOK)
+		}
+		r = r.WithContext(context.WithValue(r.Context(), recorderKey{}, rec))
+		x.run(h, rec, r)
+		if status := x.status.Load(); passed == nil || (status != 0 && status != http.StatusOK) {
+			return rec.refused()
+		}
+		st.adopt(passed)
+		return nil
+	})
+}
+
+// recorderKey finds the recorder in the context of a chain that has no client.
+type recorderKey struct{}
+
+// recorder is the ResponseWriter of a chain that has no client.
+type recorder struct {
+	x       *exchange
+	header  http.Header
+	body    bytes.Buffer
+	whole   bool // keep more of the body than a message
+	refusal atomic.Pointer[Error] // of our own middlewares
+}
+
+func (rec *recorder) exchange() *exchange { return rec.x }
+
+func (rec *recorder) Header() http.Header { return rec.header }
+
+func (rec *recorder) WriteHeader(status int) {
+	if status < 100 || status > 199 {
+		rec.x.status.CompareAndSwap(0, int32(status))
+	}
+}
+
+func (rec *recorder) Write(p []byte) (int, error) {
+	rec.WriteHeader(http.StatusOK)
+	keep := len(p)
+	if !rec.whole {
+		keep = min(keep, max(0, maxMessage+1-rec.body.Len()))
+	}
+	rec.body.Write(p[:keep])
+	return len(p), nil
+}
+
+// Flush implements http.Flusher.
+func (rec *recorder) Flush() { rec.WriteHeader(http.StatusOK) }
+
+// refused returns the refusal that was recorded.
+func (rec *recorder) refused() *Error {
+	if e := rec.refusal.Load(); e != nil {
+		return e
+	}
+	status := int(rec.x.status.Load())
+	if status == 0 {
+		status = http.StatusInternalServerError
+	}
+	e := &Error{
+		Code:       fmt.Sprintf("http_%d", status),
+		Data:       map[string]any{"status": status},
+		RetryAfter: retryAfter(rec.header.Get("Retry-After"), time.Now()),
+		Err:        errors.New("wrap: refused by HTTP middleware"),
+	}
+	text := strings.TrimSpace(rec.body.String())
+	ct := rec.header.Get("Content-Type")
+	if text != "" && rec.body.Len() <= maxMessage && (ct == "" || strings.HasPrefix(ct, "text/plain")) {
+		e.Message = text
+	}
+	return e
+}
+
+// retryAfter reads a Retry-After header: seconds or a date (RFC 9110, section
+// 10.2.3). What it cannot read, or is past, is zero.
+func retryAfter(v string, now time.Time) time.Duration {
+	if v == "" {
+		return 0
+	}
+	if n, err := strconv.ParseUint(v, 10, 31); err == nil {
+		return time.Duration(n) * time.Second
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		return max(0, t.Sub(now))
+	}
+	return 0
+}

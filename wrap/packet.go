@@ -1,0 +1,88 @@
+package wrap
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/zishang520/socket.io-go-parser/v2/parser"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Event is an event that a client has sent.
+type Event struct {
+	// Name is the event's name. It may be changed, though not to a name that the
+	// protocol reserves.
+	Name string
+
+	// Args are the arguments without the ack: JSON values, and *types.BytesBuffer
+	// for binary. They may be changed in place or replaced; their number may not.
+	Args []any
+
+	// Ack answers the event, if the client asked for an answer, else it is nil. It
+	// may be called by the middleware, or replaced to see the handler's answer. The
+	// host sends the first answer and ignores its error argument.
+	Ack socket.Ack
+}
+
+// Packet makes a connection middleware that installs f as a packet middleware on
+// every socket that joins. f sees each event before its handlers do: nil lets it
+// pass, changed or not; an error keeps it from them. The host would tell the
+// client nothing of that. Here its ack, if it asked for one, is answered with
+// one argument, the client data of the [Error]:
+//
+//	{code, message, retryable, retryAfterMs?, ...Data}
+//
+// and the socket's "error" event gets the error, as in Node. Errors that are no
+// *Error, and panics, become code internal.
+//
+// ctx is [Context] of the socket; it has no deadline. f may run concurrently and
+// out of order, also for one socket, since the host dispatches each packet on a
+// goroutine of its own: what it shares must be locked. Handlers added by OnAny
+// see an event before f does.
+func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socket.NamespaceMiddleware {
+	return Func(func(_ context.Context, s *socket.Socket) error {
+		st := stateOf(s)
+		s.Use(func(ev []any, next func(error)) {
+			if err := dispatch(st, s, ev, f); err != nil {
+				next(err)
+				return
+			}
+			next(nil)
+		})
+		return nil
+	})
+}
+
+// dispatch runs f for ev, the host's form of an event: the name, the arguments
+// and perhaps the ack. It returns nil or an *Error.
+func dispatch(st *state, s *socket.Socket, ev []any, f func(context.Context, *socket.Socket, *Event) error) error {
+	name, _ := ev[0].(string)
+	p := Event{Name: name, Args: ev[1:]}
+	ack, answer := ev[len(ev)-1].(socket.Ack)
+	if answer {
+		p.Args, p.Ack = ev[1:len(ev)-1:len(ev)-1], ack
+	}
+	n := len(p.Args)
+	err := call(func() error { return f(st.context(), s, &p) })
+	switch {
+	case err != nil:
+	case len(p.Args) != n:
+		err = fmt.Errorf("wrap: packet middleware changed the number of arguments from %d to %d", n, len(p.Args))
+	case p.Name != name && (p.Name == "" || parser.RESERVED_EVENTS.Has(p.Name)):
+		err = fmt.Errorf("wrap: packet middleware renamed an event to %q", p.Name)
+	}
+	if err == nil {
+		ev[0] = p.Name
+		copy(ev[1:], p.Args)
+		if answer && p.Ack != nil {
+			ev[len(ev)-1] = p.Ack
+		}
+		return nil
+	}
+	e := asError(err)
+	report(s, e)
+	if answer {
+		ack([]any{e.client()}, nil)
+	}
+	return e
+}

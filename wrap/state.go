@@ -1,0 +1,143 @@
+package wrap
+
+import (
+	"context"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sioware/sioware/internal/sidecar"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Bounds on the events of a socket that wait for its "connection" handlers.
+const (
+	maxWaiting = 1024
+	maxWait    = 10 * time.Second
+)
+
+// states holds what this package keeps beside a socket.
+var states sidecar.Map[socket.Socket, state]
+
+// state belongs to one socket, and must not refer to it.
+type state struct {
+	conn *connection
+
+	mu      sync.Mutex
+	ctx     context.Context
+	request *http.Request // the host's; a copy of our own once own is set
+	own     bool
+	passed  []*useAll
+
+	cancel  context.CancelCauseFunc
+	wrapped atomic.Bool // has passed Namespace
+	held    atomic.Bool // its events pass hold
+
+	ready   chan struct{} // closed when the "connection" handlers have returned
+	once    sync.Once     // closes ready
+	waiting atomic.Int32  // events in hold
+}
+
+// stateOf returns the state of s, made at the first call.
+func stateOf(s *socket.Socket) *state {
+	if st := states.Load(s); st != nil {
+		return st
+	}
+	st := &state{conn: connectionOf(s), request: s.Request().Request(), ready: make(chan struct{})}
+	// The request's own context was canceled when its handler returned.
+	st.ctx, st.cancel = context.WithCancelCause(context.WithoutCancel(st.request.Context()))
+	st, stored := states.LoadOrStore(s, st)
+	if !stored {
+		return st
+	}
+	// A rejected socket never emits this, and a connected one may emit it twice
+	// or never (socket/socket.go:663 tests and sets without a lock, and a socket
+	// stored after its transport closed is forgotten): the connection stands in.
+	_ = s.On("disconnect", func(args ...any) { st.end(&Disconnected{reason(args)}) })
+	st.conn.add(st)
+	if s.Conn().ReadyState() != "open" { // closed before we could listen
+		st.end(&Disconnected{"transport close"})
+	}
+	return st
+}
+
+// reason reads the first argument of the host's closing events.
+func reason(args []any) string {
+	if len(args) > 0 {
+		if r, ok := args[0].(string); ok {
+			return r
+		}
+	}
+	return "unknown"
+}
+
+func (st *state) context() context.Context {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.ctx
+}
+
+// end ends the context. The first cause stays.
+func (st *state) end(cause error) {
+	st.cancel(cause)
+	st.conn.remove(st)
+}
+
+func (st *state) ended() bool { return st.context().Err() != nil }
+
+func (st *state) httpRequest() *http.Request {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if !st.own {
+		st.request = st.request.Clone(st.ctx)
+		st.request.Body = http.NoBody
+		st.own = true
+	}
+	return st.request
+}
+
+// adopt makes r, which a Namespace chain passed on, the request of the socket,
+// and its context's values those of the socket.
+func (st *state) adopt(r *http.Request) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.ctx = layered{st.ctx, context.WithoutCancel(r.Context())}
+	st.request, st.own = r.WithContext(st.ctx), true
+	st.wrapped.Store(true)
+}
+
+func (st *state) pass(u *useAll) {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.passed = append(st.passed, u)
+}
+
+func (st *state) hasPassed(u *useAll) bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return slices.Contains(st.passed, u)
+}
+
+// hold keeps an event back until the "connection" handlers have returned.
+func (st *state) hold() {
+	select {
+	case <-st.ready:
+		return
+	default:
+	}
+	defer st.waiting.Add(-1)
+	if st.waiting.Add(1) > maxWaiting {
+		return
+	}
+	timer := time.NewTimer(maxWait)
+	defer timer.Stop()
+	select {
+	case <-st.ready:
+	case <-st.context().Done():
+	case <-timer.C:
+	}
+}
+
+func (st *state) release() { st.once.Do(func() { close(st.ready) }) }

@@ -1,0 +1,185 @@
+package wrap
+
+import (
+	"bufio"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+)
+
+// front is the writer that the outermost middleware gets. It notes the status
+// that goes out, and stands between the chain and a connection that the engine
+// has taken over.
+type front struct {
+	http.ResponseWriter
+	x        *exchange
+	hijacked atomic.Bool
+}
+
+func (f *front) exchange() *exchange { return f.x }
+
+// Unwrap serves http.ResponseController.
+func (f *front) Unwrap() http.ResponseWriter { return f.ResponseWriter }
+
+func (f *front) WriteHeader(status int) {
+	if status >= 100 && status < 200 && status != http.StatusSwitchingProtocols {
+		if !f.hijacked.Load() {
+			f.ResponseWriter.WriteHeader(status)
+		}
+		return
+	}
+	// The 101 is written by the engine's upgrader itself, and whatever comes
+	// after it must not reach net/http, which complains.
+	if f.x.status.CompareAndSwap(0, int32(status)) && status != http.StatusSwitchingProtocols && !f.hijacked.Load() {
+		f.ResponseWriter.WriteHeader(status)
+	}
+}
+
+func (f *front) Write(p []byte) (int, error) {
+	if f.x.status.Load() == 0 {
+		f.WriteHeader(http.StatusOK)
+	}
+	if f.taken() {
+		return len(p), nil
+	}
+	return f.ResponseWriter.Write(p)
+}
+
+// taken reports whether nothing may be written any more: the connection is no
+// longer ours, or a middleware has announced that it would not be.
+func (f *front) taken() bool {
+	return f.hijacked.Load() || f.x.status.Load() == http.StatusSwitchingProtocols
+}
+
+// Hijack implements http.Hijacker for a middleware that takes the connection
+// for itself. That is an answer: next does nothing after it.
+func (f *front) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	c, rw, err := http.NewResponseController(f.ResponseWriter).Hijack()
+	if err == nil {
+		f.hijacked.Store(true)
+		f.x.status.CompareAndSwap(0, http.StatusSwitchingProtocols)
+	}
+	return c, rw, err
+}
+
+// Flush implements http.Flusher.
+func (f *front) Flush() { _ = f.FlushError() }
+
+// FlushError serves http.ResponseController.
+func (f *front) FlushError() error {
+	if f.x.status.Load() == 0 {
+		f.WriteHeader(http.StatusOK)
+	}
+	if f.taken() {
+		return nil
+	}
+	return http.NewResponseController(f.ResponseWriter).Flush()
+}
+
+// answer is the writer that the engine gets. It keeps what the engine writes
+// until the engine's handler has returned: the engine writes from a goroutine of
+// its own (transports/polling.go:225), where a header with no values ends the
+// process (types/http-context.go:118) and a list is cut to its first value, and
+// before it listens for what the client sends next.
+type answer struct {
+	hijack func() (net.Conn, *bufio.ReadWriter, error)
+
+	mu     sync.Mutex
+	header http.Header
+	status int
+	body   []byte
+	sealed bool
+}
+
+func (a *answer) Header() http.Header { return a.header }
+
+func (a *answer) WriteHeader(status int) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.status == 0 && !a.sealed {
+		a.status = status
+	}
+}
+
+func (a *answer) Write(p []byte) (int, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.sealed {
+		return 0, http.ErrHandlerTimeout
+	}
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	a.body = append(a.body, p...)
+	return len(p), nil
+}
+
+// Hijack implements http.Hijacker.
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) { return a.hijack() }
+
+// seal ends the writing and returns the status, 0 if there is no answer. The
+// engine writes its headers before the status, so that they may be read now if
+// there is one, and must not be otherwise: its goroutine may still be at it.
+func (a *answer) seal() int {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sealed = true
+	return a.status
+}
+
+// replay writes the sealed answer to w.
+func (a *answer) replay(w http.ResponseWriter) {
+	h := w.Header()
+	delete(h, "Content-Length") // of a body that a middleware had in mind
+	delete(h, "Transfer-Encoding")
+	merge(h, a.header)
+	w.WriteHeader(a.status)
+	if len(a.body) > 0 {
+		_, _ = w.Write(a.body)
+	}
+}
+
+// merge adds the headers of src to dst: a list gets the values that it does not
+// have, anything else is replaced.
+func merge(dst, src http.Header) {
+	for k, vs := range src {
+		if len(vs) == 0 {
+			continue
+		}
+		if k != "Set-Cookie" && k != "Vary" {
+			dst[k] = slices.Clone(vs)
+			continue
+		}
+		for _, v := range vs {
+			if !slices.Contains(dst[k], v) {
+				// Clipped, since middlewares share slices (rs/cors does).
+				dst[k] = append(slices.Clip(dst[k]), v)
+			}
+		}
+	}
+}
+
+// upgradeHeader returns the headers of hs that may stand in a 101 response.
+// Hop-by-hop headers break the handshake, and a 101 has no body to describe.
+func upgradeHeader(hs ...http.Header) http.Header {
+	out := make(http.Header)
+	for _, h := range hs {
+		for k, vs := range h {
+			if _, ok := out[k]; ok || len(vs) == 0 || notInUpgrade[k] {
+				continue
+			}
+			out[k] = slices.Clone(vs)
+		}
+	}
+	return out
+}
+
+var notInUpgrade = map[string]bool{
+	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Te": true, "Trailer": true,
+	"Transfer-Encoding": true, "Upgrade": true,
+	"Sec-Websocket-Accept": true, "Sec-Websocket-Extensions": true, "Sec-Websocket-Protocol": true,
+	"Sec-Websocket-Key": true, "Sec-Websocket-Version": true,
+	"Content-Length": true, "Content-Encoding": true, "Content-Type": true, "Content-Range": true,
+}
