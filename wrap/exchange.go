@@ -43,14 +43,19 @@ func start(r *http.Request) (*exchange, *http.Request) {
 // middleware has replaced the request's context.
 func chain(mws []Middleware) http.Handler {
 	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		x := exchangeOf(w, r)
-		if x == nil {
-			// Both were replaced. Without the exchange a second call could not be
-			// told from the first, so there is none.
-			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		if h := marked(r); h != nil {
+			if x := h.x.Load(); x != nil { // else the chain has returned
+				x.call(w, r)
+			}
 			return
 		}
-		x.call(w, r)
+		if x := exchangeOf(w); x != nil {
+			x.call(w, r)
+			return
+		}
+		// Both were replaced. Without the exchange a second call could not be told
+		// from the first, so there is none.
+		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	})
 	for i := len(mws) - 1; i >= 0; i-- {
 		h = mws[i](h)
@@ -58,10 +63,8 @@ func chain(mws []Middleware) http.Handler {
 	return h
 }
 
-func exchangeOf(w http.ResponseWriter, r *http.Request) *exchange {
-	if h := marked(r); h != nil {
-		return h.x.Load()
-	}
+// exchangeOf finds the exchange behind w.
+func exchangeOf(w http.ResponseWriter) *exchange {
 	for w != nil {
 		if o, ok := w.(interface{ exchange() *exchange }); ok {
 			return o.exchange()

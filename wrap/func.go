@@ -180,11 +180,18 @@ func admit(s *socket.Socket, next func(*socket.ExtendedError)) *attempt {
 // watch ends the state when the client leaves while the middleware keeps the
 // connection's reader busy.
 func (a *attempt) watch() (stop func()) {
-	c := handshakeOf(a.s).socketConn()
+	st := a.st
+	h := handshakeOf(a.s)
+	c := h.socketConn()
 	if c == nil {
+		if x := h.exchange(); x != nil {
+			// Engine.IO 3 connects to "/" within the handshake, whose answer the
+			// host believes to be under way.
+			stop := context.AfterFunc(x.ctx, func() { st.end(&Disconnected{"transport close"}) })
+			return func() { stop() }
+		}
 		return func() {} // long-polling: the host notices
 	}
-	st := a.st
 	var end func()
 	started := make(chan struct{})
 	timer := time.AfterFunc(watchAfter, func() {

@@ -62,6 +62,16 @@ func (h *handshake) socketConn() *conn {
 	return nil
 }
 
+// exchange returns the exchange of the outermost chain that is still running.
+func (h *handshake) exchange() (x *exchange) {
+	for ; h != nil; h = h.outer {
+		if running := h.x.Load(); running != nil {
+			x = running
+		}
+	}
+	return x
+}
+
 // refused reports whether a chain has refused the session after all.
 func (h *handshake) refused() bool {
 	for ; h != nil; h = h.outer {

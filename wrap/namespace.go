@@ -62,7 +62,7 @@ type recorder struct {
 	x       *exchange
 	header  http.Header
 	body    bytes.Buffer
-	whole   bool // keep more of the body than a message
+	whole   bool                  // keep more of the body than a message
 	refusal atomic.Pointer[Error] // of our own middlewares
 }
 
@@ -71,7 +71,7 @@ func (rec *recorder) exchange() *exchange { return rec.x }
 func (rec *recorder) Header() http.Header { return rec.header }
 
 func (rec *recorder) WriteHeader(status int) {
-	if status < 100 || status > 199 {
+	if status >= 200 || status == http.StatusSwitchingProtocols {
 		rec.x.status.CompareAndSwap(0, int32(status))
 	}
 }

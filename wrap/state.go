@@ -29,7 +29,7 @@ type state struct {
 	ctx     context.Context
 	request *http.Request // the host's; a copy of our own once own is set
 	own     bool
-	passed  []*useAll
+	passed  []*global
 
 	cancel  context.CancelCauseFunc
 	wrapped atomic.Bool // has passed Namespace
@@ -108,16 +108,16 @@ func (st *state) adopt(r *http.Request) {
 	st.wrapped.Store(true)
 }
 
-func (st *state) pass(u *useAll) {
+func (st *state) pass(g *global) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.passed = append(st.passed, u)
+	st.passed = append(st.passed, g)
 }
 
-func (st *state) hasPassed(u *useAll) bool {
+func (st *state) hasPassed(g *global) bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	return slices.Contains(st.passed, u)
+	return slices.Contains(st.passed, g)
 }
 
 // hold keeps an event back until the "connection" handlers have returned.

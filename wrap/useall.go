@@ -1,6 +1,9 @@
 package wrap
 
 import (
+	"slices"
+
+	"github.com/sioware/sioware/internal/sidecar"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -14,30 +17,52 @@ import (
 // io.SetAdapter if that is used: UseAll wraps the adapter's constructor, by
 // which the host tells of all namespaces that it makes.
 func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
-	u := &useAll{adapters: io.Adapter(), existing: true}
-	u.mws = append([]socket.NamespaceMiddleware{u.enter}, mws...)
-	_ = io.On("new_namespace", func(args ...any) {
-		if nsp, ok := args[0].(socket.Namespace); ok {
-			nsp.Fns().Unshift(u.mws...)
-		}
-	})
-	io.SetAdapter(u) // calls New for each namespace
-	u.existing = false
+	g, first := globals.LoadOrStore(io, new(global))
+	if first {
+		mws = append([]socket.NamespaceMiddleware{g.enter}, mws...)
+		_ = io.On("new_namespace", func(args ...any) {
+			if nsp, ok := args[0].(socket.Namespace); ok {
+				nsp.Fns().Unshift(slices.Clone(g.mws)...)
+			}
+		})
+	}
+	g.mws = append(g.mws, mws...)
+
+	b := &builder{AdapterConstructor: io.Adapter(), global: g, exist: true, add: mws}
+	if old, ok := b.AdapterConstructor.(*builder); ok {
+		b.AdapterConstructor = old.AdapterConstructor
+	}
+	io.SetAdapter(b) // calls New for each namespace
+	b.exist, b.add = false, nil
 }
 
-// useAll is one call of UseAll, and the constructor of adapters that tells it of
-// namespaces.
-type useAll struct {
-	adapters socket.AdapterConstructor
-	mws      []socket.NamespaceMiddleware
-	existing bool // New is called for namespaces that have an adapter already
+// globals holds what UseAll was told for a server.
+var globals sidecar.Map[socket.Server, global]
+
+type global struct {
+	mws []socket.NamespaceMiddleware
 }
 
-// New implements socket.AdapterConstructor. The host calls it while it makes a
-// namespace (socket/namespace.go:150), before a client can reach it.
-func (u *useAll) New(nsp socket.Namespace) socket.Adapter {
-	if u.existing {
-		for _, mw := range u.mws {
+// enter notes that s runs through the middlewares.
+func (g *global) enter(s *socket.Socket, next func(*socket.ExtendedError)) {
+	stateOf(s).pass(g)
+	next(nil)
+}
+
+// builder makes adapters, and is told of namespaces by that: the host calls New
+// while it makes a namespace (socket/namespace.go:150), before a client can
+// reach it.
+type builder struct {
+	socket.AdapterConstructor
+	global *global
+	exist  bool // New is called for namespaces that have an adapter, to add add
+	add    []socket.NamespaceMiddleware
+}
+
+// New implements socket.AdapterConstructor.
+func (b *builder) New(nsp socket.Namespace) socket.Adapter {
+	if b.exist {
+		for _, mw := range b.add {
 			nsp.Use(mw)
 		}
 		return nsp.Adapter()
@@ -48,15 +73,9 @@ func (u *useAll) New(nsp socket.Namespace) socket.Adapter {
 	// through that gap is put out again.
 	_ = nsp.On("connect", func(args ...any) {
 		s, ok := args[0].(*socket.Socket)
-		if ok && !s.Recovered() && !stateOf(s).hasPassed(u) {
+		if ok && !s.Recovered() && !stateOf(s).hasPassed(b.global) {
 			s.Disconnect(true)
 		}
 	})
-	return u.adapters.New(nsp)
-}
-
-// enter notes that s runs through mws.
-func (u *useAll) enter(s *socket.Socket, next func(*socket.ExtendedError)) {
-	stateOf(s).pass(u)
-	next(nil)
+	return b.AdapterConstructor.New(nsp)
 }

@@ -104,7 +104,7 @@ func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
 		if x.ctx.Err() == nil {
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		}
-	case got != sent:
+	case got != sent || x.ctx.Err() != nil:
 		x.revoke()
 	}
 }
@@ -171,4 +171,3 @@ func (h *handler) prepare(r *http.Request) *http.Request {
 	delete(p.Header, extensions)
 	return p
 }
-

@@ -1,0 +1,16 @@
+package wrap
+
+import (
+	"context"
+	"time"
+
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// FuncWithin is Func with another deadline.
+func FuncWithin(d time.Duration, f func(context.Context, *socket.Socket) error) socket.NamespaceMiddleware {
+	return within(d, f)
+}
+
+// Refusals is the bound on refused CONNECTs of one connection.
+const Refusals = maxRefusals

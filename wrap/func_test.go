@@ -1,0 +1,302 @@
+package wrap_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"net/http"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+	"weak"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// dials are the ways to connect.
+var dials = map[string]siotest.Dial{
+	"websocket":      {},
+	"polling":        {Polling: true},
+	"websocket/EIO3": {EIO: 3},
+	"polling/EIO3":   {Polling: true, EIO: 3},
+}
+
+// eachDial runs f for each way to connect.
+func eachDial(t *testing.T, f func(t *testing.T, d siotest.Dial)) {
+	for name, d := range dials {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			f(t, d)
+		})
+	}
+}
+
+// serve starts a hardened server behind wrap.Handler.
+func serve(t testing.TB, setup func(io *socket.Server)) *siotest.Server {
+	t.Helper()
+	o := socket.DefaultServerOptions()
+	o.SetAllowEIO3(true)
+	return siotest.Config{
+		Options: wrap.Harden(o),
+		Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
+	}.NewServer(t, setup)
+}
+
+func TestFuncAdmits(t *testing.T) {
+	t.Parallel()
+	eachDial(t, func(t *testing.T, d siotest.Dial) {
+		var connectedInside atomic.Bool
+		s := serve(t, func(io *socket.Server) {
+			io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
+				if _, ok := ctx.Deadline(); !ok || ctx.Err() != nil {
+					t.Errorf("context without deadline, or done: %v", ctx.Err())
+				}
+				connectedInside.Store(s.Connected())
+				_ = s.On("echo", func(args ...any) { args[1].(socket.Ack)([]any{args[0]}, nil) })
+				return nil
+			}))
+		})
+		c := s.Dial(t, d)
+		c.Connected(t)
+		if got := c.EmitAck(t, "echo", "hi").Data; fmt.Sprint(got) != "[hi]" {
+			t.Errorf("ack %v", got)
+		}
+		if connectedInside.Load() {
+			t.Error("connected before its middleware has decided")
+		}
+	})
+}
+
+type badJSON struct{}
+
+func (badJSON) MarshalJSON() ([]byte, error) { panic("of the application") }
+
+func TestFuncRefusals(t *testing.T) {
+	t.Parallel()
+	secret := errors.New("password is hunter2")
+	cycle := map[string]any{}
+	cycle["self"] = cycle
+	for name, tt := range map[string]struct {
+		err  error
+		want map[string]any
+	}{
+		"error": {
+			&wrap.Error{Code: "forbidden", Message: "No entry", Data: map[string]any{"room": "x", "n": int64(1) << 62}, Err: secret},
+			map[string]any{"code": "forbidden", "message": "No entry", "retryable": false, "room": "x", "n": float64(1 << 62)},
+		},
+		"wrapped":       {fmt.Errorf("outer: %w", &wrap.Error{Code: "token_expired"}), map[string]any{"code": "token_expired", "message": "Token expired", "retryable": false}},
+		"retry":         {&wrap.Error{Code: "rate_limited", RetryAfter: 1500*time.Millisecond + 1}, map[string]any{"code": "rate_limited", "message": "Too many requests", "retryable": true, "retryAfterMs": 1501.0}},
+		"own code":      {&wrap.Error{Code: "teapot", RetryAfter: time.Second}, map[string]any{"code": "teapot", "message": "Refused", "retryable": true, "retryAfterMs": 1000.0}},
+		"no code":       {&wrap.Error{Err: secret}, map[string]any{"code": "internal", "message": "Internal error", "retryable": false}},
+		"other error":   {secret, map[string]any{"code": "internal", "message": "Internal error", "retryable": false}},
+		"deadline":      {fmt.Errorf("redis: %w", context.DeadlineExceeded), map[string]any{"code": "unavailable", "message": "Service unavailable", "retryable": true}},
+		"typed nil":     {(*wrap.Error)(nil), map[string]any{"code": "internal", "message": "Internal error", "retryable": false}},
+		"reserved keys": {&wrap.Error{Code: "forbidden", Data: map[string]any{"code": 1, "message": 2, "retryable": 3, "retryAfterMs": 4}}, map[string]any{"code": "forbidden", "message": "Forbidden", "retryable": false}},
+		"unmarshalable": {
+			&wrap.Error{Code: "forbidden", Data: map[string]any{"ch": make(chan int), "nan": math.NaN(), "deep": []any{func() {}}, "bad": badJSON{}, "cycle": cycle, "ok": []int{1}}},
+			map[string]any{"code": "forbidden", "message": "Forbidden", "retryable": false, "ok": []any{1.0}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachDial(t, func(t *testing.T, d siotest.Dial) {
+				var cause atomic.Value
+				s := serve(t, func(io *socket.Server) {
+					io.Use(wrap.Func(func(_ context.Context, s *socket.Socket) error {
+						ctx := wrap.Context(s)
+						context.AfterFunc(ctx, func() { cause.Store(context.Cause(ctx)) })
+						return tt.err
+					}))
+					_ = io.On("connection", func(...any) { t.Error("connected") })
+				})
+				c := s.Dial(t, d)
+				p := c.ConnectError(t)
+				got := refusalData(t, p)
+				if fmt.Sprint(got) != fmt.Sprint(tt.want) || !maps.EqualFunc(got, tt.want, func(a, b any) bool { return fmt.Sprint(a) == fmt.Sprint(b) }) {
+					t.Errorf("got  %v\nwant %v", got, tt.want)
+				}
+				if strings.Contains(p.Raw, "hunter2") {
+					t.Errorf("the cause has reached the client: %s", p.Raw)
+				}
+				siotest.Eventually(t, "the socket's context ends", func() bool { return cause.Load() != nil })
+				var d2 wrap.Disconnected
+				var e *wrap.Error
+				if err := cause.Load().(error); !errors.As(err, &d2) || d2.Reason != "refused" || !errors.As(err, &e) {
+					t.Errorf("cause %v", err)
+				}
+			})
+		})
+	}
+}
+
+func TestFuncPanic(t *testing.T) {
+	t.Parallel()
+	eachDial(t, func(t *testing.T, d siotest.Dial) {
+		s := serve(t, func(io *socket.Server) {
+			io.Use(wrap.Func(func(context.Context, *socket.Socket) error { panic("of the application") }))
+		})
+		c := s.Dial(t, d)
+		if p := c.ConnectError(t); refusalData(t, p)["code"] != "internal" || strings.Contains(p.Raw, "application") {
+			t.Errorf("got %s", p.Raw)
+		}
+	})
+}
+
+func TestFuncDeadline(t *testing.T) {
+	t.Parallel()
+	eachDial(t, func(t *testing.T, d siotest.Dial) {
+		s := serve(t, func(io *socket.Server) {
+			io.Use(wrap.FuncWithin(20*time.Millisecond, func(ctx context.Context, _ *socket.Socket) error {
+				<-ctx.Done()
+				return nil // admits, too late
+			}))
+		})
+		c := s.Dial(t, d)
+		if data := refusalData(t, c.ConnectError(t)); data["code"] != "unavailable" || data["retryable"] != true {
+			t.Errorf("got %v", data)
+		}
+	})
+}
+
+// The client leaves while f runs: over WebSocket nobody else reads the
+// connection then.
+func TestFuncClientGone(t *testing.T) {
+	t.Parallel()
+	eachDial(t, func(t *testing.T, d siotest.Dial) {
+		entered, left := make(chan struct{}), make(chan error, 1)
+		s := serve(t, func(io *socket.Server) {
+			io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
+				close(entered)
+				<-ctx.Done()
+				left <- context.Cause(wrap.Context(s))
+				return nil
+			}))
+			_ = io.On("connection", func(...any) { t.Error("connected") })
+		})
+		if d.EIO == 3 {
+			// The handshake itself waits for the middleware of "/".
+			ctx, cancel := context.WithCancel(t.Context())
+			go func() { <-entered; cancel() }()
+			if d.Polling {
+				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint(d), nil)
+				if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
+					res.Body.Close()
+				}
+			} else {
+				conn, _, err := s.Handshake(t.Context(), d)
+				if err != nil {
+					t.Fatal(err)
+				}
+				<-entered
+				conn.Close()
+			}
+			cancel()
+		} else {
+			c := s.Dial(t, d)
+			<-entered
+			c.Kill()
+		}
+		select {
+		case cause := <-left:
+			var dis *wrap.Disconnected
+			if !errors.As(cause, &dis) {
+				t.Errorf("cause %v", cause)
+			}
+		case <-time.After(8 * time.Second):
+			t.Error("the middleware was not told that its client has left")
+		}
+		siotest.Eventually(t, "no session is left", func() bool { return s.IO.Engine().ClientsCount() == 0 })
+	})
+}
+
+// What the client sends while its middleware is being watched is not lost.
+func TestFuncWatchKeepsBytes(t *testing.T) {
+	t.Parallel()
+	const n = 200
+	goOn := make(chan struct{})
+	var got atomic.Int32
+	s := serve(t, func(io *socket.Server) {
+		_ = io.On("connection", func(args ...any) {
+			_ = args[0].(*socket.Socket).On("n", func(...any) { got.Add(1) })
+		})
+		_ = io.Of("/slow", nil).On("connection", func(...any) {})
+		io.Of("/slow", nil).Use(wrap.Func(func(context.Context, *socket.Socket) error { <-goOn; return nil }))
+	})
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	c.Connect("/slow", nil)
+	for i := range n {
+		c.Emit("n", i, strings.Repeat("x", 100)) // more than is read ahead
+	}
+	time.AfterFunc(50*time.Millisecond, func() { close(goOn) })
+	c.Connected(t)
+	siotest.Eventually(t, "all events", func() bool { return got.Load() == n })
+}
+
+func TestFuncRefusedWithoutEnd(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]siotest.Dial{"websocket": {}, "polling": {Polling: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var runs atomic.Int32
+			s := serve(t, func(io *socket.Server) {
+				io.Of("/open", nil).Use(wrap.Func(func(context.Context, *socket.Socket) error { return nil }))
+				io.Use(wrap.Func(func(context.Context, *socket.Socket) error {
+					runs.Add(1)
+					return &wrap.Error{Code: "forbidden"}
+				}))
+			})
+			d.Namespace = "/open"
+			c := s.Dial(t, d)
+			c.Connected(t) // so that connectTimeout does not apply
+			for i := range wrap.Refusals {
+				c.Connect("/", nil)
+				if p := c.ConnectError(t); refusalData(t, p)["code"] != "forbidden" {
+					t.Fatalf("refusal %d: %s", i, p.Raw)
+				}
+			}
+			c.Connect("/", nil)
+			c.AwaitDone(t)
+			if runs.Load() != wrap.Refusals {
+				t.Errorf("%d runs, want %d", runs.Load(), wrap.Refusals)
+			}
+		})
+	}
+}
+
+// Refused sockets are collected while their connection stays open.
+func TestFuncRefusedCollected(t *testing.T) {
+	t.Parallel()
+	refs := make(chan weak.Pointer[socket.Socket], wrap.Refusals)
+	s := serve(t, func(io *socket.Server) {
+		io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
+			wrap.Request(s).Header.Set("X-Own", "1")
+			context.AfterFunc(wrap.Context(s), func() { _ = s.Id() })
+			refs <- weak.Make(s)
+			return errors.New("no")
+		}))
+	})
+	c := s.Dial(t, siotest.Dial{})
+	for i := range 20 {
+		if i > 0 {
+			c.Connect("/", nil)
+		}
+		c.ConnectError(t)
+	}
+	close(refs)
+	for ref := range refs {
+		siotest.Eventually(t, "a refused socket is collected", func() bool {
+			runtime.GC()
+			return ref.Value() == nil
+		})
+	}
+	if s.IO.Engine().ClientsCount() != 1 {
+		t.Error("the connection has gone")
+	}
+}

@@ -1,0 +1,263 @@
+package wrap_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/engine.io/v2/types"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+var pass = wrap.Func(func(context.Context, *socket.Socket) error { return nil })
+
+func TestGuard(t *testing.T) {
+	t.Parallel()
+	refusal := socket.NewExtendedError("no entry", map[string]any{"code": 7, "list": []int{1, 2}})
+	for name, tt := range map[string]struct {
+		mw   socket.NamespaceMiddleware
+		want string // the client's message and data; "" if admitted
+	}{
+		"admits":        {func(_ *socket.Socket, next func(*socket.ExtendedError)) { next(nil) }, ""},
+		"admits later":  {func(_ *socket.Socket, next func(*socket.ExtendedError)) { go next(nil) }, ""},
+		"admits twice":  {func(_ *socket.Socket, next func(*socket.ExtendedError)) { next(nil); next(nil) }, ""},
+		"then refuses":  {func(_ *socket.Socket, next func(*socket.ExtendedError)) { next(nil); next(refusal) }, ""},
+		"refuses":       {func(_ *socket.Socket, next func(*socket.ExtendedError)) { next(refusal) }, "no entry map[code:7 list:[1 2]]"},
+		"refuses later": {func(_ *socket.Socket, next func(*socket.ExtendedError)) { go next(refusal) }, "no entry map[code:7 list:[1 2]]"},
+		"then admits":   {func(_ *socket.Socket, next func(*socket.ExtendedError)) { next(refusal); next(nil) }, "no entry map[code:7 list:[1 2]]"},
+		"panics":        {func(*socket.Socket, func(*socket.ExtendedError)) { panic("oops") }, "Internal error map[code:internal message:Internal error retryable:false]"},
+		"panics after":  {func(_ *socket.Socket, next func(*socket.ExtendedError)) { next(nil); panic("oops") }, ""},
+		"never":         {func(*socket.Socket, func(*socket.ExtendedError)) {}, "Service unavailable map[code:unavailable message:Service unavailable retryable:true]"},
+		"bad data": {func(_ *socket.Socket, next func(*socket.ExtendedError)) {
+			next(socket.NewExtendedError("no entry", map[string]any{"c": make(chan int)}))
+		}, "no entry <nil>"},
+		"panicking data": {func(_ *socket.Socket, next func(*socket.ExtendedError)) {
+			next(socket.NewExtendedError("no entry", badJSON{}))
+		}, "no entry <nil>"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			timeout := 10 * time.Second
+			if name == "never" {
+				timeout = 20 * time.Millisecond
+			}
+			for name, d := range map[string]siotest.Dial{"websocket": {}, "polling": {Polling: true}} {
+				t.Run(name, func(t *testing.T) {
+					var connections atomic.Int32
+					s := serve(t, func(io *socket.Server) {
+						io.Use(wrap.Guard(tt.mw, timeout))
+						_ = io.On("connection", func(args ...any) { connections.Add(1) })
+					})
+					c := s.Dial(t, d)
+					if tt.want == "" {
+						c.Connected(t)
+						c.NoPacket(t, 50*time.Millisecond) // no second CONNECT, no CONNECT_ERROR
+						if n := connections.Load(); n != 1 {
+							t.Errorf("%d connections", n)
+						}
+						return
+					}
+					data, _ := c.ConnectError(t).Data.(map[string]any)
+					if got := fmt.Sprint(data["message"], " ", data["data"]); got != tt.want {
+						t.Errorf("got  %s\nwant %s", got, tt.want)
+					}
+					c.NoPacket(t, 50*time.Millisecond)
+					if n := connections.Load(); n != 0 {
+						t.Errorf("%d connections", n)
+					}
+				})
+			}
+		})
+	}
+}
+
+// Without a bound, 100 CONNECTs while a middleware waits make 100 sockets of one
+// client in one namespace.
+func TestGuardPending(t *testing.T) {
+	t.Parallel()
+	var runs atomic.Int32
+	s := serve(t, func(io *socket.Server) {
+		io.Use(wrap.Guard(func(*socket.Socket, func(*socket.ExtendedError)) { runs.Add(1) }, time.Minute))
+		_ = io.On("connection", func(...any) { t.Error("connected") })
+	})
+	c := s.Dial(t, siotest.Dial{})
+	for range 100 {
+		c.Connect("/", nil)
+	}
+	c.AwaitDone(t)
+	if n := runs.Load(); n != 1 {
+		t.Errorf("%d runs", n)
+	}
+}
+
+// A plain middleware that panics behind one of ours costs its connection, not
+// the process.
+func TestPlainPanicBehindFunc(t *testing.T) {
+	t.Parallel()
+	for name, d := range map[string]siotest.Dial{"websocket": {}, "polling": {Polling: true}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(io *socket.Server) {
+				io.Use(pass)
+				io.Use(func(*socket.Socket, func(*socket.ExtendedError)) { panic("oops") })
+			})
+			c := s.Dial(t, d)
+			c.AwaitDone(t)
+		})
+	}
+}
+
+// A plain middleware that forgets to return refuses and admits: the host
+// connects the socket that it has refused, and its events are handled.
+func TestPlainRefusesAndAdmitsBehindFunc(t *testing.T) {
+	t.Parallel()
+	for range 10 {
+		handled := make(chan struct{}, 1)
+		s := serve(t, func(io *socket.Server) {
+			io.Use(pass)
+			io.Use(func(_ *socket.Socket, next func(*socket.ExtendedError)) {
+				next(socket.NewExtendedError("no", nil))
+				next(nil)
+			})
+			_ = io.On("connection", func(args ...any) {
+				_ = args[0].(*socket.Socket).On("x", func(...any) { handled <- struct{}{} })
+			})
+		})
+		c := s.Dial(t, siotest.Dial{})
+		c.Emit("x")
+		c.Emit("x")
+		c.AwaitDone(t)
+		select {
+		case <-handled:
+			t.Fatal("an event of a refused socket was handled")
+		default:
+		}
+	}
+}
+
+// The host has no event for a socket that a later middleware refuses.
+func TestContextEndsWhenOthersRefuse(t *testing.T) {
+	t.Parallel()
+	eachDial(t, func(t *testing.T, d siotest.Dial) {
+		ended := make(chan error, 8)
+		var refuse atomic.Bool
+		refuse.Store(true)
+		s := serve(t, func(io *socket.Server) {
+			io.Use(wrap.Func(func(_ context.Context, s *socket.Socket) error {
+				ctx := wrap.Context(s)
+				context.AfterFunc(ctx, func() { ended <- context.Cause(ctx) })
+				return nil
+			}))
+			io.Use(func(_ *socket.Socket, next func(*socket.ExtendedError)) {
+				if refuse.Load() {
+					go next(socket.NewExtendedError("no", nil))
+					return
+				}
+				next(nil)
+			})
+		})
+		c := s.Dial(t, d)
+		c.ConnectError(t)
+		var dis *wrap.Disconnected
+		if cause := <-ended; !errors.As(cause, &dis) || dis.Reason != "refused" {
+			t.Errorf("cause %v", cause)
+		}
+		if d.EIO == 3 {
+			return // which has no CONNECT for "/" to repeat
+		}
+		refuse.Store(false)
+		c.Connect("/", nil)
+		c.Connected(t)
+		c.Disconnect("/")
+		if cause := <-ended; !errors.As(cause, &dis) || dis.Reason != "client namespace disconnect" {
+			t.Errorf("cause %v", cause)
+		}
+		c.Connect("/", nil)
+		c.Connected(t)
+		c.Kill()
+		if cause := <-ended; !errors.As(cause, &dis) || dis.Reason != "transport close" && dis.Reason != "transport error" {
+			t.Errorf("cause %v", cause)
+		}
+		select {
+		case cause := <-ended:
+			t.Errorf("ended once more: %v", cause)
+		case <-time.After(20 * time.Millisecond):
+		}
+	})
+}
+
+// The "disconnect" event comes twice for some sockets and never for others.
+func TestContextEndsOnce(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	var ended atomic.Int32
+	_ = s.IO.On("connection", func(args ...any) {
+		sock := args[0].(*socket.Socket)
+		context.AfterFunc(wrap.Context(sock), func() { ended.Add(1) })
+		go func() {
+			sock.EmitReserved("disconnect", "first")
+			sock.EmitReserved("disconnect", "second")
+			var d wrap.Disconnected
+			if !errors.As(context.Cause(wrap.Context(sock)), &d) || d.Reason != "first" {
+				t.Errorf("cause %v", context.Cause(wrap.Context(sock)))
+			}
+			sock.Disconnect(true)
+		}()
+	})
+	c := s.Dial(t, siotest.Dial{})
+	c.AwaitDone(t)
+	siotest.Eventually(t, "the end", func() bool { return ended.Load() > 0 })
+	if ended.Load() != 1 {
+		t.Errorf("ended %d times", ended.Load())
+	}
+}
+
+// closingAdapter closes the connection of a socket while the host connects it,
+// as a client that leaves just then does.
+type closingAdapter struct {
+	socket.Adapter
+	closeNow func()
+}
+
+func (a *closingAdapter) AddAll(id socket.SocketId, rooms *types.Set[socket.Room]) {
+	a.closeNow()
+	a.Adapter.AddAll(id, rooms)
+}
+
+// adapters is a constructor made of a function.
+type adapters func(socket.Namespace) socket.Adapter
+
+func (b adapters) New(nsp socket.Namespace) socket.Adapter { return b(nsp) }
+
+func TestGhosts(t *testing.T) {
+	t.Parallel()
+	current := make(chan *socket.Socket, 1)
+	var ended atomic.Bool
+	o := socket.DefaultServerOptions()
+	o.SetAdapter(adapters(func(nsp socket.Namespace) socket.Adapter {
+		return &closingAdapter{(&socket.AdapterBuilder{}).New(nsp), func() {
+			select {
+			case s := <-current:
+				s.Conn().Close(true)
+			default:
+			}
+		}}
+	}))
+	s := siotest.Config{Options: wrap.Harden(o)}.NewServer(t, func(io *socket.Server) {
+		io.Use(wrap.Func(func(_ context.Context, s *socket.Socket) error {
+			context.AfterFunc(wrap.Context(s), func() { ended.Store(true) })
+			current <- s
+			return nil
+		}))
+	})
+	c := s.Dial(t, siotest.Dial{Settled: true})
+	c.AwaitDone(t)
+	siotest.Eventually(t, "the ghost has gone", func() bool {
+		return ended.Load() && s.IO.Sockets().Sockets().Len() == 0 && s.IO.Sockets().Adapter().Rooms().Len() == 0
+	})
+}
