@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/zishang520/engine.io-go-parser/packet"
 	"github.com/zishang520/engine.io-go-parser/parser"
@@ -21,7 +22,7 @@ const maxRecord = 64<<10 - 1
 // checkBody returns the request to serve in place of a POST whose payload the
 // host would lose or not survive, and what to do before the client is told "ok".
 // If ok is false the request has been answered.
-func (h *handler) checkBody(w http.ResponseWriter, r *http.Request) (_ *http.Request, late func(), ok bool) {
+func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Values, s engine.Socket) (_ *http.Request, late func(), ok bool) {
 	if r.Method != http.MethodPost || r.Body == nil || r.Body == http.NoBody {
 		return r, nil, true
 	}
@@ -29,15 +30,8 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request) (_ *http.Req
 	if !binary && r.ContentLength >= 0 && r.ContentLength <= maxRecord {
 		return r, nil, true
 	}
-	var s engine.Socket
-	if h.engine != nil {
-		query := r.URL.Query()["sid"]
-		if s, ok = h.engine.Clients().Load(query[len(query)-1]); !ok {
-			return r, nil, true // the engine refuses it and reads no body
-		}
-	}
-	if r.ContentLength > h.maxBody {
-		return r, nil, true // so it does here
+	if (s == nil && h.engine != nil) || r.ContentLength > h.maxBody {
+		return r, nil, true // the engine refuses it and reads no body
 	}
 
 	var body bytes.Buffer
@@ -53,25 +47,25 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request) (_ *http.Req
 
 	// The engine judges a request whose packets it cannot read by one without
 	// meaning; the packets follow if it accepts.
-	version := protocol(s, r)
+	version := protocol(s, query)
 	switch {
 	case binary:
 		packets, err := decodeBinary(payload)
 		if err != nil || version != 3 || s == nil {
 			// The host leaves a binary POST of Engine.IO 4 without an answer
 			// (transports/polling.go:145).
-			http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+			badRequest(w)
 			return nil, nil, false
 		}
 		return withBody(r, []byte("\x00\x01\xff6")), func() { deliver(s, packets) }, true
 	case version == 4 && longestRecord(payload) > maxRecord:
-		if s == nil || s.Transport().Name() != transports.POLLING || r.URL.Query().Has("j") {
+		if s == nil || s.Transport().Name() != transports.POLLING || query.Has("j") {
 			http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
 			return nil, nil, false
 		}
 		packets, err := decodeText(payload)
 		if err != nil {
-			http.Error(w, http.StatusText(http.StatusBadRequest), http.StatusBadRequest)
+			badRequest(w)
 			return nil, nil, false
 		}
 		return withBody(r, []byte("6")), func() { deliver(s, packets) }, true
@@ -80,11 +74,11 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request) (_ *http.Req
 }
 
 // protocol returns the Engine.IO version of the session.
-func protocol(s engine.Socket, r *http.Request) int {
+func protocol(s engine.Socket, query url.Values) int {
 	if s != nil {
 		return s.Protocol()
 	}
-	if eio := r.URL.Query()["EIO"]; len(eio) > 0 && eio[len(eio)-1] == "4" {
+	if lastOf(query["EIO"]) == "4" {
 		return 4
 	}
 	return 3

@@ -76,7 +76,7 @@ func everywhere(t *testing.T, f func(t *testing.T, start func(mws ...wrap.Middle
 
 func newRig(t *testing.T, p place, d siotest.Dial, mws []wrap.Middleware) *rig {
 	t.Helper()
-	r := &rig{place: p, dial: d, sockets: make(chan *socket.Socket, 16)}
+	r := &rig{place: p, dial: d, sockets: make(chan *socket.Socket, 64)}
 	opts := socket.DefaultServerOptions()
 	opts.SetAllowEIO3(true)
 	c := siotest.Config{Options: wrap.Harden(opts)}

@@ -11,7 +11,7 @@ import (
 // maxAhead bounds what a conn reads ahead while a middleware runs.
 const maxAhead = 4 << 10
 
-// conn is a hijacked connection with three repairs.
+// conn is a hijacked connection with four repairs.
 //
 // Gate: nothing is read before the host's handshake handler has returned.
 // v2.5.0 starts its reader before it listens (transports/websocket.go:44,
@@ -21,11 +21,15 @@ const maxAhead = 4 << 10
 // Head: the headers of the middleware chain are put into the 101 response,
 // which the host's upgrader writes itself, in one piece, as the first write.
 //
+// Wait: what the client sends upon the answer to its CONNECT waits until the
+// host knows the socket; see handshake.settle.
+//
 // Watch: while a connection middleware runs on the reader of this connection,
 // nobody would notice that the client has gone; a watch reads ahead meanwhile.
 type conn struct {
 	net.Conn
 	gate <-chan struct{}
+	mark *handshake
 	head http.Header // nil once written
 
 	mu       sync.Mutex
@@ -36,8 +40,8 @@ type conn struct {
 	err      error     // what a watch ran into
 }
 
-func newConn(c net.Conn, gate <-chan struct{}, head http.Header) *conn {
-	g := &conn{Conn: c, gate: gate, head: head}
+func newConn(c net.Conn, gate <-chan struct{}, mark *handshake) *conn {
+	g := &conn{Conn: c, gate: gate, mark: mark}
 	g.idle.L = &g.mu
 	return g
 }
@@ -75,6 +79,7 @@ func (c *conn) Read(p []byte) (int, error) {
 			c.ahead = nil
 		}
 		c.mu.Unlock()
+		c.mark.wait()
 		return n, nil
 	}
 	if c.err != nil {
@@ -89,6 +94,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	c.mu.Lock()
 	c.reading = false
 	c.mu.Unlock()
+	c.mark.wait()
 	return n, err
 }
 

@@ -9,6 +9,7 @@ import (
 	"github.com/sioware/sioware/internal/sidecar"
 	"github.com/zishang520/engine.io-go-parser/packet"
 	"github.com/zishang520/engine.io/v2/types"
+	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -32,6 +33,7 @@ var connections sidecar.Map[socket.Client, connection]
 // connection belongs to one Engine.IO connection, and must not refer to its
 // client, nor to the engine's socket, whose listeners lead to the client.
 type connection struct {
+	mark    *handshake // nil if the session passed no wrap
 	mu      sync.Mutex
 	reason  string               // why it was closed
 	open    map[*state]struct{}  // sockets whose context has not ended
@@ -46,7 +48,8 @@ type connection struct {
 // admission is a socket on its way through the middlewares of a namespace.
 type admission struct {
 	st       *state
-	admitted bool // by ours; what follows may be foreign
+	admitted bool   // by ours; what follows may be foreign
+	settled  func() // to be called when the host knows the socket; nil before CONNECT
 }
 
 // connectionOf returns what belongs to the connection of s. It listens on the
@@ -57,7 +60,11 @@ func connectionOf(s *socket.Socket) *connection {
 	if c := connections.Load(client); c != nil {
 		return c
 	}
-	c := &connection{open: make(map[*state]struct{}), pending: make(map[string]admission)}
+	c := &connection{
+		mark:    handshakeOf(s).session(),
+		open:    make(map[*state]struct{}),
+		pending: make(map[string]admission),
+	}
 	c, stored := connections.LoadOrStore(client, c)
 	if stored {
 		_ = s.Conn().On("close", func(args ...any) { c.close(reason(args)) })
@@ -96,6 +103,9 @@ func (c *connection) settle(nsp string, a admission) {
 	delete(c.pending, nsp)
 	if a.admitted {
 		c.unresolved.Add(-1)
+	}
+	if a.settled != nil {
+		a.settled()
 	}
 }
 
@@ -150,7 +160,7 @@ func (c *connection) leave(nsp string, st *state, admitted bool) {
 		c.refused++
 		return
 	}
-	c.pending[nsp] = admission{st, true}
+	c.pending[nsp] = admission{st: st, admitted: true}
 	c.unresolved.Add(1)
 }
 
@@ -163,9 +173,10 @@ func (c *connection) connected(nsp string, st *state) {
 	}
 }
 
-// outgoing sees each packet that the server sends on this connection. A
-// CONNECT_ERROR tells that a middleware after ours, which we do not run, has
-// refused a socket: the host has no event for it.
+// outgoing sees each packet that the server sends on this connection, before it
+// is sent. A CONNECT tells that the host is about to remember a socket, and a
+// CONNECT_ERROR that a middleware after ours, which we do not run, has refused
+// one: the host has no event for either.
 func (c *connection) outgoing(args ...any) {
 	if c.unresolved.Load() == 0 || len(args) == 0 {
 		return
@@ -180,22 +191,34 @@ func (c *connection) outgoing(args ...any) {
 		return
 	}
 	b := text.Bytes()
-	if len(b) == 0 || b[0] != '4' {
+	if len(b) == 0 || (b[0] != byte(parser.CONNECT) && b[0] != byte(parser.CONNECT_ERROR)) {
 		return
 	}
 	nsp := "/"
 	if len(b) > 1 && b[1] == '/' {
 		nsp, _, _ = strings.Cut(string(b[1:]), ",")
 	}
+	if st := c.answered(nsp, b[0] == byte(parser.CONNECT)); st != nil {
+		st.end(&refusedCause{Disconnected{reasonRefused}, nil})
+	}
+}
+
+// answered notes the answer to the CONNECT for nsp, and returns the socket that
+// others have refused.
+func (c *connection) answered(nsp string, connected bool) *state {
 	c.mu.Lock()
+	defer c.mu.Unlock()
 	a, ok := c.pending[nsp]
-	if ok && a.admitted {
-		c.refused++
+	if !ok || !a.admitted || a.settled != nil {
+		return nil
 	}
-	c.mu.Unlock()
-	if ok && a.admitted {
-		a.st.end(&refusedCause{Disconnected{reasonRefused}, nil})
+	if connected {
+		a.settled = c.mark.settle()
+		c.pending[nsp] = a
+		return nil
 	}
+	c.refused++
+	return a.st
 }
 
 // unreadable gives the pending admissions up: with a parser that is not text

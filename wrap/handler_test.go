@@ -146,12 +146,9 @@ func TestHandlerHandshakeOnly(t *testing.T) {
 					continue
 				}
 				for _, transport := range []string{"polling", "websocket"} {
-					d := siotest.Dial{Polling: transport == "polling", RawQuery: query, NoConnect: true}
-					if c, err := r.Open(t, d); err != nil {
-						t.Errorf("%s %s: %v", transport, query, err)
-					} else {
-						c.Kill()
-					}
+					c := r.Dial(t, siotest.Dial{Polling: transport == "polling", RawQuery: query, Settled: true})
+					c.Connected(t)
+					c.Close()
 					if refuse++; runs.Load() != refuse {
 						t.Fatalf("%s %s: a session without its middleware", transport, query)
 					}

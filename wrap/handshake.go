@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
+	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -20,11 +23,20 @@ import (
 // Another test can be talked round: by the first value, "?sid=x&sid=" is no
 // handshake, and the session would start without its middleware.
 func IsHandshake(r *http.Request) bool {
-	if strings.ToUpper(r.Method) != http.MethodGet {
-		return false
+	return opens(r, r.URL.Query())
+}
+
+// opens is IsHandshake for a query that has been read.
+func opens(r *http.Request, query url.Values) bool {
+	return strings.ToUpper(r.Method) == http.MethodGet && lastOf(query["sid"]) == ""
+}
+
+// lastOf returns the value that the engine takes of those of a parameter.
+func lastOf(values []string) string {
+	if len(values) == 0 {
+		return ""
 	}
-	sid := r.URL.Query()["sid"]
-	return len(sid) == 0 || sid[len(sid)-1] == ""
+	return values[len(values)-1]
 }
 
 // handshake marks the request of a session that has passed Handler, Engine or
@@ -34,6 +46,62 @@ type handshake struct {
 	x       atomic.Pointer[exchange] // while the chain runs
 	conn    atomic.Pointer[conn]     // the WebSocket of the session, if we hijacked it
 	revoked atomic.Bool              // refused after the session had been made
+
+	mu       sync.Mutex
+	settling int                           // sockets that the host is connecting
+	settled  atomic.Pointer[chan struct{}] // closed when there are none; nil if so
+}
+
+// maxSettle bounds how long the packets of a client wait for the host.
+const maxSettle = time.Second
+
+// settle begins to hold the client's packets back, until the function that it
+// returns is called. The host answers CONNECT before it remembers the socket
+// (socket/namespace.go:341, socket/client.go:122): a packet that the client
+// sends upon that answer can find it unknown, and closes the connection.
+func (h *handshake) settle() (settled func()) {
+	if h == nil {
+		return func() {}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.settling++; h.settling == 1 {
+		ch := make(chan struct{})
+		h.settled.Store(&ch)
+	}
+	return func() {
+		h.mu.Lock()
+		defer h.mu.Unlock()
+		if h.settling--; h.settling == 0 {
+			close(*h.settled.Swap(nil))
+		}
+	}
+}
+
+// wait holds a packet of the client back while the host connects a socket.
+func (h *handshake) wait() {
+	if h == nil {
+		return
+	}
+	ch := h.settled.Load()
+	if ch == nil {
+		return
+	}
+	timer := time.NewTimer(maxSettle)
+	defer timer.Stop()
+	select {
+	case <-*ch:
+	case <-timer.C:
+	}
+}
+
+// session returns the mark that stands for the session: the outermost, which is
+// the one of Handler if there is one.
+func (h *handshake) session() *handshake {
+	for h != nil && h.outer != nil {
+		h = h.outer
+	}
+	return h
 }
 
 // handshakeKey finds the innermost handshake in a request's context.

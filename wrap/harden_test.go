@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"os"
 	"reflect"
 	"strings"
 	"testing"
@@ -179,8 +178,8 @@ func attack(t *testing.T, server *siotest.Server, dial siotest.Dial, joined bool
 // TestBareHost shows why the package is needed. It is not run by default: it
 // fails as soon as the host is mended, and says which workaround to drop.
 func TestBareHost(t *testing.T) {
-	if os.Getenv("WRAP_BARE_HOST") == "" {
-		t.Skip("set WRAP_BARE_HOST=1 to see the bare host fail")
+	if !*bareHost {
+		t.Skip("run with -barehost: it shows what the bare host does not survive")
 	}
 	for _, frame := range []string{`2`, `2/admin,`, `50-`} {
 		child := siotest.ChildProcess(t, "bare")

@@ -9,4 +9,4 @@ import (
 // children are the servers that tests run in a process of their own, by name.
 var children = map[string]func(report func(url string)){}
 
-func TestMain(m *testing.M) { siotest.Main(m, children) }
+func TestMain(m *testing.M) { siotest.Main(m, children, siotest.IgnoreHostTimers()...) }

@@ -1,17 +1,12 @@
 package wrap
 
 import (
-	"bytes"
 	"errors"
 	"fmt"
-	"io"
 	"reflect"
-	"strconv"
-	"strings"
 	"sync"
 
 	"github.com/zishang520/engine.io/v2/events"
-	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 )
 
@@ -20,13 +15,14 @@ const (
 	// announce. An attachment is one []byte anywhere in the arguments.
 	maxAttachments = 1024
 
+	// maxNamespace bounds the name of a namespace. The host repeats it in each
+	// answer, and queues answers without bound for a client that does not read.
+	maxNamespace = 1024
+
 	// maxBuffered bounds the attachments held back while a packet is
 	// incomplete. It is compared before an attachment is added, so that a single
 	// one passes whatever its size: MaxHttpBufferSize bounds that already.
 	maxBuffered = 16 << 20
-
-	// minPlaceholder is the least that an attachment costs in the JSON payload.
-	minPlaceholder = len(`{"_placeholder":true,"num":0}`)
 )
 
 var (
@@ -39,6 +35,7 @@ var (
 	errType        = errors.New("wrap: packet type that no client may send")
 	errAttachments = errors.New("wrap: more attachments than allowed or referenced")
 	errBuffered    = errors.New("wrap: too many bytes of attachments")
+	errNamespace   = errors.New("wrap: namespace name too long")
 	errTrailing    = errors.New("wrap: data after the payload")
 
 	// stockDecoder tells the stock decoder, whose type has no exported name.
@@ -61,8 +58,8 @@ var (
 // neither absent nor an object, a disconnect packet with a payload, a
 // connect_error packet (never legal from a client), an unknown type, anything
 // that is no *parser.Packet, and a panic of the decoder. Of packets in the stock
-// text format also: more than 1,024 attachments, more than the payload has room
-// to reference, and a further attachment when 16 MiB wait for the rest of their
+// text format also: a namespace name over 1,024 bytes, more than 1,024
+// attachments, more than the payload has room to reference, and a further attachment when 16 MiB wait for the rest of their
 // packet; with the stock decoder, data after the payload, which it ignores.
 // Everything else passes with the same values.
 //
@@ -255,118 +252,4 @@ func check(args []any) error {
 		return errType
 	}
 	return nil
-}
-
-// text returns the bytes of a text frame without consuming them.
-func text(data any) ([]byte, bool) {
-	switch v := data.(type) {
-	case *types.StringBuffer:
-		return v.Bytes(), true
-	case string:
-		return []byte(v), true
-	case *strings.Reader:
-		b := make([]byte, v.Len())
-		n, _ := v.ReadAt(b, v.Size()-int64(v.Len()))
-		return b[:n], true
-	}
-	return nil, false
-}
-
-// sized returns the size of a binary frame. The host passes *types.BytesBuffer;
-// a reader that does not tell its size is read here, as the inner decoder would.
-func sized(data any) (any, int, error) {
-	switch v := data.(type) {
-	case []byte:
-		return v, len(v), nil
-	case interface{ Len() int }:
-		return data, v.Len(), nil
-	case io.Reader:
-		if c, ok := v.(io.Closer); ok {
-			defer c.Close()
-		}
-		b, err := io.ReadAll(v)
-		return b, len(b), err
-	}
-	return data, 0, nil
-}
-
-// header is what stands before the JSON payload in the stock text format:
-// type, attachments and "-" (binary types only), "/namespace,", id.
-type header struct {
-	binary      bool
-	attachments int
-	payload     []byte
-}
-
-// parseHeader reads a header as the stock decoder does (parser/decoder.go:122).
-// What it does not understand it leaves to the decoder.
-func parseHeader(frame []byte) (h header, err error) {
-	if len(frame) == 0 || frame[0] < byte(parser.CONNECT) || frame[0] > byte(parser.BINARY_ACK) {
-		return header{}, nil
-	}
-	rest := frame[1:]
-	if t := parser.PacketType(frame[0]); t == parser.BINARY_EVENT || t == parser.BINARY_ACK {
-		count, after, ok := bytes.Cut(rest, []byte("-"))
-		if !ok {
-			return header{}, nil
-		}
-		n, err := strconv.ParseUint(string(count), 10, 64)
-		if err != nil && !errors.Is(err, strconv.ErrRange) {
-			return header{}, nil
-		}
-		if n > maxAttachments || n > uint64(len(after)/minPlaceholder) {
-			return header{}, errAttachments
-		}
-		h.binary, h.attachments, rest = true, int(n), after
-	}
-	if len(rest) > 0 && rest[0] == '/' {
-		_, rest, _ = bytes.Cut(rest, []byte(","))
-	}
-	for len(rest) > 0 && '0' <= rest[0] && rest[0] <= '9' {
-		rest = rest[1:]
-	}
-	h.payload = rest
-	return h, nil
-}
-
-const jsonSpace = " \t\r\n"
-
-// structural marks the bytes at which trailing has to stop.
-var structural = [256]bool{'"': true, '[': true, ']': true, '{': true, '}': true}
-
-// trailing reports whether anything but white space follows the payload. It only
-// finds the end of the value: the decoder refuses what is not JSON.
-func (h *header) trailing() bool {
-	b := bytes.Trim(h.payload, jsonSpace)
-	if len(b) == 0 || b[0] != '[' && b[0] != '{' {
-		// "1null" has the one scalar that the stock decoder accepts.
-		return len(b) > 4 && string(b[:4]) == "null"
-	}
-	depth := 0
-	for i := 0; i < len(b); i++ {
-		if !structural[b[i]] {
-			continue
-		}
-		switch b[i] {
-		case '[', '{':
-			depth++
-		case ']', '}':
-			if depth--; depth <= 0 {
-				return i+1 < len(b)
-			}
-		case '"':
-			for escaped := true; escaped; {
-				n := bytes.IndexByte(b[i+1:], '"')
-				if n < 0 {
-					return false
-				}
-				i += 1 + n
-				escaped = false
-				for k := i - 1; b[k] == '\\'; k-- {
-					escaped = !escaped
-				}
-			}
-		}
-	}
-	return false
 }

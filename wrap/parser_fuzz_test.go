@@ -150,8 +150,9 @@ var corpus = []sequence{
 	{"depth 20,000", []any{nested(20_000)}, false},
 	{"open brackets", []any{`2["x",` + strings.Repeat("[", 500_000)}, false},
 	{"event name of 900 kB", []any{`2["` + strings.Repeat("n", 900_000) + `"]`}, true},
-	{"namespace of 900 kB", []any{`2/` + strings.Repeat("n", 900_000) + `,["x"]`}, true},
-	{"namespace of 900 kB without comma", []any{`0/` + strings.Repeat("n", 900_000)}, true},
+	{"namespace of 900 kB", []any{`2/` + strings.Repeat("n", 900_000) + `,["x"]`}, false},
+	{"namespace of 900 kB without comma", []any{`0/` + strings.Repeat("n", 900_000)}, false},
+	{"namespace of 1,024 bytes", []any{`2/` + strings.Repeat("n", 1023) + `,["x"]`}, true},
 	{"digits of 900 kB", []any{`2` + strings.Repeat("1", 900_000)}, false},
 	{"count of 900 kB", []any{`5` + strings.Repeat("1", 900_000)}, false},
 	{"garbage of 900 kB", []any{strings.Repeat("\xa5", 900_000)}, false},
@@ -216,8 +217,8 @@ func FuzzParser(f *testing.F) {
 			if len(*got) > 0 {
 				t.Fatalf("%q: refused (%v), but emitted %+v", frame, err, *got)
 			}
-			text, _ := frame.(string)
-			if stockErr == nil && !excess(text) && (len(*want) == 0 || legal((*want)[0])) {
+			text, _ := frame.(string) // up to 1,024 bytes: a name of a namespace may be longer than allowed
+			if stockErr == nil && !excess(text) && len(text) <= 1024 && (len(*want) == 0 || legal((*want)[0])) {
 				t.Fatalf("%q: refused (%v), the stock decoder emits %+v", frame, err, *want)
 			}
 			return

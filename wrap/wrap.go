@@ -3,12 +3,16 @@ package wrap
 import (
 	"bufio"
 	"context"
+	"io"
 	"maps"
 	"net"
 	"net/http"
+	"net/url"
+	"sync"
 
 	"github.com/gorilla/websocket"
 	"github.com/zishang520/engine.io/v2/engine"
+	"github.com/zishang520/engine.io/v2/types"
 )
 
 // Middleware is the standard form of net/http middleware.
@@ -41,13 +45,15 @@ const defaultMaxBody = 1e6
 //
 //   - it holds back what the client sends before the host listens, which is else
 //     lost (1 to 9 of 5,000 WebSocket handshakes) or ends the process;
+//   - it guards upgrades from long-polling, which a client can time so that they
+//     end the process, and refuses requests that the host leaves unanswered;
 //   - it bounds bodies of unknown length by MaxHttpBufferSize (413), refuses
-//     payloads that the host's decoder cannot survive (400), and delivers
+//     payloads that the host's decoder does not survive (400), and delivers
 //     long-polling messages over 64 KB, which the host drops silently;
 //   - it negotiates no compression where [Harden] has set that none is wanted.
 //
-// For the bounds h must be the engine itself; of a handler around the engine
-// only the defaults are known.
+// For the last three h must be the engine itself: a handler around the engine
+// hides its sessions and options. Call it once per engine, before serving.
 func Handler(h http.Handler, mws ...Middleware) http.Handler {
 	hd := &handler{next: h, chain: chain(mws), maxBody: defaultMaxBody}
 	if eng, ok := h.(engine.BaseServer); ok {
@@ -56,7 +62,17 @@ func Handler(h http.Handler, mws ...Middleware) http.Handler {
 		if d := eng.Opts().PerMessageDeflate(); d != nil && d.Threshold == noCompression {
 			hd.plain = true
 		}
-		_ = eng.On("connection", func(args ...any) { opened(args[0].(engine.Socket)) })
+		_ = eng.On("connection", func(args ...any) {
+			s := args[0].(engine.Socket)
+			opened(s)
+			hd.follow(s)
+		})
+		// The host calls this on a goroutine which can come before it is set
+		// (transports/polling.go:91).
+		eng.Use(func(ctx *types.HttpContext, next func(error)) {
+			ctx.Cleanup = func() {}
+			next(nil)
+		})
 	}
 	return hd
 }
@@ -66,15 +82,17 @@ type handler struct {
 	chain   http.Handler
 	engine  engine.BaseServer // nil if next is not the engine itself
 	maxBody int64
-	plain   bool // negotiate no WebSocket compression
+	plain   bool     // negotiate no WebSocket compression
+	probes  sync.Map // of running upgrades: *probe by session id
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if IsHandshake(r) {
+	query := r.URL.Query()
+	if opens(r, query) {
 		h.handshake(w, r)
 		return
 	}
-	h.session(w, r)
+	h.session(w, r, query)
 }
 
 // handshake runs the chain, and the engine as its innermost handler.
@@ -87,9 +105,10 @@ func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
 		// the engine waits for that on a goroutine (types/http-context.go:70).
 		ctx, cancel := context.WithCancel(withMark(r, x.mark).Context())
 		defer cancel()
-		sent = h.serve(f, w, r.WithContext(ctx), x.mark, nil)
+		sent = h.serve(&entry{front: f, mark: x.mark, opens: true}, w, r.WithContext(ctx))
 	}
 	called := x.run(h.chain, f, r)
+	h.heal(x.session)
 
 	got := x.status.Load()
 	switch {
@@ -109,48 +128,99 @@ func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// heal removes a session that ended before the engine listened for its end, and
+// which it would keep for ever (engine/base-server.go:330).
+func (h *handler) heal(s engine.Socket) {
+	if s == nil || s.ReadyState() != "closed" {
+		return
+	}
+	if _, ok := h.engine.Clients().Load(s.Id()); ok {
+		s.Emit("close", "transport close", nil)
+	}
+}
+
 // session serves a request that belongs to a running session, or to none.
-func (h *handler) session(w http.ResponseWriter, r *http.Request) {
-	r, late, ok := h.checkBody(w, r)
+func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Values) {
+	var s engine.Socket // nil if there is none
+	var p *probe
+	if h.engine != nil {
+		s, _ = h.engine.Clients().Load(lastOf(query["sid"]))
+	}
+	if s != nil {
+		var ok bool
+		if p, ok = h.checkRoute(r, query, s); !ok {
+			badRequest(w)
+			return
+		}
+	}
+	r, late, ok := h.checkBody(w, r, query, s)
 	if !ok {
 		return
 	}
-	f := &front{ResponseWriter: w, x: new(exchange)}
-	h.serve(f, f, r, nil, late)
+	e := &entry{front: &front{ResponseWriter: w, x: new(exchange)}, probe: p, late: late}
+	if s != nil {
+		e.mark = marked(s.Request().Request()).session()
+		if r.Method == http.MethodPost {
+			e.mark.wait()
+		}
+	}
+	h.serve(e, e.front, r)
+	if p != nil && !e.front.hijacked.Load() {
+		h.probes.CompareAndDelete(s.Id(), p)
+	}
 }
 
-// serve runs the engine, and returns the status that it answered with. base is
-// what the connection is taken from, w what the innermost middleware was given,
-// mark that of a handshake. late runs before an answer of 200 goes out.
-func (h *handler) serve(base *front, w http.ResponseWriter, r *http.Request, mark *handshake, late func()) int32 {
+// badRequest answers as the engine does.
+func badRequest(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusBadRequest)
+	_, _ = io.WriteString(w, `{"code":3,"message":"Bad request"}`)
+}
+
+// entry is one passage of a request into the engine.
+type entry struct {
+	front *front     // what the connection is taken from
+	mark  *handshake // of the session, or nil
+	opens bool       // the request opens the session
+	probe *probe     // of an upgrade, or nil
+	late  func()     // runs before an answer of 200 goes out, or nil
+}
+
+// serve runs the engine, and returns the status that it answered with. w is what
+// the innermost middleware was given.
+func (h *handler) serve(e *entry, w http.ResponseWriter, r *http.Request) int32 {
 	gate := make(chan struct{})
 	a := &answer{header: make(http.Header, 4)}
 	a.hijack = func() (net.Conn, *bufio.ReadWriter, error) {
-		nc, rw, err := http.NewResponseController(base.ResponseWriter).Hijack()
+		nc, rw, err := http.NewResponseController(e.front.ResponseWriter).Hijack()
 		if err != nil {
 			return nil, nil, err
 		}
-		c := newConn(nc, gate, nil)
-		if mark != nil {
-			mark.conn.Store(c)
+		c := newConn(nc, gate, e.mark)
+		if e.opens {
+			e.mark.conn.Store(c)
 		}
-		base.hijacked.Store(true)
+		e.front.hijacked.Store(true)
 		// Late headers (a session's cookie) are set in WriteHeader, and loggers
 		// take the status from there.
 		w.WriteHeader(http.StatusSwitchingProtocols)
-		c.head = upgradeHeader(w.Header(), base.Header())
+		c.head = upgradeHeader(w.Header(), e.front.Header())
+		if e.probe != nil {
+			e.probe.conn = c
+			return e.probe, rw, nil
+		}
 		return c, rw, nil
 	}
 	defer close(gate)
 	h.next.ServeHTTP(a, h.prepare(r))
 	status := a.seal()
 	switch {
-	case base.hijacked.Load():
+	case e.front.hijacked.Load():
 		return http.StatusSwitchingProtocols
 	case status == 0:
 		return 0
-	case status == http.StatusOK && late != nil:
-		late()
+	case status == http.StatusOK && e.late != nil:
+		e.late()
 	}
 	a.replay(w)
 	return int32(status)
