@@ -26,14 +26,11 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 	if r.Method != http.MethodPost || r.Body == nil || r.Body == http.NoBody {
 		return r, nil, true
 	}
-	binary := r.Header.Get("Content-Type") == "application/octet-stream"
-	if !binary && r.ContentLength >= 0 && r.ContentLength <= maxRecord {
-		return r, nil, true
-	}
 	if (s == nil && h.engine != nil) || r.ContentLength > h.maxBody {
 		return r, nil, true // the engine refuses it and reads no body
 	}
 
+	// The host takes a body that breaks off for whole (transports/polling.go:162).
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody)); err != nil {
 		status := http.StatusBadRequest
@@ -44,6 +41,7 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 		return nil, nil, false
 	}
 	payload := body.Bytes()
+	binary := r.Header.Get("Content-Type") == "application/octet-stream"
 
 	// The engine judges a request whose packets it cannot read by one without
 	// meaning; the packets follow if it accepts.

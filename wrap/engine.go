@@ -16,11 +16,16 @@ import (
 //	io.Engine().Use(wrap.Engine(secureHeaders, sessions)) // before serving
 //
 // It means the same as Handler, except where the engine lets no one in between:
-// a middleware that counts or compresses the body sees none, what records a
-// status sees 200 or 101 although the engine may refuse the request afterwards
-// (by AllowRequest, or for its protocol version), and the host's own faults that
-// Handler mends stay. A session that the chain gives up after next is refused
-// when it sends its first CONNECT, if a [Func] guards the namespace.
+//
+//   - a middleware that counts or compresses the body sees none;
+//   - what records a status sees 200 or 101, although the engine may refuse the
+//     request afterwards (by AllowRequest, or for its protocol version);
+//   - what the chain makes of the request is seen by handlers around the engine
+//     too, since the engine has but one;
+//   - a session that the chain takes back after next (see Handler) is closed over
+//     WebSocket; over long-polling it is refused when it sends CONNECT, if a
+//     [Func] guards the namespace;
+//   - the host's own faults that Handler mends stay.
 func Engine(mws ...Middleware) engine.Middleware {
 	h := chain(mws)
 	return func(ctx *types.HttpContext, next func(error)) {
@@ -56,32 +61,49 @@ func repair(ctx *types.HttpContext) {
 	}
 }
 
+// engaged is the exchange of a chain that runs inside the engine.
+type engaged struct {
+	exchange
+	rec  recorder
+	ctx  *types.HttpContext
+	next func(error)
+	want int32 // the status of success
+}
+
+// enter is called by the chain. The engine answers by itself: late headers must
+// come out now.
+func (e *engaged) enter(w http.ResponseWriter, r *http.Request) {
+	w.WriteHeader(int(e.want))
+	if e.want == http.StatusSwitchingProtocols {
+		e.ctx.ResponseHeaders.With(upgradeHeader(w.Header(), e.rec.header))
+	} else {
+		for _, k := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding"} {
+			w.Header().Del(k) // of a body that does not go through the chain
+		}
+		commit(e.ctx, w.Header(), e.rec.header)
+		// The host sets its own cookie late, in place of all others
+		// (engine/base-server.go:320), unless these have another spelling.
+		if out := e.ctx.Response().Header(); out["Set-Cookie"] != nil {
+			out["set-cookie"] = append(out["set-cookie"], out["Set-Cookie"]...)
+			delete(out, "Set-Cookie")
+		}
+	}
+	replace(e.ctx, withMark(r, e.mark))
+	e.next(nil)
+	if e.want == http.StatusOK {
+		// The answer is written on another goroutine: what the chain does after
+		// next comes after it.
+		<-e.ctx.Done()
+	}
+}
+
 // serveEngine runs the chain for a request that the engine holds.
 func serveEngine(h http.Handler, ctx *types.HttpContext, next func(error)) {
-	x, r := start(ctx.Request())
-	rec := &recorder{header: make(http.Header), x: x, whole: true}
-	want := int32(http.StatusOK)
+	e := &engaged{ctx: ctx, next: next, want: http.StatusOK}
+	e.rec = recorder{header: make(http.Header), x: &e.exchange, whole: true}
+	r := e.start(ctx.Request(), e)
 	if websocket.IsWebSocketUpgrade(r) {
-		want = http.StatusSwitchingProtocols
-	}
-	x.next = func(w http.ResponseWriter, r *http.Request) {
-		// The engine answers by itself: late headers must come out now.
-		w.WriteHeader(int(want))
-		if want == http.StatusSwitchingProtocols {
-			ctx.ResponseHeaders.With(upgradeHeader(w.Header(), rec.header))
-		} else {
-			for _, k := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding"} {
-				w.Header().Del(k) // of a body that does not go through the chain
-			}
-			commit(ctx, w.Header(), rec.header)
-		}
-		replace(ctx, withMark(r, x.mark))
-		next(nil)
-		if want == http.StatusOK {
-			// The answer is written on another goroutine: what the chain does after
-			// next comes after it.
-			<-ctx.Done()
-		}
+		e.want = http.StatusSwitchingProtocols
 	}
 	ok := false
 	defer func() {
@@ -89,24 +111,24 @@ func serveEngine(h http.Handler, ctx *types.HttpContext, next func(error)) {
 			_ = ctx.Websocket.Close()
 		}
 	}()
-	called := x.run(h, rec, r)
+	called := e.run(h, &e.rec, r)
 
-	status := x.status.Load()
-	ok = !called || status == 0 || status == want
+	status := e.status.Load()
+	ok = !called || status == 0 || status == e.want
 	switch {
 	case !ok:
-		x.revoke()
+		e.revoke()
 	case called:
-	case x.ctx.Err() != nil:
+	case e.exchange.ctx.Err() != nil:
 		ctx.Flush() // nobody is there; HandleRequest waits for this
 	case status == 0:
 		ctx.ResponseHeaders.Set("Content-Type", "text/plain; charset=utf-8")
 		ctx.SetStatusCode(http.StatusInternalServerError)
 		_, _ = ctx.Write([]byte(http.StatusText(http.StatusInternalServerError)))
 	default:
-		commit(ctx, rec.header)
+		commit(ctx, e.rec.header)
 		ctx.SetStatusCode(int(status))
-		_, _ = ctx.Write(rec.body.Bytes())
+		_, _ = ctx.Write(e.rec.body.Bytes())
 	}
 }
 
@@ -122,7 +144,7 @@ func commit(ctx *types.HttpContext, hs ...http.Header) {
 				merge(out, http.Header{k: own})
 				ctx.ResponseHeaders.Remove(k)
 			}
-			merge(out, http.Header{k: vs})
+			merge(out, http.Header{k: slices.Clone(vs)})
 		}
 	}
 }

@@ -3,6 +3,7 @@ package wrap
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/zishang520/engine.io/v2/engine"
@@ -11,31 +12,36 @@ import (
 // The states of an exchange.
 const (
 	idle    = iota // next may be called
-	running        // next is running
-	done           // next has returned
-	closed         // the chain has returned without next
+	entered        // next has been called
+	closed         // the chain has returned without it
 )
+
+// An inner is what a chain leads to.
+type inner interface {
+	enter(w http.ResponseWriter, r *http.Request)
+}
 
 // exchange is one run of a middleware chain for one request.
 type exchange struct {
-	mark  *handshake
-	ctx   context.Context // of the client's own request
-	next  func(w http.ResponseWriter, r *http.Request)
-	left  chan struct{} // closed when next has returned
-	state atomic.Int32
+	mark   *handshake
+	ctx    context.Context // of the client's own request
+	inner  inner
+	state  atomic.Int32
+	inside sync.WaitGroup // inner, if it is entered
 
 	// status is the first final status that went out through the chain, or 0.
 	status atomic.Int32
 
-	// session is what next has opened. It is set while next runs.
+	// session is what inner has opened. It is set while inner runs.
 	session engine.Socket
 }
 
-// start returns an exchange and the request to run its chain with.
-func start(r *http.Request) (*exchange, *http.Request) {
-	x := &exchange{mark: &handshake{outer: marked(r)}, ctx: r.Context(), left: make(chan struct{})}
+// start prepares x, and returns the request to run its chain with.
+func (x *exchange) start(r *http.Request, in inner) *http.Request {
+	x.mark, x.ctx, x.inner = &handshake{outer: marked(r)}, r.Context(), in
 	x.mark.x.Store(x)
-	return x, withMark(r, x.mark)
+	x.inside.Add(1)
+	return withMark(r, x.mark)
 }
 
 // chain builds mws around the call of an exchange's next. It is built once; the
@@ -78,33 +84,28 @@ func exchangeOf(w http.ResponseWriter) *exchange {
 	return nil
 }
 
-// call runs next if it has not run, no answer has begun, and the client is
+// call enters if it has not done so, no answer has begun, and the client is
 // still there. Other calls are harmless.
 func (x *exchange) call(w http.ResponseWriter, r *http.Request) {
 	if x.status.Load() != 0 || x.ctx.Err() != nil || r.Context().Err() != nil {
 		return
 	}
-	if !x.state.CompareAndSwap(idle, running) {
-		return
+	if x.state.CompareAndSwap(idle, entered) {
+		defer x.inside.Done()
+		x.inner.enter(w, r)
 	}
-	defer func() {
-		x.state.Store(done)
-		close(x.left)
-	}()
-	x.next(w, r)
 }
 
-// run serves the chain, and returns when both the chain and next have returned.
-// It reports whether next was called. If the chain panics, so does run, and
-// refuses what next has opened.
+// run serves the chain, and returns when both the chain and inner have returned.
+// It reports whether inner was entered. If the chain panics, so does run, and
+// takes back what inner has opened.
 func (x *exchange) run(h http.Handler, w http.ResponseWriter, r *http.Request) (called bool) {
 	returned := false
 	defer func() {
-		if !x.state.CompareAndSwap(idle, closed) {
+		if called = !x.state.CompareAndSwap(idle, closed); called {
 			// http.TimeoutHandler may have returned while its goroutine is still in
 			// the engine, which must not touch the connection afterwards.
-			<-x.left
-			called = true
+			x.inside.Wait()
 		}
 		x.mark.x.Store(nil) // keeps no writer alive for the session's lifetime
 		if !returned {
@@ -116,7 +117,7 @@ func (x *exchange) run(h http.Handler, w http.ResponseWriter, r *http.Request) (
 	return called
 }
 
-// revoke ends the session that next has opened: the client has been told
+// revoke ends the session that inner has opened: the client has been told
 // otherwise, or nothing at all.
 func (x *exchange) revoke() {
 	x.mark.revoked.Store(true)

@@ -23,7 +23,13 @@ import (
 // Another test can be talked round: by the first value, "?sid=x&sid=" is no
 // handshake, and the session would start without its middleware.
 func IsHandshake(r *http.Request) bool {
-	return opens(r, r.URL.Query())
+	return plainHandshake(r) || opens(r, r.URL.Query())
+}
+
+// plainHandshake is IsHandshake where it can be told without reading the query:
+// sid is not in it however it is spelled.
+func plainHandshake(r *http.Request) bool {
+	return r.Method == http.MethodGet && !strings.Contains(r.URL.RawQuery, "sid") && !strings.Contains(r.URL.RawQuery, "%")
 }
 
 // opens is IsHandshake for a query that has been read.
@@ -46,6 +52,7 @@ type handshake struct {
 	x       atomic.Pointer[exchange] // while the chain runs
 	conn    atomic.Pointer[conn]     // the WebSocket of the session, if we hijacked it
 	revoked atomic.Bool              // refused after the session had been made
+	follows atomic.Bool              // the session is followed for its upgrades
 
 	mu       sync.Mutex
 	settling int                           // sockets that the host is connecting

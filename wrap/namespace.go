@@ -35,23 +35,31 @@ func Namespace(mws ...Middleware) socket.NamespaceMiddleware {
 	h := chain(mws)
 	return Func(func(ctx context.Context, s *socket.Socket) error {
 		st := stateOf(s)
-		x, r := start(Request(s).Clone(ctx))
-		rec := &recorder{header: make(http.Header), x: x}
-		var passed *http.Request
-		x.next = func(w http.ResponseWriter, r *http.Request) {
-			passed = r
-			// What the chain says after this is to be 200 too, as it would be over
-			// long-polling; a timeout handler may have another opinion.
-			w.WriteHeader(http.StatusOK)
-		}
+		rec := &recorder{header: make(http.Header)}
+		j := &join{}
+		rec.x = &j.exchange
+		r := j.start(Request(s).Clone(ctx), j)
 		r = r.WithContext(context.WithValue(r.Context(), recorderKey{}, rec))
-		x.run(h, rec, r)
-		if status := x.status.Load(); passed == nil || (status != 0 && status != http.StatusOK) {
+		j.run(h, rec, r)
+		if status := j.status.Load(); j.passed == nil || (status != 0 && status != http.StatusOK) {
 			return rec.refused()
 		}
-		st.adopt(passed)
+		st.adopt(j.passed)
 		return nil
 	})
+}
+
+// join is the exchange of a chain that runs for a socket.
+type join struct {
+	exchange
+	passed *http.Request // what the chain passed on
+}
+
+func (j *join) enter(w http.ResponseWriter, r *http.Request) {
+	j.passed = r
+	// What the chain says after this is to be 200 too, as it would be over
+	// long-polling; a timeout handler may have another opinion.
+	w.WriteHeader(http.StatusOK)
 }
 
 // recorderKey finds the recorder in the context of a chain that has no client.
@@ -106,7 +114,7 @@ func (rec *recorder) refused() *Error {
 	}
 	text := strings.TrimSpace(rec.body.String())
 	ct := rec.header.Get("Content-Type")
-	if text != "" && rec.body.Len() <= maxMessage && (ct == "" || strings.HasPrefix(ct, "text/plain")) {
+	if text != "" && rec.body.Len() <= maxMessage && rec.header.Get("Content-Encoding") == "" && (ct == "" || strings.HasPrefix(ct, "text/plain")) {
 		e.Message = text
 	}
 	return e

@@ -104,7 +104,7 @@ func (p *probe) park() {
 }
 
 // follow lets the probes of a session know what becomes of it. It runs before
-// the engine can start one, so that its listener is the first to hear of the end.
+// the engine starts the first one, and so hears of the end before MaybeUpgrade.
 func (h *handler) follow(s engine.Socket) {
 	_ = s.On("close", func(...any) {
 		if p, ok := h.probes.LoadAndDelete(s.Id()); ok {
@@ -121,7 +121,7 @@ func (h *handler) follow(s engine.Socket) {
 
 // checkRoute refuses requests for a session which the host would not survive, or
 // leave without an answer. It returns the probe that an upgrade is to use.
-func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket) (p *probe, ok bool) {
+func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket, mark *handshake) (p *probe, ok bool) {
 	polling := s.Transport().Name() == transports.POLLING
 	if !websocket.IsWebSocketUpgrade(r) {
 		// A plain request for the WebSocket of a session finds nobody to answer it
@@ -135,6 +135,11 @@ func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket)
 		return nil, false
 	}
 	p = newProbe()
-	_, busy := h.probes.LoadOrStore(s.Id(), p)
-	return p, !busy
+	if _, busy := h.probes.LoadOrStore(s.Id(), p); busy {
+		return nil, false
+	}
+	if mark == nil || mark.follows.CompareAndSwap(false, true) {
+		h.follow(s)
+	}
+	return p, true
 }

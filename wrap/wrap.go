@@ -1,16 +1,11 @@
 package wrap
 
 import (
-	"bufio"
-	"context"
 	"io"
-	"maps"
-	"net"
 	"net/http"
 	"net/url"
 	"sync"
 
-	"github.com/gorilla/websocket"
 	"github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/types"
 )
@@ -62,11 +57,7 @@ func Handler(h http.Handler, mws ...Middleware) http.Handler {
 		if d := eng.Opts().PerMessageDeflate(); d != nil && d.Threshold == noCompression {
 			hd.plain = true
 		}
-		_ = eng.On("connection", func(args ...any) {
-			s := args[0].(engine.Socket)
-			opened(s)
-			hd.follow(s)
-		})
+		_ = eng.On("connection", func(args ...any) { opened(args[0].(engine.Socket)) })
 		// The host calls this on a goroutine which can come before it is set
 		// (transports/polling.go:91).
 		eng.Use(func(ctx *types.HttpContext, next func(error)) {
@@ -87,6 +78,10 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if plainHandshake(r) {
+		h.handshake(w, r)
+		return
+	}
 	query := r.URL.Query()
 	if opens(r, query) {
 		h.handshake(w, r)
@@ -97,34 +92,57 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // handshake runs the chain, and the engine as its innermost handler.
 func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
-	x, r := start(r)
-	f := &front{ResponseWriter: w, x: x}
-	var sent int32 // what the engine has answered
-	x.next = func(w http.ResponseWriter, r *http.Request) {
-		// Canceled when the handler returns, whatever the chain has made of it:
-		// the engine waits for that on a goroutine (types/http-context.go:70).
-		ctx, cancel := context.WithCancel(withMark(r, x.mark).Context())
-		defer cancel()
-		sent = h.serve(&entry{front: f, mark: x.mark, opens: true}, w, r.WithContext(ctx))
-	}
-	called := x.run(h.chain, f, r)
-	h.heal(x.session)
+	p := &passage{h: h, opens: true}
+	p.front.ResponseWriter, p.front.x = w, &p.exchange
+	r = p.start(r, p)
+	called := p.run(h.chain, &p.front, r)
+	h.heal(p.session)
 
-	got := x.status.Load()
+	got := p.exchange.status.Load()
 	switch {
-	case f.hijacked.Load():
+	case p.front.hijacked.Load():
 		if got != 0 && got != http.StatusSwitchingProtocols {
-			x.revoke()
+			p.revoke()
 		}
 	case got == 0 || got == http.StatusSwitchingProtocols:
 		if called {
-			x.revoke()
+			p.revoke()
 		}
-		if x.ctx.Err() == nil {
+		if p.ctx.Err() == nil {
 			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 		}
-	case got != sent || x.ctx.Err() != nil:
-		x.revoke()
+	case got != p.sent || p.ctx.Err() != nil:
+		p.revoke()
+	}
+}
+
+// session serves a request that belongs to a running session, or to none.
+func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Values) {
+	var s engine.Socket // nil if there is none
+	if h.engine != nil {
+		s, _ = h.engine.Clients().Load(lastOf(query["sid"]))
+	}
+	p := &passage{h: h}
+	p.front.ResponseWriter, p.front.x = w, &p.exchange
+	if s != nil {
+		p.mark = marked(s.Request().Request()).session()
+		var ok bool
+		if p.probe, ok = h.checkRoute(r, query, s, p.mark); !ok {
+			badRequest(w)
+			return
+		}
+	}
+	r, late, ok := h.checkBody(w, r, query, s)
+	if !ok {
+		return
+	}
+	p.late = late
+	if r.Method == http.MethodPost {
+		p.mark.wait()
+	}
+	p.serve(&p.front, r)
+	if p.probe != nil && !p.front.hijacked.Load() {
+		h.probes.CompareAndDelete(s.Id(), p.probe)
 	}
 }
 
@@ -139,105 +157,9 @@ func (h *handler) heal(s engine.Socket) {
 	}
 }
 
-// session serves a request that belongs to a running session, or to none.
-func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Values) {
-	var s engine.Socket // nil if there is none
-	var p *probe
-	if h.engine != nil {
-		s, _ = h.engine.Clients().Load(lastOf(query["sid"]))
-	}
-	if s != nil {
-		var ok bool
-		if p, ok = h.checkRoute(r, query, s); !ok {
-			badRequest(w)
-			return
-		}
-	}
-	r, late, ok := h.checkBody(w, r, query, s)
-	if !ok {
-		return
-	}
-	e := &entry{front: &front{ResponseWriter: w, x: new(exchange)}, probe: p, late: late}
-	if s != nil {
-		e.mark = marked(s.Request().Request()).session()
-		if r.Method == http.MethodPost {
-			e.mark.wait()
-		}
-	}
-	h.serve(e, e.front, r)
-	if p != nil && !e.front.hijacked.Load() {
-		h.probes.CompareAndDelete(s.Id(), p)
-	}
-}
-
 // badRequest answers as the engine does.
 func badRequest(w http.ResponseWriter) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(http.StatusBadRequest)
 	_, _ = io.WriteString(w, `{"code":3,"message":"Bad request"}`)
-}
-
-// entry is one passage of a request into the engine.
-type entry struct {
-	front *front     // what the connection is taken from
-	mark  *handshake // of the session, or nil
-	opens bool       // the request opens the session
-	probe *probe     // of an upgrade, or nil
-	late  func()     // runs before an answer of 200 goes out, or nil
-}
-
-// serve runs the engine, and returns the status that it answered with. w is what
-// the innermost middleware was given.
-func (h *handler) serve(e *entry, w http.ResponseWriter, r *http.Request) int32 {
-	gate := make(chan struct{})
-	a := &answer{header: make(http.Header, 4)}
-	a.hijack = func() (net.Conn, *bufio.ReadWriter, error) {
-		nc, rw, err := http.NewResponseController(e.front.ResponseWriter).Hijack()
-		if err != nil {
-			return nil, nil, err
-		}
-		c := newConn(nc, gate, e.mark)
-		if e.opens {
-			e.mark.conn.Store(c)
-		}
-		e.front.hijacked.Store(true)
-		// Late headers (a session's cookie) are set in WriteHeader, and loggers
-		// take the status from there.
-		w.WriteHeader(http.StatusSwitchingProtocols)
-		c.head = upgradeHeader(w.Header(), e.front.Header())
-		if e.probe != nil {
-			e.probe.conn = c
-			return e.probe, rw, nil
-		}
-		return c, rw, nil
-	}
-	defer close(gate)
-	h.next.ServeHTTP(a, h.prepare(r))
-	status := a.seal()
-	switch {
-	case e.front.hijacked.Load():
-		return http.StatusSwitchingProtocols
-	case status == 0:
-		return 0
-	case status == http.StatusOK && e.late != nil:
-		e.late()
-	}
-	a.replay(w)
-	return int32(status)
-}
-
-// prepare returns r without an offer of WebSocket compression where none is
-// wanted. The host has to be told that compression is on, or it loses
-// broadcasts, but a client that compresses could send a bomb: the host's read
-// limit counts compressed bytes.
-func (h *handler) prepare(r *http.Request) *http.Request {
-	const extensions = "Sec-Websocket-Extensions"
-	if !h.plain || r.Header[extensions] == nil || !websocket.IsWebSocketUpgrade(r) {
-		return r
-	}
-	p := new(http.Request)
-	*p = *r
-	p.Header = maps.Clone(r.Header)
-	delete(p.Header, extensions)
-	return p
 }

@@ -84,7 +84,7 @@ func (f *front) FlushError() error {
 // process (types/http-context.go:118) and a list is cut to its first value, and
 // before it listens for what the client sends next.
 type answer struct {
-	hijack func() (net.Conn, *bufio.ReadWriter, error)
+	p *passage
 
 	mu     sync.Mutex
 	header http.Header
@@ -117,7 +117,7 @@ func (a *answer) Write(p []byte) (int, error) {
 }
 
 // Hijack implements http.Hijacker.
-func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) { return a.hijack() }
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) { return a.p.hijack() }
 
 // seal ends the writing and returns the status, 0 if there is no answer. The
 // engine writes its headers before the status, so that they may be read now if
@@ -142,14 +142,15 @@ func (a *answer) replay(w http.ResponseWriter) {
 }
 
 // merge adds the headers of src to dst: a list gets the values that it does not
-// have, anything else is replaced.
+// have, anything else is replaced. The values are dst's from then on.
 func merge(dst, src http.Header) {
 	for k, vs := range src {
 		if len(vs) == 0 {
 			continue
 		}
-		if k != "Set-Cookie" && k != "Vary" {
-			dst[k] = slices.Clone(vs)
+		// Engine hides cookies from the host by another spelling.
+		if k = http.CanonicalHeaderKey(k); k != "Set-Cookie" && k != "Vary" {
+			dst[k] = vs
 			continue
 		}
 		for _, v := range vs {

@@ -1,0 +1,106 @@
+package wrap
+
+import (
+	"bufio"
+	"context"
+	"maps"
+	"net"
+	"net/http"
+
+	"github.com/gorilla/websocket"
+)
+
+// passage is the way of one request through Handler into the engine. It is one
+// allocation for all that this takes.
+type passage struct {
+	exchange
+	front  front
+	answer answer
+
+	h     *handler
+	opens bool   // the request opens a session
+	probe *probe // of an upgrade, or nil
+	late  func() // runs before an answer of 200 goes out, or nil
+
+	w    http.ResponseWriter // what the innermost middleware was given
+	gate chan struct{}       // of the connection, once hijacked
+	sent int32               // what the engine has answered
+}
+
+// enter is called by the chain, as its innermost handler.
+func (p *passage) enter(w http.ResponseWriter, r *http.Request) {
+	r = withMark(r, p.mark)
+	if r.Context().Done() != p.ctx.Done() {
+		// The engine waits on a goroutine for the request's context to be done
+		// (types/http-context.go:70). A middleware may have put another one in its
+		// place, which never is.
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		r = r.WithContext(ctx)
+	}
+	p.sent = p.serve(w, r)
+}
+
+// serve runs the engine, and returns the status that it answered with, or 0.
+func (p *passage) serve(w http.ResponseWriter, r *http.Request) int32 {
+	p.w = w
+	p.answer.header = make(http.Header, 4)
+	p.answer.p = p
+	defer func() {
+		if p.gate != nil {
+			close(p.gate)
+		}
+	}()
+	p.h.next.ServeHTTP(&p.answer, p.h.prepare(r))
+	status := p.answer.seal()
+	switch {
+	case p.front.hijacked.Load():
+		return http.StatusSwitchingProtocols
+	case status == 0:
+		return 0
+	case status == http.StatusOK && p.late != nil:
+		p.late()
+	}
+	p.answer.replay(w)
+	return int32(status)
+}
+
+// hijack takes the connection from the client's own writer, whatever the
+// middlewares have made of it.
+func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
+	nc, rw, err := http.NewResponseController(p.front.ResponseWriter).Hijack()
+	if err != nil {
+		return nil, nil, err
+	}
+	p.gate = make(chan struct{})
+	c := newConn(nc, p.gate, p.mark)
+	if p.opens {
+		p.mark.conn.Store(c)
+	}
+	p.front.hijacked.Store(true)
+	// Late headers (a session's cookie) are set in WriteHeader, and loggers take
+	// the status from there.
+	p.w.WriteHeader(http.StatusSwitchingProtocols)
+	c.head = upgradeHeader(p.w.Header(), p.front.Header())
+	if p.probe != nil {
+		p.probe.conn = c
+		return p.probe, rw, nil
+	}
+	return c, rw, nil
+}
+
+// prepare returns r without an offer of WebSocket compression where none is
+// wanted. The host has to be told that compression is on, or it loses
+// broadcasts, but a client that compresses could send a bomb: the host's read
+// limit counts compressed bytes.
+func (h *handler) prepare(r *http.Request) *http.Request {
+	const extensions = "Sec-Websocket-Extensions"
+	if !h.plain || r.Header[extensions] == nil || !websocket.IsWebSocketUpgrade(r) {
+		return r
+	}
+	p := new(http.Request)
+	*p = *r
+	p.Header = maps.Clone(r.Header)
+	delete(p.Header, extensions)
+	return p
+}
