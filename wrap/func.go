@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -60,9 +61,9 @@ func within(timeout time.Duration, f func(context.Context, *socket.Socket) error
 			return
 		}
 		ctx, cancel := context.WithTimeout(a.st.context(), timeout)
-		stop := a.watch()
+		a.watch()
 		err := call(func() error { return f(ctx, s) })
-		stop()
+		a.stop()
 		if err == nil && ctx.Err() != nil {
 			err = &Error{Code: codeUnavailable, Err: errLate}
 		}
@@ -92,7 +93,7 @@ func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.Namespac
 		context.AfterFunc(ctx, func() { // after decide this finds it decided
 			a.decide(&Error{Code: codeUnavailable, Err: errTimeout})
 		})
-		stop := a.watch()
+		a.watch()
 		err := call(func() error {
 			mw(s, func(ext *socket.ExtendedError) {
 				if ext == nil {
@@ -103,7 +104,7 @@ func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.Namespac
 			})
 			return nil
 		})
-		stop()
+		a.stop()
 		if err != nil {
 			a.decide(err)
 		}
@@ -151,6 +152,12 @@ type attempt struct {
 	next    func(*socket.ExtendedError)
 	cleanup func()
 	decided atomic.Bool
+
+	conn     *conn // of the client, if it is ours
+	timer    *time.Timer
+	mu       sync.Mutex
+	returned bool
+	unwatch  func() bool
 }
 
 // admit prepares a run, or closes the connection and returns nil.
@@ -179,30 +186,41 @@ func admit(s *socket.Socket, next func(*socket.ExtendedError)) *attempt {
 
 // watch ends the state when the client leaves while the middleware keeps the
 // connection's reader busy.
-func (a *attempt) watch() (stop func()) {
-	st := a.st
+func (a *attempt) watch() {
 	h := handshakeOf(a.s)
-	c := h.socketConn()
-	if c == nil {
-		if x := h.exchange(); x != nil {
-			// Engine.IO 3 connects to "/" within the handshake, whose answer the
-			// host believes to be under way.
-			stop := context.AfterFunc(x.ctx, func() { st.end(&Disconnected{"transport close"}) })
-			return func() { stop() }
-		}
-		return func() {} // long-polling: the host notices
+	if a.conn = h.socketConn(); a.conn != nil {
+		a.timer = time.AfterFunc(watchAfter, a.watchConn)
+		return
 	}
-	var end func()
-	started := make(chan struct{})
-	timer := time.AfterFunc(watchAfter, func() {
-		defer close(started)
-		end = c.watch(func(error) { st.end(&Disconnected{"transport close"}) })
-	})
-	return func() {
-		if !timer.Stop() {
-			<-started
-			end()
-		}
+	if x := h.exchange(); x != nil {
+		// Engine.IO 3 connects to "/" within the handshake, whose answer the host
+		// believes to be under way. Of other long-polling it notices the end.
+		st := a.st
+		a.unwatch = context.AfterFunc(x.ctx, func() { st.end(&Disconnected{"transport close"}) })
+	}
+}
+
+func (a *attempt) watchConn() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.returned {
+		return
+	}
+	st := a.st
+	stop := a.conn.watch(func(error) { st.end(&Disconnected{"transport close"}) })
+	a.unwatch = func() bool { stop(); return true }
+}
+
+// stop ends the watch. The middleware has returned.
+func (a *attempt) stop() {
+	if a.timer != nil {
+		a.timer.Stop()
+	}
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.returned = true
+	if a.unwatch != nil {
+		a.unwatch()
 	}
 }
 

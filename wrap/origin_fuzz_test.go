@@ -108,5 +108,5 @@ func sameOriginHost(a, b string) bool {
 	if other, err2 := netip.ParseAddr(b); err == nil && err2 == nil {
 		return ip == other
 	}
-	return strings.ToLower(a) == strings.ToLower(b)
+	return strings.EqualFold(a, b)
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/sioware/sioware/internal/sidecar"
 )
 
-type key struct{ n [4]int }
+type key [4]int
 
 func TestMap(t *testing.T) {
 	t.Parallel()
