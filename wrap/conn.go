@@ -2,8 +2,10 @@ package wrap
 
 import (
 	"bytes"
+	"errors"
 	"net"
 	"net/http"
+	"os"
 	"sync"
 	"time"
 )
@@ -135,9 +137,8 @@ func (c *conn) readAhead(lost func(error)) {
 		n, err := c.Conn.Read(buf)
 		c.mu.Lock()
 		c.ahead = append(c.ahead, buf[:n]...)
-		if timeout, ok := err.(net.Error); ok && timeout.Timeout() {
-			err = nil // stopped
-			n = 0
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			n, err = 0, nil // interrupted
 		}
 		c.err = err
 		if more := n > 0 && err == nil && len(c.ahead) < maxAhead; !more {

@@ -240,7 +240,7 @@ func (a *attempt) decide(err error) {
 		a.pass(nil)
 		return
 	}
-	if f, ok := err.(*foreign); ok {
+	if f := (*foreign)(nil); errors.As(err, &f) {
 		a.st.end(&refusedCause{Disconnected{reasonRefused}, f.ExtendedError})
 		a.pass(f.extended())
 		return

@@ -98,7 +98,7 @@ func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
 	called := p.run(h.chain, &p.front, r)
 	h.heal(p.session)
 
-	got := p.exchange.status.Load()
+	got := p.status.Load()
 	switch {
 	case p.front.hijacked.Load():
 		if got != 0 && got != http.StatusSwitchingProtocols {
