@@ -38,6 +38,7 @@ type connection struct {
 	reason  string               // why it was closed
 	open    map[*state]struct{}  // sockets whose context has not ended
 	pending map[string]admission // by namespace: not yet connected nor refused
+	joined  map[string]*state    // by namespace: connected
 	refused int
 
 	// unresolved counts the sockets that we have admitted and whose fate lies
@@ -64,6 +65,7 @@ func connectionOf(s *socket.Socket) *connection {
 		mark:    handshakeOf(s).session(),
 		open:    make(map[*state]struct{}),
 		pending: make(map[string]admission),
+		joined:  make(map[string]*state),
 	}
 	c, stored := connections.LoadOrStore(client, c)
 	if stored {
@@ -94,6 +96,11 @@ func (c *connection) remove(st *state) {
 	for nsp, a := range c.pending {
 		if a.st == st {
 			c.settle(nsp, a)
+		}
+	}
+	for nsp, joined := range c.joined {
+		if joined == st {
+			delete(c.joined, nsp)
 		}
 	}
 }
@@ -171,6 +178,9 @@ func (c *connection) connected(nsp string, st *state) {
 	if a, ok := c.pending[nsp]; ok && a.st == st {
 		c.settle(nsp, a)
 	}
+	if _, open := c.open[st]; open {
+		c.joined[nsp] = st
+	}
 }
 
 // outgoing sees each packet that the server sends on this connection, before it
@@ -178,7 +188,7 @@ func (c *connection) connected(nsp string, st *state) {
 // CONNECT_ERROR that a middleware after ours, which we do not run, has refused
 // one: the host has no event for either.
 func (c *connection) outgoing(args ...any) {
-	if c.unresolved.Load() == 0 || len(args) == 0 {
+	if len(args) == 0 {
 		return
 	}
 	p, ok := args[0].(*packet.Packet)
@@ -187,7 +197,9 @@ func (c *connection) outgoing(args ...any) {
 	}
 	text, ok := p.Data.(*types.StringBuffer)
 	if !ok {
-		c.unreadable()
+		if c.unresolved.Load() > 0 {
+			c.unreadable()
+		}
 		return
 	}
 	b := text.Bytes()
@@ -200,6 +212,11 @@ func (c *connection) outgoing(args ...any) {
 	}
 	if st := c.answered(nsp, b[0] == byte(parser.CONNECT)); st != nil {
 		st.end(&refusedCause{Disconnected{reasonRefused}, nil})
+		if s := st.socket.Value(); s != nil && s.Connected() {
+			// A middleware has called both next(error) and next(nil). Not here: the
+			// host holds a lock of the client.
+			go s.Disconnect(true)
+		}
 	}
 }
 
@@ -209,7 +226,10 @@ func (c *connection) answered(nsp string, connected bool) *state {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.pending[nsp]
-	if !ok || !a.admitted || a.settled != nil {
+	if !ok && !connected {
+		return c.joined[nsp]
+	}
+	if !ok || !a.admitted || (connected && a.settled != nil) {
 		return nil
 	}
 	if connected {

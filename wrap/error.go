@@ -81,6 +81,9 @@ var retryable = map[string]bool{
 
 // Error returns the text for the log: the code, the message and the cause.
 func (e *Error) Error() string {
+	if e == nil {
+		return "wrap: nil *Error"
+	}
 	s := e.code() + ": " + e.message()
 	if e.Err != nil {
 		s += ": " + e.Err.Error()
@@ -89,7 +92,12 @@ func (e *Error) Error() string {
 }
 
 // Unwrap returns the cause.
-func (e *Error) Unwrap() error { return e.Err }
+func (e *Error) Unwrap() error {
+	if e == nil {
+		return nil
+	}
+	return e.Err
+}
 
 func (e *Error) code() string {
 	if e.Code == "" {

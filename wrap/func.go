@@ -48,7 +48,7 @@ var (
 // A connection of which 32 CONNECTs have been refused is closed at the next, and
 // so is one that sends CONNECT for a namespace that it is still joining. A
 // socket whose transport is closed is never admitted. Events that the client
-// sends at once wait, up to 10 seconds, until the "connection" handlers have
+// sends at once wait, up to 2 seconds, until the "connection" handlers have
 // returned: the host sends CONNECT before it runs them.
 func Func(f func(ctx context.Context, s *socket.Socket) error) socket.NamespaceMiddleware {
 	return within(defaultTimeout, f)
@@ -168,6 +168,9 @@ func admit(s *socket.Socket, next func(*socket.ExtendedError)) *attempt {
 	err := st.conn.enter(s.Nsp().Name(), st)
 	if err == nil && handshakeOf(s).refused() {
 		err = errRevoked
+	}
+	if err == nil && st.ended() {
+		err = errClosed
 	}
 	if err != nil {
 		s.Conn().Close(true)

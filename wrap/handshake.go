@@ -52,6 +52,7 @@ type handshake struct {
 	x       atomic.Pointer[exchange] // while the chain runs
 	conn    atomic.Pointer[conn]     // the WebSocket of the session, if we hijacked it
 	revoked atomic.Bool              // refused after the session had been made
+	probe   atomic.Pointer[probe]    // of a running upgrade
 	follows atomic.Bool              // the session is followed for its upgrades
 
 	mu       sync.Mutex

@@ -182,3 +182,35 @@ func TestEventsAtOnceLateHandler(t *testing.T) {
 		t.Error("the event is lost")
 	}
 }
+
+// A "connection" handler may stay, as a loop that sends does: then events wait
+// for a while once, not each time.
+func TestEventsWhileHandlerStays(t *testing.T) {
+	t.Parallel()
+	leave := make(chan struct{})
+	s := serve(t, func(io *socket.Server) {
+		io.Use(pass)
+		_ = io.On("connection", func(args ...any) {
+			s := args[0].(*socket.Socket)
+			_ = s.On("ping", func(args ...any) { args[0].(socket.Ack)(nil, nil) })
+			_ = s.Emit("ready")
+			<-leave
+		})
+	})
+	defer close(leave)
+	c, err := s.Open(t, siotest.Dial{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Connect("/", nil)
+	c.NextEvent(t, "ready")
+	start := time.Now()
+	c.EmitAck(t, "ping")
+	first := time.Since(start)
+	for range 10 {
+		c.EmitAck(t, "ping")
+	}
+	if rest := time.Since(start) - first; first > 4*time.Second || rest > first {
+		t.Errorf("the first answer took %v, ten more %v", first, rest)
+	}
+}

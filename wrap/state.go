@@ -7,6 +7,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"weak"
 
 	"github.com/sioware/sioware/internal/sidecar"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -15,7 +16,7 @@ import (
 // Bounds on the events of a socket that wait for its "connection" handlers.
 const (
 	maxWaiting = 1024
-	maxWait    = 10 * time.Second
+	maxWait    = 2 * time.Second
 )
 
 // states holds what this package keeps beside a socket.
@@ -23,7 +24,8 @@ var states sidecar.Map[socket.Socket, state]
 
 // state belongs to one socket, and must not refer to it.
 type state struct {
-	conn *connection
+	conn   *connection
+	socket weak.Pointer[socket.Socket]
 
 	mu      sync.Mutex
 	ctx     context.Context
@@ -45,7 +47,7 @@ func stateOf(s *socket.Socket) *state {
 	if st := states.Load(s); st != nil {
 		return st
 	}
-	st := &state{conn: connectionOf(s), request: s.Request().Request(), ready: make(chan struct{})}
+	st := &state{conn: connectionOf(s), socket: weak.Make(s), request: s.Request().Request(), ready: make(chan struct{})}
 	// The request's own context was canceled when its handler returned.
 	st.ctx, st.cancel = context.WithCancelCause(context.WithoutCancel(st.request.Context()))
 	st, stored := states.LoadOrStore(s, st)
@@ -137,6 +139,7 @@ func (st *state) hold() {
 	case <-st.ready:
 	case <-st.context().Done():
 	case <-timer.C:
+		st.release() // a handler that stays must not delay every event
 	}
 }
 

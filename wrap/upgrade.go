@@ -80,6 +80,7 @@ func (p *probe) Write(b []byte) (int, error) {
 // Close implements net.Conn.
 func (p *probe) Close() error {
 	p.set(&p.closed)
+	p.mark.probe.CompareAndSwap(p, nil) // another may be started
 	return p.conn.Close()
 }
 
@@ -105,15 +106,14 @@ func (p *probe) park() {
 
 // follow lets the probes of a session know what becomes of it. It runs before
 // the engine starts the first one, and so hears of the end before MaybeUpgrade.
-func (h *handler) follow(s engine.Socket) {
+func (h *handshake) follow(s engine.Socket) {
 	_ = s.On("close", func(...any) {
-		if p, ok := h.probes.LoadAndDelete(s.Id()); ok {
-			p.(*probe).park()
+		if p := h.probe.Swap(nil); p != nil {
+			p.park()
 		}
 	})
 	_ = s.On("upgrade", func(...any) {
-		if p, ok := h.probes.LoadAndDelete(s.Id()); ok {
-			p := p.(*probe)
+		if p := h.probe.Swap(nil); p != nil {
 			p.set(&p.moved)
 		}
 	})
@@ -121,7 +121,7 @@ func (h *handler) follow(s engine.Socket) {
 
 // checkRoute refuses requests for a session which the host would not survive, or
 // leave without an answer. It returns the probe that an upgrade is to use.
-func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket, mark *handshake) (p *probe, ok bool) {
+func checkRoute(r *http.Request, query url.Values, s engine.Socket, mark *handshake) (p *probe, ok bool) {
 	polling := s.Transport().Name() == transports.POLLING
 	if !websocket.IsWebSocketUpgrade(r) {
 		// A plain request for the WebSocket of a session finds nobody to answer it
@@ -134,12 +134,15 @@ func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket,
 	if !polling || (lastOf(query["EIO"]) == "4") != (s.Protocol() == 4) {
 		return nil, false
 	}
-	p = newProbe()
-	if _, busy := h.probes.LoadOrStore(s.Id(), p); busy {
-		return nil, false
+	if mark == nil {
+		return nil, true // opened past us
 	}
-	if mark == nil || mark.follows.CompareAndSwap(false, true) {
-		h.follow(s)
+	p = newProbe()
+	if !mark.probe.CompareAndSwap(nil, p) {
+		return nil, false // one at a time
+	}
+	if mark.follows.CompareAndSwap(false, true) {
+		mark.follow(s)
 	}
 	return p, true
 }

@@ -4,7 +4,6 @@ import (
 	"io"
 	"net/http"
 	"net/url"
-	"sync"
 
 	"github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/types"
@@ -73,8 +72,7 @@ type handler struct {
 	chain   http.Handler
 	engine  engine.BaseServer // nil if next is not the engine itself
 	maxBody int64
-	plain   bool     // negotiate no WebSocket compression
-	probes  sync.Map // of running upgrades: *probe by session id
+	plain   bool // negotiate no WebSocket compression
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -127,7 +125,7 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 	if s != nil {
 		p.mark = marked(s.Request().Request()).session()
 		var ok bool
-		if p.probe, ok = h.checkRoute(r, query, s, p.mark); !ok {
+		if p.probe, ok = checkRoute(r, query, s, p.mark); !ok {
 			badRequest(w)
 			return
 		}
@@ -142,7 +140,7 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 	}
 	p.serve(&p.front, r)
 	if p.probe != nil && !p.front.hijacked.Load() {
-		h.probes.CompareAndDelete(s.Id(), p.probe)
+		p.mark.probe.CompareAndSwap(p.probe, nil)
 	}
 }
 
