@@ -16,7 +16,7 @@ import (
 
 // maxRecord is the longest packet that the host finds in a long-polling payload:
 // it reads by bufio.Scanner with the default buffer, whose error it drops
-// (engine.io-go-parser parser-v4.go:128).
+// (engine.io-go-parser parser-v4.go:143).
 const maxRecord = 64<<10 - 1
 
 // checkBody returns the request to serve in place of a POST whose payload the
@@ -30,7 +30,7 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 		return r, nil, true // the engine refuses it and reads no body
 	}
 
-	// The host takes a body that breaks off for whole (transports/polling.go:162).
+	// The host takes a body that breaks off for whole (transports/polling.go:167).
 	var body bytes.Buffer
 	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody)); err != nil {
 		status := http.StatusBadRequest
@@ -51,7 +51,7 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 		packets, err := decodeBinary(payload)
 		if err != nil || version != 3 || s == nil {
 			// The host leaves a binary POST of Engine.IO 4 without an answer
-			// (transports/polling.go:145).
+			// (transports/polling.go:131).
 			badRequest(w)
 			return nil, nil, false
 		}
@@ -125,7 +125,7 @@ var errPayload = errors.New("wrap: malformed binary payload")
 // or 1, the digits of its length as bytes 0 to 9, 0xFF, and that many bytes. The
 // host takes a length at its word: a negative one panics, a large one loops for
 // years, and it reads the bytes of a text as if they were encoded twice
-// (engine.io-go-parser parser-v3.go:357).
+// (engine.io-go-parser parser-v3.go:384).
 func decodeBinary(payload []byte) (packets []*packet.Packet, err error) {
 	for p := payload; len(p) > 0; {
 		end := bytes.IndexByte(p, 0xFF)
@@ -157,7 +157,7 @@ func decodeBinary(payload []byte) (packets []*packet.Packet, err error) {
 }
 
 // deliver hands packets to the session, as the host does with those that it
-// reads itself (transports/polling.go:196).
+// reads itself (transports/polling.go:199).
 func deliver(s engine.Socket, packets []*packet.Packet) {
 	t := s.Transport()
 	for _, p := range packets {

@@ -16,9 +16,9 @@ const maxAhead = 4 << 10
 // conn is a hijacked connection with four repairs.
 //
 // Gate: nothing is read before the host's handshake handler has returned.
-// v2.5.0 starts its reader before it listens (transports/websocket.go:44,
-// engine/base-server.go:313): a CONNECT that comes at once is lost, and a PONG
-// finds no ping timer and ends the process (engine/socket.go:221).
+// v2.5.0 starts its reader before it listens (transports/websocket.go:53,
+// engine/base-server.go:327): a CONNECT that comes at once is lost, and a PONG
+// finds no ping timer and ends the process (engine/socket.go:220).
 //
 // Head: the headers of the middleware chain are put into the 101 response,
 // which the host's upgrader writes itself, in one piece, as the first write.

@@ -215,3 +215,19 @@ func TestUpgradeAttacksBareHost(t *testing.T) {
 	}
 	http.DefaultTransport.(*http.Transport).CloseIdleConnections()
 }
+
+// A plain middleware that panics behind UseAll costs its client, not the process.
+func TestUseAllPlainPanic(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(io *socket.Server) {
+		wrap.UseAll(io, func(*socket.Socket, func(*socket.ExtendedError)) { panic("on purpose") }, nil)
+	})
+	for _, d := range dials {
+		if c, err := s.Open(t, d); err == nil { // Engine.IO 3 connects by itself
+			if d.EIO != 3 {
+				c.Connect("/", nil)
+			}
+			c.AwaitDone(t)
+		}
+	}
+}

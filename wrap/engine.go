@@ -50,7 +50,7 @@ func Every(mws ...Middleware) engine.Middleware {
 }
 
 // repair mends the headers that were set around the engine. The host copies
-// them and then writes the first value of each (types/http-context.go:118): one
+// them and then writes the first value of each (types/http-context.go:113): one
 // without values ends the process, and of a list the rest is lost.
 func repair(ctx *types.HttpContext) {
 	upgrade := websocket.IsWebSocketUpgrade(ctx.Request())

@@ -179,7 +179,7 @@ func TestContextEndsWhenOthersRefuse(t *testing.T) {
 		}
 		c.Connect("/", nil)
 		c.Connected(t)
-		c.Kill()
+		c.Close()
 		if cause := <-ended; !errors.As(cause, &dis) || dis.Reason != "transport close" && dis.Reason != "transport error" {
 			t.Errorf("cause %v", cause)
 		}

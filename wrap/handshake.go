@@ -16,7 +16,7 @@ import (
 
 // IsHandshake reports whether the engine would take r for the opening of a new
 // session: a GET whose last sid value is empty or missing. That is the engine's
-// own test (engine/base-server.go:178, which reads the query by url.URL.Query
+// own test (engine/base-server.go:182, which reads the query by url.URL.Query
 // and utils.ParameterBag, whose Peek returns the last value), so that no
 // spelling of the query makes the two disagree.
 //
@@ -65,7 +65,7 @@ const maxSettle = time.Second
 
 // settle begins to hold the client's packets back, until the function that it
 // returns is called. The host answers CONNECT before it remembers the socket
-// (socket/namespace.go:341, socket/client.go:122): a packet that the client
+// (socket/namespace.go:356, socket/client.go:122): a packet that the client
 // sends upon that answer can find it unknown, and closes the connection.
 func (h *handshake) settle() (settled func()) {
 	if h == nil {

@@ -19,7 +19,7 @@ type observer struct {
 }
 
 // observe starts following nsp. Its "connect" listener precedes every
-// "connection" listener (socket/namespace.go:352), and exists before any socket
+// "connection" listener (socket/namespace.go:362), and exists before any socket
 // that a middleware of ours has seen can connect.
 func observe(nsp socket.Namespace) {
 	emitter := nsp.EventEmitter()

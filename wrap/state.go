@@ -55,7 +55,7 @@ func stateOf(s *socket.Socket) *state {
 		return st
 	}
 	// A rejected socket never emits this, and a connected one may emit it twice
-	// or never (socket/socket.go:663 tests and sets without a lock, and a socket
+	// or never (socket/socket.go:619 tests and :636 sets without a lock, and a socket
 	// stored after its transport closed is forgotten): the connection stands in.
 	_ = s.On("disconnect", func(args ...any) { st.end(&Disconnected{reason(args)}) })
 	st.conn.add(st)

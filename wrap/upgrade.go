@@ -125,11 +125,11 @@ func checkRoute(r *http.Request, query url.Values, s engine.Socket, mark *handsh
 	polling := s.Transport().Name() == transports.POLLING
 	if !websocket.IsWebSocketUpgrade(r) {
 		// A plain request for the WebSocket of a session finds nobody to answer it
-		// (transports/transport.go:165).
+		// (transports/transport.go:160).
 		return nil, polling || lastOf(query["transport"]) == transports.POLLING
 	}
 	// The new transport takes its protocol from its own query
-	// (transports/transport.go:137), and a heartbeat of the other version finds no
+	// (transports/transport.go:143), and a heartbeat of the other version finds no
 	// timer (engine/socket.go:210).
 	if !polling || (lastOf(query["EIO"]) == "4") != (s.Protocol() == 4) {
 		return nil, false

@@ -1,6 +1,7 @@
 package wrap
 
 import (
+	"context"
 	"slices"
 
 	"github.com/sioware/sioware/internal/sidecar"
@@ -12,6 +13,9 @@ import (
 // expression or by a function. io.Use covers "/" alone, so that one forgotten
 // namespace is an open door.
 //
+// What [Func] says about refused clients, early events and plain middlewares that
+// panic holds for all of them, whatever mws are made of.
+//
 // In a namespace that exists mws run after the middlewares that it has; in one
 // to come they run first. Call it before the server serves, and after
 // io.SetAdapter if that is used: UseAll wraps the adapter's constructor, by
@@ -19,7 +23,7 @@ import (
 func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
 	g, first := globals.LoadOrStore(io, new(global))
 	if first {
-		mws = append([]socket.NamespaceMiddleware{g.enter}, mws...)
+		mws = append([]socket.NamespaceMiddleware{Func(g.enter)}, mws...)
 		_ = io.On("new_namespace", func(args ...any) {
 			if nsp, ok := args[0].(socket.Namespace); ok {
 				nsp.Fns().Unshift(slices.Clone(g.mws)...)
@@ -44,13 +48,13 @@ type global struct {
 }
 
 // enter notes that s runs through the middlewares.
-func (g *global) enter(s *socket.Socket, next func(*socket.ExtendedError)) {
+func (g *global) enter(_ context.Context, s *socket.Socket) error {
 	stateOf(s).pass(g)
-	next(nil)
+	return nil
 }
 
 // builder makes adapters, and is told of namespaces by that: the host calls New
-// while it makes a namespace (socket/namespace.go:150), before a client can
+// while it makes a namespace (socket/namespace.go:161), before a client can
 // reach it.
 type builder struct {
 	socket.AdapterConstructor
@@ -68,8 +72,8 @@ func (b *builder) New(nsp socket.Namespace) socket.Adapter {
 		return nsp.Adapter()
 	}
 	// A namespace can be reached a moment before "new_namespace" tells of it
-	// (socket/parent-namespace.go:93), and a child's middlewares are replaced by
-	// those of its parent after this (socket/parent-namespace.go:73). Who slips
+	// (socket/parent-namespace.go:98), and a child's middlewares are replaced by
+	// those of its parent after this (socket/parent-namespace.go:81). Who slips
 	// through that gap is put out again.
 	_ = nsp.On("connect", func(args ...any) {
 		s, ok := args[0].(*socket.Socket)

@@ -81,7 +81,7 @@ func (f *front) FlushError() error {
 // answer is the writer that the engine gets. It keeps what the engine writes
 // until the engine's handler has returned: the engine writes from a goroutine of
 // its own (transports/polling.go:225), where a header with no values ends the
-// process (types/http-context.go:118) and a list is cut to its first value, and
+// process (types/http-context.go:113) and a list is cut to its first value, and
 // before it listens for what the client sends next.
 type answer struct {
 	p *passage
