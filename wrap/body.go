@@ -23,11 +23,17 @@ const maxRecord = 64<<10 - 1
 // host would lose or not survive, and what to do before the client is told "ok".
 // If ok is false the request has been answered.
 func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Values, s engine.Socket) (_ *http.Request, late func(), ok bool) {
-	if r.Method != http.MethodPost || r.Body == nil || r.Body == http.NoBody {
+	if !isPost(r) || r.Body == nil || r.Body == http.NoBody {
 		return r, nil, true
 	}
-	if (s == nil && h.engine != nil) || r.ContentLength > h.maxBody {
+	// The engine takes the last value (utils/parameter-bag.go:71).
+	binary := lastOf(r.Header["Content-Type"]) == "application/octet-stream"
+	if (s == nil && h.engine != nil) || (r.ContentLength > h.maxBody && !binary) {
 		return r, nil, true // the engine refuses it and reads no body
+	}
+	if r.ContentLength > h.maxBody { // this it would leave without an answer
+		http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
+		return nil, nil, false
 	}
 
 	// The host takes a body that breaks off for whole (transports/polling.go:167).
@@ -41,7 +47,6 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 		return nil, nil, false
 	}
 	payload := body.Bytes()
-	binary := r.Header.Get("Content-Type") == "application/octet-stream"
 
 	// The engine judges a request whose packets it cannot read by one without
 	// meaning; the packets follow if it accepts.

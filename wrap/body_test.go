@@ -51,6 +51,18 @@ func post(t *testing.T, s *siotest.Server, c *siotest.Client, eio int, contentTy
 
 const text = "text/plain;charset=UTF-8"
 
+// polled opens a session over long-polling, with no request under way.
+func polled(t *testing.T, s *siotest.Server) *siotest.Client {
+	t.Helper()
+	c, err := s.Open(t, siotest.Dial{Polling: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	post(t, s, c, 4, text, strings.NewReader("40"))
+	c.Connected(t)
+	return c
+}
+
 // unsized hides the length of a body, which makes it a chunked one.
 func unsized(s string) io.Reader { return io.MultiReader(strings.NewReader(s)) }
 
@@ -74,8 +86,7 @@ func TestBodyBounds(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := s.Dial(t, siotest.Dial{Polling: true})
-			c.Connected(t)
+			c := polled(t, s)
 			if status, body := post(t, s, c, 4, tt.contentType, tt.body); status != tt.want {
 				t.Errorf("status %d %.100q, want %d", status, body, tt.want)
 			}
@@ -89,8 +100,7 @@ func TestBodyLargePackets(t *testing.T) {
 	s := lengths(t)
 	for _, sizes := range [][]int{{65_000}, {65_520}, {65_535}, {65_536}, {70_000, 1, 80_000}, {1, 500_000}, {1, 2, 3}} {
 		for _, chunked := range []bool{false, true} {
-			c := s.Dial(t, siotest.Dial{Polling: true})
-			c.Connected(t)
+			c := polled(t, s)
 			var packets []string
 			for _, n := range sizes {
 				packets = append(packets, `42["len","`+strings.Repeat("x", n)+`"]`)
@@ -120,8 +130,7 @@ func TestBodyLargePackets(t *testing.T) {
 func TestBodyLargeBinaryAndClose(t *testing.T) {
 	t.Parallel()
 	s := lengths(t)
-	c := s.Dial(t, siotest.Dial{Polling: true})
-	c.Connected(t)
+	c := polled(t, s)
 	big := strings.Repeat("QUJD", 50_000) // base64
 	payload := `451-["len",{"_placeholder":true,"num":0}]` + "\x1eb" + big
 	if status, answer := post(t, s, c, 4, text, strings.NewReader(payload)); status != 200 {
@@ -137,8 +146,7 @@ func TestBodyLargeBinaryAndClose(t *testing.T) {
 func TestBodyLargeAfterUpgrade(t *testing.T) {
 	t.Parallel()
 	s := lengths(t)
-	c := s.Dial(t, siotest.Dial{Polling: true})
-	c.Connected(t)
+	c := polled(t, s)
 	c.Upgrade(t)
 	if status, _ := post(t, s, c, 4, text, strings.NewReader(`42["len","`+strings.Repeat("x", 100_000)+`"]`)); status != 413 && status != 400 {
 		t.Errorf("status %d", status)
@@ -205,8 +213,7 @@ func TestBodyWithoutEngine(t *testing.T) {
 		strings.Repeat("6\x1e", 100_000): 200,
 		strings.Repeat("x", 1_100_000):   413,
 	} {
-		c := s.Dial(t, siotest.Dial{Polling: true, Settled: true})
-		c.Connected(t)
+		c := polled(t, s)
 		if status, answer := post(t, s, c, 4, text, unsized(body)); status != want {
 			t.Errorf("%d bytes: %d %q, want %d", len(body), status, answer, want)
 		}

@@ -49,7 +49,7 @@ func newConn(c net.Conn, gate <-chan struct{}, mark *handshake) *conn {
 }
 
 // Write implements net.Conn. The first one is the upgrader's response
-// (gorilla/websocket server.go:230); there is no concurrent one before.
+// (gorilla/websocket server.go:256); there is no concurrent one before.
 func (c *conn) Write(p []byte) (int, error) {
 	head := c.head
 	if head == nil {

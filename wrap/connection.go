@@ -2,6 +2,7 @@ package wrap
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -27,6 +28,9 @@ var (
 	errPending  = errors.New("wrap: CONNECT while another one of this connection is pending")
 )
 
+// stockEncoder tells the stock encoder, whose type has no exported name.
+var stockEncoder = reflect.TypeOf(parser.NewEncoder())
+
 // connections holds what this package keeps beside an Engine.IO connection.
 var connections sidecar.Map[socket.Client, connection]
 
@@ -34,6 +38,7 @@ var connections sidecar.Map[socket.Client, connection]
 // client, nor to the engine's socket, whose listeners lead to the client.
 type connection struct {
 	mark    *handshake // nil if the session passed no wrap
+	text    bool       // packets are text; what is binary is an attachment
 	mu      sync.Mutex
 	reason  string               // why it was closed
 	open    map[*state]struct{}  // sockets whose context has not ended
@@ -63,6 +68,7 @@ func connectionOf(s *socket.Socket) *connection {
 	}
 	c := &connection{
 		mark:    handshakeOf(s).session(),
+		text:    reflect.TypeOf(s.Nsp().Server().Encoder()) == stockEncoder,
 		open:    make(map[*state]struct{}),
 		pending: make(map[string]admission),
 		joined:  make(map[string]*state),
@@ -150,7 +156,8 @@ func (c *connection) enter(nsp string, st *state) error {
 	if a.admitted {
 		c.unresolved.Add(-1)
 	}
-	c.pending[nsp] = admission{st: st}
+	a.st, a.admitted = st, false // settled stays: a middleware may have called next twice
+	c.pending[nsp] = a
 	return nil
 }
 
@@ -167,8 +174,11 @@ func (c *connection) leave(nsp string, st *state, admitted bool) {
 		c.refused++
 		return
 	}
-	c.pending[nsp] = admission{st: st, admitted: true}
-	c.unresolved.Add(1)
+	if !a.admitted {
+		a.admitted = true
+		c.pending[nsp] = a
+		c.unresolved.Add(1)
+	}
 }
 
 // connected is called when the host has connected st.
@@ -197,7 +207,7 @@ func (c *connection) outgoing(args ...any) {
 	}
 	text, ok := p.Data.(*types.StringBuffer)
 	if !ok {
-		if c.unresolved.Load() > 0 {
+		if !c.text && c.unresolved.Load() > 0 {
 			c.unreadable()
 		}
 		return

@@ -110,24 +110,14 @@ var probeFrame = []byte{0x81, 0x86, 0, 0, 0, 0, '2', 'p', 'r', 'o', 'b', 'e'}
 
 // attackUpgrade runs one attack while the session is closed by long-polling.
 func attackUpgrade(s *siotest.Server, i int, attack func(*websocket.Conn)) {
-	res, err := http.Get(s.URL + siotest.Path + "?EIO=4&transport=polling")
-	if err != nil {
-		return
-	}
-	open, _ := io.ReadAll(res.Body)
-	res.Body.Close()
-	_, rest, _ := strings.Cut(string(open), `"sid":"`)
-	sid, _, _ := strings.Cut(rest, `"`)
-	c, _, err := websocket.DefaultDialer.Dial("ws"+s.URL[4:]+siotest.Path+"?EIO=4&transport=websocket&sid="+sid, nil)
+	sid, c, err := startUpgrade(s)
 	if err != nil {
 		return
 	}
 	defer c.Close()
 	go attack(c)
 	<-time.After(time.Duration(i%40) * 100 * time.Microsecond)
-	if res, err := http.Post(s.URL+siotest.Path+"?EIO=4&transport=polling&sid="+sid, "text/plain", strings.NewReader("1")); err == nil {
-		res.Body.Close()
-	}
+	closeSession(s, sid)
 }
 
 func TestUpgradeAttacks(t *testing.T) {

@@ -82,7 +82,7 @@ func (e *engaged) enter(w http.ResponseWriter, r *http.Request) {
 		}
 		commit(e.ctx, w.Header(), e.rec.header)
 		// The host sets its own cookie late, in place of all others
-		// (engine/base-server.go:320), unless these have another spelling.
+		// (engine/base-server.go:318), unless these have another spelling.
 		if out := e.ctx.Response().Header(); out["Set-Cookie"] != nil {
 			out["set-cookie"] = append(out["set-cookie"], out["Set-Cookie"]...)
 			delete(out, "Set-Cookie")

@@ -139,10 +139,13 @@ func (e *Error) client() map[string]any {
 	delete(data, "retryAfterMs")
 	if e.RetryAfter > 0 {
 		// Rounded up: a client that comes back a moment early is refused again.
-		data["retryAfterMs"] = int64((e.RetryAfter + time.Millisecond - 1) / time.Millisecond)
+		data["retryAfterMs"] = ceil(e.RetryAfter, time.Millisecond)
 	}
 	return data
 }
+
+// ceil returns d in units, rounded up.
+func ceil(d, unit time.Duration) int64 { return int64((d-1)/unit) + 1 }
 
 // extended returns the refusal in the host's form.
 func (e *Error) extended() *socket.ExtendedError {
@@ -199,7 +202,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, e *Error) {
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")
 	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(int64((e.RetryAfter+time.Second-1)/time.Second), 10))
+		h.Set("Retry-After", strconv.FormatInt(ceil(e.RetryAfter, time.Second), 10))
 	}
 	body, err := json.Marshal(e.client())
 	if err != nil { // cannot happen: client returns plain values

@@ -28,6 +28,7 @@ type exchange struct {
 	inner  inner
 	state  atomic.Int32
 	inside sync.WaitGroup // inner, if it is entered
+	left   atomic.Bool    // inner has returned
 
 	// status is the first final status that went out through the chain, or 0.
 	status atomic.Int32
@@ -91,7 +92,10 @@ func (x *exchange) call(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	if x.state.CompareAndSwap(idle, entered) {
-		defer x.inside.Done()
+		defer func() {
+			x.left.Store(true)
+			x.inside.Done()
+		}()
 		x.inner.enter(w, r)
 	}
 }

@@ -33,7 +33,8 @@ var (
 // admits the socket, an error refuses it.
 //
 // f gets a context with the values of the handshake (see [Context]), a deadline
-// of 10 seconds, and cancellation when the client leaves. It runs on the
+// of 10 seconds, and cancellation when the client leaves (over WebSocket that is
+// noticed only behind [Handler]). It runs on the
 // goroutine that reads the connection, as all middlewares do, so one that
 // ignores its context delays its own client, nobody else; if it returns after
 // the deadline the socket is refused with code unavailable. It may use s, but
@@ -45,11 +46,11 @@ var (
 // too, and does not end the process, also when it comes from a plain middleware
 // that runs later in the chain: then the connection is closed.
 //
-// A connection of which 32 CONNECTs have been refused is closed at the next, and
-// so is one that sends CONNECT for a namespace that it is still joining. A
+// A connection of which 32 CONNECTs have been refused, by this middleware or
+// those behind it, is closed at the next, and so is one that sends CONNECT for a namespace that it is still joining. A
 // socket whose transport is closed is never admitted. Events that the client
-// sends at once wait, up to 2 seconds, until the "connection" handlers have
-// returned: the host sends CONNECT before it runs them.
+// sends at once wait, up to 2 seconds and 1,024 of them, until the "connection"
+// handlers have returned: the host sends CONNECT before it runs them.
 func Func(f func(ctx context.Context, s *socket.Socket) error) socket.NamespaceMiddleware {
 	return within(defaultTimeout, f)
 }
@@ -199,7 +200,11 @@ func (a *attempt) watch() {
 		// Engine.IO 3 connects to "/" within the handshake, whose answer the host
 		// believes to be under way. Of other long-polling it notices the end.
 		st := a.st
-		a.unwatch = context.AfterFunc(x.ctx, func() { st.end(&Disconnected{"transport close"}) })
+		a.unwatch = context.AfterFunc(x.ctx, func() {
+			if !x.left.Load() { // else it ends with its handler
+				st.end(&Disconnected{"transport close"})
+			}
+		})
 	}
 }
 

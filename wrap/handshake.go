@@ -37,6 +37,10 @@ func opens(r *http.Request, query url.Values) bool {
 	return strings.ToUpper(r.Method) == http.MethodGet && lastOf(query["sid"]) == ""
 }
 
+// isPost reports whether the engine takes r for a POST: it upper-cases the method
+// (types/http-context.go:163).
+func isPost(r *http.Request) bool { return strings.ToUpper(r.Method) == http.MethodPost }
+
 // lastOf returns the value that the engine takes of those of a parameter.
 func lastOf(values []string) string {
 	if len(values) == 0 {
@@ -65,7 +69,7 @@ const maxSettle = time.Second
 
 // settle begins to hold the client's packets back, until the function that it
 // returns is called. The host answers CONNECT before it remembers the socket
-// (socket/namespace.go:356, socket/client.go:122): a packet that the client
+// (socket/namespace.go:356, socket/client.go:123): a packet that the client
 // sends upon that answer can find it unknown, and closes the connection.
 func (h *handshake) settle() (settled func()) {
 	if h == nil {

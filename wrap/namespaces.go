@@ -1,10 +1,10 @@
 package wrap
 
 import (
+	"reflect"
 	"sync"
 
 	"github.com/sioware/sioware/internal/sidecar"
-	"github.com/zishang520/engine.io/v2/events"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -14,8 +14,8 @@ var observers sidecar.Map[socket.StrictEventEmitter, observer]
 
 // observer follows the sockets that a namespace connects.
 type observer struct {
-	mu    sync.Mutex
-	count int // "connection" listeners when ours was put last
+	once sync.Once // puts the "connect" listener
+	mu   sync.Mutex
 }
 
 // observe starts following nsp. Its "connect" listener precedes every
@@ -23,19 +23,16 @@ type observer struct {
 // that a middleware of ours has seen can connect.
 func observe(nsp socket.Namespace) {
 	emitter := nsp.EventEmitter()
-	if observers.Load(emitter) != nil {
-		return
+	o := observers.Load(emitter)
+	if o == nil {
+		o, _ = observers.LoadOrStore(emitter, new(observer))
 	}
-	o := new(observer)
-	if _, stored := observers.LoadOrStore(emitter, o); !stored {
-		return
-	}
-	_ = nsp.On("connect", func(args ...any) {
-		s, ok := args[0].(*socket.Socket)
-		if !ok {
-			return
-		}
-		o.connected(s)
+	o.once.Do(func() {
+		_ = nsp.On("connect", func(args ...any) {
+			if s, ok := args[0].(*socket.Socket); ok {
+				o.connected(s)
+			}
+		})
 	})
 }
 
@@ -63,19 +60,26 @@ func (o *observer) connected(s *socket.Socket) {
 
 // last makes ours the last "connection" listener, so that it runs when all
 // others have returned. RemoveListener finds the first one of the same code
-// (types/events.go:235), which is the older.
+// (types/events.go:236), which is the older.
 func (o *observer) last(e *socket.StrictEventEmitter) {
-	const event = events.EventName("connection")
+	const event = "connection"
 	o.mu.Lock()
 	defer o.mu.Unlock()
-	if o.count > 0 && e.ListenerCount(event) == o.count {
+	ours := reflect.ValueOf(handlersDone).Pointer()
+	at := -1
+	listeners := e.Listeners(event)
+	for i, l := range listeners {
+		if reflect.ValueOf(l).Pointer() == ours {
+			at = i
+		}
+	}
+	if at >= 0 && at == len(listeners)-1 {
 		return
 	}
-	_ = e.EventEmitter.On(event, handlersDone)
-	if o.count > 0 {
+	_ = e.On(event, handlersDone)
+	if at >= 0 {
 		e.RemoveListener(event, handlersDone)
 	}
-	o.count = e.ListenerCount(event)
 }
 
 // handlersDone releases the events that came before the handlers were ready.

@@ -32,7 +32,7 @@ func (p *passage) enter(w http.ResponseWriter, r *http.Request) {
 	r = withMark(r, p.mark)
 	if r.Context().Done() != p.ctx.Done() {
 		// The engine waits on a goroutine for the request's context to be done
-		// (types/http-context.go:70). A middleware may have put another one in its
+		// (types/http-context.go:64). A middleware may have put another one in its
 		// place, which never is.
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
@@ -68,7 +68,7 @@ func (p *passage) serve(w http.ResponseWriter, r *http.Request) int32 {
 // hijack takes the connection from the client's own writer, whatever the
 // middlewares have made of it.
 func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
-	nc, rw, err := http.NewResponseController(p.front.ResponseWriter).Hijack()
+	nc, rw, err := p.front.take()
 	if err != nil {
 		return nil, nil, err
 	}
@@ -77,7 +77,6 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	if p.opens {
 		p.mark.conn.Store(c)
 	}
-	p.front.hijacked.Store(true)
 	// Late headers (a session's cookie) are set in WriteHeader, and loggers take
 	// the status from there.
 	p.w.WriteHeader(http.StatusSwitchingProtocols)

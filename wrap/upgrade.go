@@ -1,6 +1,7 @@
 package wrap
 
 import (
+	"bytes"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,14 +16,21 @@ import (
 // maxPark bounds how long the end of a session waits for a probe to be quiet.
 const maxPark = time.Second
 
+// nearEnd is how long before the host's timer ends an upgrade nothing else may.
+const nearEnd = 100 * time.Millisecond
+
 // probe is the connection of an upgrade from long-polling, until the session has
 // moved to it. The host's MaybeUpgrade shares a variable between the reader of
 // this connection, its writer, a timer and the end of the session, and sets it
 // to nil without a lock (engine/socket.go:375): whoever comes second ends the
-// process. So, until then, the engine hears of a broken connection only when it
-// closes it itself, and a session ends only while the reader is reading.
+// process. So, until then, the reader gets nothing but the frames that an
+// upgrade consists of, and no error: those of the connection, and those that
+// gorilla makes of a frame, for which it also fails the writer. A session ends
+// only while the reader is reading, and neither happens near the end of the
+// timer, which closes the connection.
 type probe struct {
 	*conn
+	due time.Time // the host's timer ends the upgrade, not before this
 
 	mu      sync.Mutex
 	changed sync.Cond
@@ -30,44 +38,98 @@ type probe struct {
 	parked  bool // the session is ending
 	moved   bool // the session has moved here
 	closed  bool // by the engine
+
+	deflate bool // compression has been agreed upon, before there is a reader
+
+	// Of the reader alone.
+	held []byte // read, but not yet passed on
+	pass int    // how many of these may be
 }
 
-func newProbe() *probe {
-	p := new(probe)
+func newProbe(timeout time.Duration) *probe {
+	p := &probe{due: time.Now().Add(timeout)}
 	p.changed.L = &p.mu
 	return p
 }
 
 // Read implements net.Conn.
 func (p *probe) Read(b []byte) (int, error) {
-	p.mu.Lock()
-	p.reading = true
-	p.changed.Broadcast()
-	ended := p.parked
-	p.mu.Unlock()
-
-	n, err := 0, error(nil)
-	if !ended {
-		n, err = p.conn.Read(b)
-	}
-
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.moved {
-		return n, err
-	}
-	if err != nil || p.parked {
-		for !p.closed {
-			p.changed.Wait()
+	for p.pass == 0 {
+		p.mu.Lock()
+		p.reading = true
+		p.changed.Broadcast()
+		moved, ended := p.moved, p.parked
+		p.mu.Unlock()
+		if moved {
+			if len(p.held) == 0 {
+				return p.conn.Read(b)
+			}
+			p.pass = len(p.held)
+			break
 		}
-		return 0, net.ErrClosed
+
+		var err error
+		n, ok := p.frame()
+		if ok && n == 0 && !ended {
+			buf := make([]byte, 256)
+			n, err = p.conn.Read(buf)
+			p.held = append(p.held, buf[:n]...)
+			n, ok = p.frame()
+		}
+
+		p.mu.Lock()
+		if !ok || err != nil || p.parked || (n > 0 && time.Until(p.due) < nearEnd) {
+			_ = p.conn.Close() // tell the client; the engine hears of it when it closes
+			for !p.closed {
+				p.changed.Wait()
+			}
+			p.mu.Unlock()
+			return 0, net.ErrClosed
+		}
+		p.reading = n == 0
+		p.pass = n
+		p.mu.Unlock()
 	}
-	p.reading = false
+	n := copy(b, p.held[:p.pass])
+	p.held, p.pass = p.held[n:], p.pass-n
 	return n, nil
+}
+
+// frame returns the length of the frame at the start of held, 0 if it is
+// incomplete, and whether it belongs to an upgrade: "2probe" or "5" (or a short
+// compressed one), or a ping or pong.
+func (p *probe) frame() (n int, ok bool) {
+	const text, deflated, ping, pong = 0x81, 0xC1, 0x89, 0x8A // final ones
+	const head = 6                                            // with a mask
+	b := p.held
+	if len(b) > 0 && b[0] != text && b[0] != ping && b[0] != pong && (b[0] != deflated || !p.deflate) {
+		return 0, false
+	}
+	if len(b) < 2 {
+		return 0, true
+	}
+	size := int(b[1]) - 0x80
+	if size < 0 || size > 125 || (b[0] == text && size > len("2probe")) {
+		return 0, false
+	}
+	if n = head + size; len(b) < n {
+		return 0, true
+	}
+	if b[0] != text {
+		return n, true
+	}
+	data := bytes.Clone(b[head:n])
+	for i := range data {
+		data[i] ^= b[2+i%4]
+	}
+	return n, string(data) == "2probe" || string(data) == "5"
 }
 
 // Write implements net.Conn.
 func (p *probe) Write(b []byte) (int, error) {
+	if bytes.HasPrefix(b, []byte("HTTP/1.1 101 ")) {
+		p.deflate = bytes.Contains(b, []byte("permessage-deflate"))
+	}
 	n, err := p.conn.Write(b)
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -91,15 +153,16 @@ func (p *probe) set(flag *bool) {
 	p.changed.Broadcast()
 }
 
-// park returns when the reader handles no frame, and will not any more.
+// park returns when the reader handles no frame, and will not any more, and the
+// timer is not about to.
 func (p *probe) park() {
-	quiet := &p.reading // after maxPark it has to be
-	timer := time.AfterFunc(maxPark, func() { p.set(quiet) })
+	late := false // after maxPark
+	timer := time.AfterFunc(maxPark, func() { p.set(&late) })
 	defer timer.Stop()
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.parked = true
-	for !p.reading && !p.moved && !p.closed {
+	for !late && !p.moved && !p.closed && (!p.reading || time.Until(p.due) < nearEnd) {
 		p.changed.Wait()
 	}
 }
@@ -115,18 +178,19 @@ func (h *handshake) follow(s engine.Socket) {
 	_ = s.On("upgrade", func(...any) {
 		if p := h.probe.Swap(nil); p != nil {
 			p.set(&p.moved)
+			h.conn.Store(p.conn) // to be watched
 		}
 	})
 }
 
 // checkRoute refuses requests for a session which the host would not survive, or
 // leave without an answer. It returns the probe that an upgrade is to use.
-func checkRoute(r *http.Request, query url.Values, s engine.Socket, mark *handshake) (p *probe, ok bool) {
+func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket, mark *handshake) (p *probe, ok bool) {
 	polling := s.Transport().Name() == transports.POLLING
 	if !websocket.IsWebSocketUpgrade(r) {
 		// A plain request for the WebSocket of a session finds nobody to answer it
 		// (transports/transport.go:160).
-		return nil, polling || lastOf(query["transport"]) == transports.POLLING
+		return nil, lastOf(query["transport"]) != transports.WEBSOCKET
 	}
 	// The new transport takes its protocol from its own query
 	// (transports/transport.go:143), and a heartbeat of the other version finds no
@@ -137,7 +201,7 @@ func checkRoute(r *http.Request, query url.Values, s engine.Socket, mark *handsh
 	if mark == nil {
 		return nil, true // opened past us
 	}
-	p = newProbe()
+	p = newProbe(h.engine.Opts().UpgradeTimeout())
 	if !mark.probe.CompareAndSwap(nil, p) {
 		return nil, false // one at a time
 	}

@@ -29,7 +29,9 @@ const defaultMaxBody = 1e6
 // after next has opened a session, or panics, loses that session. What a
 // middleware puts into the request is in [Request] and [Context] of the sockets.
 // The chain has returned when the handshake has been answered, not when the
-// connection ends. A middleware that records the status sees 101 for an upgrade.
+// connection ends. A middleware that records the status sees 101 for an upgrade;
+// the connection itself is taken from the server, past what a middleware has made
+// of http.Hijacker.
 //
 // Headers that are needed on every response, CORS above all, go around it:
 // cors.Handler(wrap.Handler(...)). A handler around it must pass http.Hijacker
@@ -58,7 +60,7 @@ func Handler(h http.Handler, mws ...Middleware) http.Handler {
 		}
 		_ = eng.On("connection", func(args ...any) { opened(args[0].(engine.Socket)) })
 		// The host calls this on a goroutine which can come before it is set
-		// (transports/polling.go:91).
+		// (transports/polling.go:90).
 		eng.Use(func(ctx *types.HttpContext, next func(error)) {
 			ctx.Cleanup = func() {}
 			next(nil)
@@ -125,7 +127,7 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 	if s != nil {
 		p.mark = marked(s.Request().Request()).session()
 		var ok bool
-		if p.probe, ok = checkRoute(r, query, s, p.mark); !ok {
+		if p.probe, ok = h.checkRoute(r, query, s, p.mark); !ok {
 			badRequest(w)
 			return
 		}
@@ -135,7 +137,7 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 		return
 	}
 	p.late = late
-	if r.Method == http.MethodPost {
+	if isPost(r) {
 		p.mark.wait()
 	}
 	p.serve(&p.front, r)
@@ -145,7 +147,7 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 }
 
 // heal removes a session that ended before the engine listened for its end, and
-// which it would keep for ever (engine/base-server.go:330).
+// which it would keep for ever (engine/base-server.go:332).
 func (h *handler) heal(s engine.Socket) {
 	if s == nil || s.ReadyState() != "closed" {
 		return

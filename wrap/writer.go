@@ -15,7 +15,20 @@ import (
 type front struct {
 	http.ResponseWriter
 	x        *exchange
+	mu       sync.Mutex // of who answers: http.TimeoutHandler does so while the engine runs
 	hijacked atomic.Bool
+}
+
+// take hijacks the connection, unless it has been answered on.
+func (f *front) take() (net.Conn, *bufio.ReadWriter, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if f.x.status.Load() != 0 {
+		return nil, nil, http.ErrHandlerTimeout
+	}
+	c, rw, err := http.NewResponseController(f.ResponseWriter).Hijack()
+	f.hijacked.Store(err == nil)
+	return c, rw, err
 }
 
 func (f *front) exchange() *exchange { return f.x }
@@ -30,6 +43,8 @@ func (f *front) WriteHeader(status int) {
 		}
 		return
 	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
 	// The 101 is written by the engine's upgrader itself, and whatever comes
 	// after it must not reach net/http, which complains.
 	if f.x.status.CompareAndSwap(0, int32(status)) && status != http.StatusSwitchingProtocols && !f.hijacked.Load() {
@@ -56,9 +71,8 @@ func (f *front) taken() bool {
 // Hijack implements http.Hijacker for a middleware that takes the connection
 // for itself. That is an answer: next does nothing after it.
 func (f *front) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, rw, err := http.NewResponseController(f.ResponseWriter).Hijack()
+	c, rw, err := f.take()
 	if err == nil {
-		f.hijacked.Store(true)
 		f.x.status.CompareAndSwap(0, http.StatusSwitchingProtocols)
 	}
 	return c, rw, err
@@ -80,7 +94,7 @@ func (f *front) FlushError() error {
 
 // answer is the writer that the engine gets. It keeps what the engine writes
 // until the engine's handler has returned: the engine writes from a goroutine of
-// its own (transports/polling.go:225), where a header with no values ends the
+// its own (transports/polling.go:219), where a header with no values ends the
 // process (types/http-context.go:113) and a list is cut to its first value, and
 // before it listens for what the client sends next.
 type answer struct {

@@ -1,0 +1,190 @@
+package wrap_test
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/gorilla/websocket"
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/engine.io/v2/engine"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+type slowHijack struct{ http.ResponseWriter }
+
+func (w slowHijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	<-time.After(50 * time.Millisecond)
+	return http.NewResponseController(w.ResponseWriter).Hijack()
+}
+
+// http.TimeoutHandler answers while its goroutine takes the connection over.
+func TestTimeoutDuringHijack(t *testing.T) {
+	t.Parallel()
+	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
+		h = wrap.Handler(h, func(next http.Handler) http.Handler {
+			return http.TimeoutHandler(next, 20*time.Millisecond, "late")
+		})
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(slowHijack{w}, r) })
+	}}.NewServer(t, nil)
+	c, err := net.Dial("tcp", s.URL[7:])
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	_, _ = io.WriteString(c, "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n")
+	_ = c.SetReadDeadline(time.Now().Add(time.Second))
+	b, _ := io.ReadAll(c)
+	if strings.Contains(string(b), " 503 ") && strings.Contains(string(b), " 101 ") {
+		t.Errorf("two answers: %q", b)
+	}
+}
+
+func TestEngineChainReturnsLater(t *testing.T) {
+	t.Parallel()
+	o := socket.DefaultServerOptions()
+	s := siotest.Config{
+		Options: wrap.Harden(o),
+		Engine: func(e engine.BaseServer) {
+			e.Use(wrap.Engine(func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					next.ServeHTTP(w, r)
+					<-time.After(100 * time.Millisecond)
+				})
+			}))
+		},
+	}.NewServer(t, func(io *socket.Server) {
+		io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(300 * time.Millisecond):
+				return nil
+			}
+		}))
+		_ = io.On("connection", func(...any) {})
+	})
+	c := s.Dial(t, siotest.Dial{Settled: true})
+	c.Connected(t)
+}
+
+func TestHandlerChainFlushes(t *testing.T) {
+	t.Parallel()
+	o := socket.DefaultServerOptions()
+	s := siotest.Config{
+		Options: wrap.Harden(o),
+		Handler: func(h http.Handler) http.Handler {
+			return wrap.Handler(h, func(next http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					next.ServeHTTP(w, r)
+					_ = http.NewResponseController(w).Flush()
+					<-time.After(100 * time.Millisecond)
+				})
+			})
+		},
+	}.NewServer(t, func(io *socket.Server) {
+		io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
+			select {
+			case <-ctx.Done():
+				return context.Cause(ctx)
+			case <-time.After(300 * time.Millisecond):
+				return nil
+			}
+		}))
+		_ = io.On("connection", func(...any) {})
+	})
+	c := s.Dial(t, siotest.Dial{Polling: true})
+	c.Connected(t)
+}
+
+func TestGoneAfterNext(t *testing.T) {
+	t.Parallel()
+	gone := make(chan struct{})
+	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
+		return wrap.Handler(h, mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+			next.ServeHTTP(w, r)
+			close(gone)
+			<-r.Context().Done()
+		}))
+	}}.NewServer(t, nil)
+	ctx, cancel := context.WithCancel(t.Context())
+	go func() { <-gone; cancel() }()
+	req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.URL+siotest.Path+"?EIO=4&transport=polling", nil)
+	if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
+		res.Body.Close()
+	}
+	siotest.Eventually(t, "no session is left", func() bool { return s.IO.Engine().ClientsCount() == 0 })
+}
+
+func TestCompression(t *testing.T) {
+	t.Parallel()
+	for name, wrapped := range map[string]bool{"Handler": true, "bare": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := siotest.Config{Options: wrap.Harden(nil)}
+			if wrapped {
+				c.Handler = func(h http.Handler) http.Handler { return wrap.Handler(h) }
+			}
+			s := c.NewServer(t, nil)
+			d := websocket.Dialer{EnableCompression: true}
+			ws, res, err := d.Dial("ws"+s.URL[4:]+siotest.Path+"?EIO=4&transport=websocket", nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer ws.Close()
+			if got := res.Header.Get("Sec-Websocket-Extensions") != ""; got == wrapped {
+				t.Errorf("compression: %v", got)
+			}
+		})
+	}
+}
+
+func TestEngineRevoked(t *testing.T) {
+	t.Parallel()
+	sid := make(chan string, 1)
+	s := siotest.Config{Options: wrap.Harden(nil), Engine: func(e engine.BaseServer) {
+		_ = e.On("connection", func(args ...any) { sid <- args[0].(engine.Socket).Id() })
+		e.Use(wrap.Engine(mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+			b := &bufferWriter{h: http.Header{}}
+			next.ServeHTTP(b, r)
+			w.WriteHeader(http.StatusForbidden)
+		})))
+	}}.NewServer(t, func(io *socket.Server) {
+		io.Use(pass)
+		_ = io.On("connection", func(...any) { t.Error("connected") })
+	})
+	res, err := http.Get(s.URL + siotest.Path + "?EIO=4&transport=polling")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	id := <-sid
+	if res, err = http.Post(s.URL+siotest.Path+"?EIO=4&transport=polling&sid="+id, "text/plain", strings.NewReader("40")); err == nil {
+		res.Body.Close()
+	}
+	siotest.Eventually(t, "no session is left", func() bool { return s.IO.Engine().ClientsCount() == 0 })
+}
+
+func TestContextEndedBeforeNext(t *testing.T) {
+	t.Parallel()
+	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
+		return wrap.Handler(h, mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithCancel(r.Context())
+			cancel()
+			next.ServeHTTP(w, r.WithContext(ctx))
+		}))
+	}}.NewServer(t, nil)
+	_ = s.IO.Engine().On("connection", func(...any) { t.Error("a session") })
+	_, err := s.Open(t, siotest.Dial{})
+	var re *siotest.RefusedError
+	if !errors.As(err, &re) || re.Status != 500 {
+		t.Error(err)
+	}
+}
