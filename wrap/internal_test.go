@@ -27,7 +27,7 @@ func TestObserveWaits(t *testing.T) {
 	go observe(n)
 	<-time.After(20 * time.Millisecond)
 	done := make(chan int)
-	go func() { observe(n); done <- n.EventEmitter().EventEmitter.ListenerCount("connect") }()
+	go func() { observe(n); done <- n.EventEmitter().ListenerCount("connect") }()
 	time.AfterFunc(20*time.Millisecond, func() { close(n.on) })
 	if got := <-done; got != 1 {
 		t.Errorf("%d listeners when observe returned", got)

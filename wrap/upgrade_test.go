@@ -3,6 +3,7 @@ package wrap_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"io"
 	"net/http"
 	"slices"
@@ -144,7 +145,7 @@ func TestGoneAfterUpgrade(t *testing.T) {
 	c.Kill()
 	select {
 	case err := <-left:
-		if err != context.Canceled {
+		if !errors.Is(err, context.Canceled) {
 			t.Error(err)
 		}
 	case <-time.After(5 * time.Second):

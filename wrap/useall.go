@@ -77,9 +77,16 @@ func (b *builder) New(nsp socket.Namespace) socket.Adapter {
 	// through that gap is put out again.
 	_ = nsp.On("connect", func(args ...any) {
 		s, ok := args[0].(*socket.Socket)
-		if ok && !s.Recovered() && !stateOf(s).hasPassed(b.global) {
+		if ok && !skips(s) && !stateOf(s).hasPassed(b.global) {
 			s.Disconnect(true)
 		}
 	})
 	return b.AdapterConstructor.New(nsp)
+}
+
+// skips reports whether the host runs no middleware for s, as it was told
+// (socket/namespace.go:270).
+func skips(s *socket.Socket) bool {
+	r := s.Nsp().Server().Opts().ConnectionStateRecovery()
+	return s.Recovered() && r != nil && r.SkipMiddlewares()
 }
