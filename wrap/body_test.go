@@ -148,6 +148,8 @@ func TestBodyLargeAfterUpgrade(t *testing.T) {
 	s := lengths(t)
 	c := polled(t, s)
 	c.Upgrade(t)
+	c.Emit("len", "x")
+	c.NextEvent(t, "len") // the session has moved
 	if status, _ := post(t, s, c, 4, text, strings.NewReader(`42["len","`+strings.Repeat("x", 100_000)+`"]`)); status != 413 && status != 400 {
 		t.Errorf("status %d", status)
 	}
