@@ -57,7 +57,10 @@ type handshake struct {
 	conn    atomic.Pointer[conn]     // the WebSocket of the session, if we hijacked it
 	revoked atomic.Bool              // refused after the session had been made
 	probe   atomic.Pointer[probe]    // of a running upgrade
-	follows atomic.Bool              // the session is followed for its upgrades
+
+	followed sync.Once
+	life     context.Context // of the session, once it is followed
+	over     context.CancelFunc
 
 	mu       sync.Mutex
 	settling int                           // sockets that the host is connecting

@@ -2,6 +2,7 @@ package wrap
 
 import (
 	"bytes"
+	"context"
 	"net"
 	"net/http"
 	"net/url"
@@ -15,6 +16,9 @@ import (
 
 // maxPark bounds how long the end of a session waits for a probe to be quiet.
 const maxPark = time.Second
+
+// lastPoll is how long a poll may outlive its session.
+const lastPoll = 250 * time.Millisecond
 
 // nearEnd is how long before the host's timer ends an upgrade nothing else may.
 const nearEnd = 100 * time.Millisecond
@@ -167,20 +171,44 @@ func (p *probe) park() {
 	}
 }
 
-// follow lets the probes of a session know what becomes of it. It runs before
-// the engine starts the first one, and so hears of the end before MaybeUpgrade.
+// follow lets the polls and probes of a session know what becomes of it. It runs
+// before the engine starts the first probe, and so hears of the end before
+// MaybeUpgrade.
 func (h *handshake) follow(s engine.Socket) {
-	_ = s.On("close", func(...any) {
-		if p := h.probe.Swap(nil); p != nil {
-			p.park()
+	h.followed.Do(func() {
+		h.life, h.over = context.WithCancel(context.Background())
+		_ = s.On("close", func(...any) {
+			h.over()
+			if p := h.probe.Swap(nil); p != nil {
+				p.park()
+			}
+		})
+		_ = s.On("upgrade", func(...any) {
+			if p := h.probe.Swap(nil); p != nil {
+				p.set(&p.moved)
+				h.conn.Store(p.conn) // to be watched
+			}
+		})
+		if s.ReadyState() == "closed" {
+			h.over()
 		}
 	})
-	_ = s.On("upgrade", func(...any) {
-		if p := h.probe.Swap(nil); p != nil {
-			p.set(&p.moved)
-			h.conn.Store(p.conn) // to be watched
-		}
+}
+
+// poll serves a poll. The host leaves one without an answer that comes as its
+// session ends (engine/server.go:79 finds the session, and transports/polling.go:89
+// is done after its end): it gets lastPoll for what is on its way.
+func (p *passage) poll(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithCancel(r.Context())
+	defer cancel()
+	stop := context.AfterFunc(p.mark.life, func() {
+		timer := time.AfterFunc(lastPoll, cancel)
+		context.AfterFunc(ctx, func() { timer.Stop() })
 	})
+	defer stop()
+	if p.serve(&p.front, r.WithContext(ctx)) == 0 && r.Context().Err() == nil {
+		badRequest(w)
+	}
 }
 
 // checkRoute refuses requests for a session which the host would not survive, or
@@ -205,8 +233,6 @@ func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket,
 	if !mark.probe.CompareAndSwap(nil, p) {
 		return nil, false // one at a time
 	}
-	if mark.follows.CompareAndSwap(false, true) {
-		mark.follow(s)
-	}
+	mark.follow(s)
 	return p, true
 }

@@ -152,3 +152,49 @@ func TestGoneAfterUpgrade(t *testing.T) {
 		t.Error("not told that the client has left")
 	}
 }
+
+// A poll that comes as its session ends is answered, if not by the host.
+func TestPollAtTheEnd(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	var wg sync.WaitGroup
+	for range 8 {
+		wg.Go(func() {
+			for range 40 {
+				res, err := http.Get(s.URL + siotest.Path + "?EIO=4&transport=polling")
+				if err != nil {
+					t.Error(err)
+					return
+				}
+				open, _ := io.ReadAll(res.Body)
+				res.Body.Close()
+				_, rest, _ := strings.Cut(string(open), `"sid":"`)
+				sid, _, _ := strings.Cut(rest, `"`)
+				polled := make(chan error, 1)
+				go func() {
+					for status := 200; status == 200; {
+						res, err := http.Get(s.URL + siotest.Path + "?EIO=4&transport=polling&sid=" + sid)
+						if err != nil {
+							polled <- err
+							return
+						}
+						status = res.StatusCode
+						res.Body.Close()
+					}
+					polled <- nil
+				}()
+				closeSession(s, sid)
+				select {
+				case err := <-polled:
+					if err != nil {
+						t.Error(err)
+					}
+				case <-time.After(15 * time.Second): // pings end a session after 45
+					t.Error("a poll is left without an answer")
+					return
+				}
+			}
+		})
+	}
+	wg.Wait()
+}

@@ -4,6 +4,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/types"
@@ -139,6 +140,11 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 	p.late = late
 	if isPost(r) {
 		p.mark.wait()
+	}
+	if p.mark != nil && p.probe == nil && strings.ToUpper(r.Method) == http.MethodGet {
+		p.mark.follow(s)
+		p.poll(w, r)
+		return
 	}
 	p.serve(&p.front, r)
 	if p.probe != nil && !p.front.hijacked.Load() {

@@ -140,7 +140,8 @@ func launch(t *testing.T, path string) *browser {
 	ctx, cancel := context.WithCancel(context.Background())
 	cmd := exec.CommandContext(ctx, path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
 		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--disable-dev-shm-usage", "--remote-debugging-port=0", "--user-data-dir="+profile, "about:blank")
+		"--disable-dev-shm-usage", "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
+		"--remote-debugging-port=0", "--user-data-dir="+profile, "about:blank")
 	cmd.WaitDelay = 5 * time.Second
 	stderr, err := cmd.StderrPipe()
 	if err == nil {
@@ -158,27 +159,33 @@ func launch(t *testing.T, path string) *browser {
 			}
 		}
 	}()
+	b := &browser{seen: make(map[string][]string)}
 	t.Cleanup(func() {
+		if b.conn != nil {
+			_ = b.conn.WriteJSON(map[string]any{"id": -1, "method": "Browser.close"})
+			_ = b.conn.Close()
+		}
+		select {
+		case <-drained: // the last of its processes has ended
+		case <-time.After(10 * time.Second):
+		}
 		cancel()
-		_ = cmd.Wait() // killed
-		<-drained
+		_ = cmd.Wait()
 		_ = os.RemoveAll(profile)
 	})
 
 	select {
 	case a := <-address:
-		conn, _, err := websocket.DefaultDialer.Dial(a, nil)
-		if err != nil {
+		if b.conn, _, err = websocket.DefaultDialer.Dial(a, nil); err != nil {
 			t.Fatal(err)
 		}
-		t.Cleanup(func() { _ = conn.Close() })
-		return &browser{conn: conn, seen: make(map[string][]string)}
+		return b
 	case <-drained:
 		t.Fatal("the browser ended")
 	case <-time.After(time.Minute):
 		t.Fatal("the browser does not say where it listens")
 	}
-	return nil
+	return nil // not reached
 }
 
 // open opens url in a new tab.

@@ -84,7 +84,11 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, addr, clientFile 
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(out, "Open http://%s in two tabs.\n", l.Addr())
+	host, port, _ := net.SplitHostPort(l.Addr().String())
+	if net.ParseIP(host).IsUnspecified() {
+		host = "localhost" // any address will do
+	}
+	fmt.Fprintf(out, "Open http://%s in two tabs.\n", net.JoinHostPort(host, port))
 
 	failed := make(chan error, 1)
 	go func() { failed <- srv.Serve(l) }()
