@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -198,6 +199,7 @@ func refuse(w http.ResponseWriter, r *http.Request, status int, e *Error) {
 		w.WriteHeader(status)
 		return
 	}
+	slog.LogAttrs(r.Context(), slog.LevelDebug, "wrap: request refused", slog.String("code", e.code()), slog.Any("error", e.Err))
 	h := w.Header()
 	h.Set("Content-Type", "application/json")
 	h.Set("Cache-Control", "no-store")

@@ -38,7 +38,8 @@ var (
 // goroutine that reads the connection, as all middlewares do, so one that
 // ignores its context delays its own client, nobody else; if it returns after
 // the deadline the socket is refused with code unavailable. It may use s, but
-// must not join rooms before the socket is connected.
+// must not join rooms before the socket is connected. ctx ends when f returns:
+// what lasts as long as the socket belongs to [Context] of s.
 //
 // The client of a refused socket gets connect_error with what [Error] says. An
 // error that is no *Error becomes code internal, a context's error unavailable;

@@ -43,7 +43,7 @@ import (
 // if entries are malformed; the text names them all.
 //
 // A refused client gets status 403 and the code "origin_denied"; the cause goes
-// to the log only. The middleware is safe for concurrent use.
+// to the default slog logger alone, at level Debug. The middleware is safe for concurrent use.
 //
 // Three gaps remain. The scheme of the request is not known behind a proxy, so a
 // page of http://example.com reaches https://example.com; HSTS prevents this.

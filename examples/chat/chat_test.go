@@ -137,7 +137,7 @@ func TestNicknameRefused(t *testing.T) {
 			if got, want := data["retryable"], test.code == "nickname_taken"; got != want {
 				t.Errorf("retryable: got %v, want %v", got, want)
 			}
-			c.Connect("", nickname("Second try")) // on the same connection
+			c.Connect("", nickname(test.name)) // a second try on the same connection
 			c.Connected(t)
 			c.Disconnect("")
 			c.Close()
