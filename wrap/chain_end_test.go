@@ -47,11 +47,23 @@ func TestTimeoutDuringHijack(t *testing.T) {
 	}
 }
 
+// outlasts has a middleware that is still running when the chain of the handshake
+// has returned, which is no sign that the client has left.
+func outlasts(io *socket.Server) {
+	io.Use(wrap.Func(func(ctx context.Context, _ *socket.Socket) error {
+		select {
+		case <-ctx.Done():
+			return context.Cause(ctx)
+		case <-time.After(300 * time.Millisecond):
+			return nil
+		}
+	}))
+}
+
 func TestEngineChainReturnsLater(t *testing.T) {
 	t.Parallel()
-	o := socket.DefaultServerOptions()
 	s := siotest.Config{
-		Options: wrap.Harden(o),
+		Options: wrap.Harden(nil),
 		Engine: func(e engine.BaseServer) {
 			e.Use(wrap.Engine(func(next http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,26 +72,15 @@ func TestEngineChainReturnsLater(t *testing.T) {
 				})
 			}))
 		},
-	}.NewServer(t, func(io *socket.Server) {
-		io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(300 * time.Millisecond):
-				return nil
-			}
-		}))
-		_ = io.On("connection", func(...any) {})
-	})
+	}.NewServer(t, outlasts)
 	c := s.Dial(t, siotest.Dial{Settled: true})
 	c.Connected(t)
 }
 
 func TestHandlerChainFlushes(t *testing.T) {
 	t.Parallel()
-	o := socket.DefaultServerOptions()
 	s := siotest.Config{
-		Options: wrap.Harden(o),
+		Options: wrap.Harden(nil),
 		Handler: func(h http.Handler) http.Handler {
 			return wrap.Handler(h, func(next http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -89,17 +90,7 @@ func TestHandlerChainFlushes(t *testing.T) {
 				})
 			})
 		},
-	}.NewServer(t, func(io *socket.Server) {
-		io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
-			select {
-			case <-ctx.Done():
-				return context.Cause(ctx)
-			case <-time.After(300 * time.Millisecond):
-				return nil
-			}
-		}))
-		_ = io.On("connection", func(...any) {})
-	})
+	}.NewServer(t, outlasts)
 	c := s.Dial(t, siotest.Dial{Polling: true})
 	c.Connected(t)
 }

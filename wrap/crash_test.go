@@ -63,9 +63,11 @@ func heartbeat(s *siotest.Server, eio int) error {
 func TestEarlyHeartbeat(t *testing.T) {
 	t.Parallel()
 	child := siotest.ChildProcess(t, "wrapped")
-	for i := range 500 {
-		if err := heartbeat(child.Server(), 4-i%2); err != nil {
-			t.Fatalf("attempt %d: %v; alive %v\n%s", i, err, child.Alive(), child.Stderr())
+	for _, eio := range []int{4, 3} {
+		for i := range 500 {
+			if err := heartbeat(child.Server(), eio); err != nil {
+				t.Fatalf("EIO%d, attempt %d: %v; alive %v\n%s", eio, i, err, child.Alive(), child.Stderr())
+			}
 		}
 	}
 	c := child.Server().Dial(t, siotest.Dial{})

@@ -54,6 +54,34 @@ func TestMarkHoldsPost(t *testing.T) {
 	c.Connected(t)
 }
 
+// A poll that the host does not answer ends with its session. Here the session is
+// only said to be over, so that the host has no reason to answer.
+func TestMarkEndsPoll(t *testing.T) {
+	t.Parallel()
+	s := siotest.Config{
+		Options: Harden(nil),
+		Handler: func(h http.Handler) http.Handler { return Handler(h) },
+	}.NewServer(t, nil)
+	open, err := http.Get(s.URL + siotest.Path + "?EIO=4&transport=polling")
+	if err != nil {
+		t.Fatal(err)
+	}
+	open.Body.Close()
+	sid := s.IO.Engine().Clients().Keys()[0]
+	conn, _ := s.IO.Engine().Clients().Load(sid)
+	mark := marked(conn.Request().Request()).session()
+	mark.follow(conn)
+	mark.over()
+	res, err := http.Get(s.URL + siotest.Path + "?EIO=4&transport=polling&sid=" + sid)
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if res.StatusCode != http.StatusBadRequest {
+		t.Errorf("status %d", res.StatusCode)
+	}
+}
+
 // The last release frees at once also who began to wait between two settles.
 func TestSettleFreesEarlyWaiter(t *testing.T) {
 	t.Parallel()
