@@ -60,6 +60,9 @@ func (c *conn) Write(p []byte) (int, error) {
 	if !bytes.HasPrefix(p, []byte("HTTP/1.1 101 ")) || !bytes.HasSuffix(p, []byte(end)) || len(head) == 0 {
 		return c.Conn.Write(p)
 	}
+	if bytes.Contains(p, []byte("\r\nSec-WebSocket-Protocol: ")) {
+		delete(head, protocolHeader) // a middleware of the engine has chosen one
+	}
 	var b bytes.Buffer
 	b.Write(p[:len(p)-2])
 	_ = head.Write(&b) // a buffer does not fail; it drops bad names and line breaks

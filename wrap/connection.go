@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sioware/sioware/internal/sidecar"
 	"github.com/zishang520/engine.io-go-parser/packet"
@@ -45,6 +46,7 @@ type connection struct {
 	pending map[string]admission // by namespace: not yet connected nor refused
 	joined  map[string]*state    // by namespace: connected
 	refused int
+	idle    *time.Timer // runs after Kick; see linger
 
 	// unresolved counts the sockets that we have admitted and whose fate lies
 	// with later middlewares.
@@ -127,6 +129,9 @@ func (c *connection) settle(nsp string, a admission) {
 func (c *connection) close(reason string) {
 	c.mu.Lock()
 	c.reason = reason
+	if c.idle != nil {
+		c.idle.Stop()
+	}
 	open := make([]*state, 0, len(c.open))
 	for st := range c.open {
 		open = append(open, st)

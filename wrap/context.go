@@ -32,7 +32,10 @@ func (d *Disconnected) As(target any) bool {
 // reasonRefused is the Reason of a socket that a middleware has turned away.
 const reasonRefused = "refused"
 
-// refusedCause is the cause for a refused socket: errors.As finds the
+// reasonKicked is the host's word for what Kick does to a connected socket.
+const reasonKicked = "server namespace disconnect"
+
+// refusedCause is the cause for a refused or kicked socket: errors.As finds the
 // Disconnected and, if it is one of ours, the *Error.
 type refusedCause struct {
 	Disconnected
@@ -42,6 +45,9 @@ type refusedCause struct {
 func (c *refusedCause) Error() string {
 	if c.err == nil {
 		return "wrap: refused by another middleware"
+	}
+	if c.Reason == reasonKicked {
+		return "wrap: kicked: " + c.err.Error()
 	}
 	return "wrap: refused: " + c.err.Error()
 }
@@ -57,7 +63,7 @@ func (c *refusedCause) Unwrap() []error {
 // as the middleware chain left it, and of the chain of [Namespace] if one ran
 // for s, and no deadline. It is done, exactly once, when s is refused or
 // disconnected or its connection is lost; context.Cause then holds a
-// *[Disconnected], and the *[Error] of a refusal.
+// *[Disconnected], and the *[Error] of a refusal or of [Kick].
 //
 // It is the place for what Koa and Egg put after "await next()":
 //

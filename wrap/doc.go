@@ -20,10 +20,10 @@
 // the engine, [Namespace] when a socket joins a namespace. [Func] makes a
 // connection middleware of a function that returns an error, [Packet] one that
 // sees each event, [Guard] protects a middleware that was written for the bare
-// host. [Context] and [Request] belong to one socket and end with it. [UseAll]
-// covers every namespace, [Require] and [Origin] close two open doors, and
-// [Harden], [Parser] and Handler mend faults by which v2.5.0 of the host loses
-// packets or its process.
+// host, [Kick] puts a socket out. [Context] and [Request] belong to one socket and
+// end with it. [UseAll] covers every namespace, [Require] and [Origin] close two
+// open doors, and [Harden], [Parser] and Handler mend faults by which v2.5.0 of
+// the host loses packets or its process.
 //
 // # Where in the chain
 //
@@ -46,8 +46,10 @@
 //	});
 //
 // With Engine.IO 3 (socket.io-client 2) the data arrives as the argument of
-// "error". A refused event is told through its ack. The codes that this package
-// sends are forbidden, origin_denied, unavailable, internal and http_<status>.
+// "error". A refused event is told through its ack, and the end of a socket by
+// [Kick] through the event "kicked", whose argument is that data. The codes that
+// this package sends are forbidden, origin_denied, unavailable, internal and
+// http_<status>.
 //
 // # Limits
 //

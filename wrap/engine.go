@@ -68,6 +68,8 @@ type engaged struct {
 	ctx  *types.HttpContext
 	next func(error)
 	want int32 // the status of success
+
+	offered []string // WebSocket subprotocols
 }
 
 // enter is called by the chain. The engine answers by itself: late headers must
@@ -75,7 +77,7 @@ type engaged struct {
 func (e *engaged) enter(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(int(e.want))
 	if e.want == http.StatusSwitchingProtocols {
-		e.ctx.ResponseHeaders.With(upgradeHeader(w.Header(), e.rec.header))
+		e.ctx.ResponseHeaders.With(upgradeHeader(e.offered, w.Header(), e.rec.header))
 	} else {
 		for _, k := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding"} {
 			w.Header().Del(k) // of a body that does not go through the chain
@@ -101,9 +103,10 @@ func (e *engaged) enter(w http.ResponseWriter, r *http.Request) {
 func serveEngine(h http.Handler, ctx *types.HttpContext, next func(error)) {
 	e := &engaged{ctx: ctx, next: next, want: http.StatusOK}
 	e.rec = recorder{header: make(http.Header), x: &e.exchange, whole: true}
-	r := e.start(ctx.Request(), e)
+	r := e.start(ctx.Request(), e, isHandshake(ctx))
 	if websocket.IsWebSocketUpgrade(r) {
 		e.want = http.StatusSwitchingProtocols
+		e.offered = offered(r)
 	}
 	ok := false
 	defer func() {

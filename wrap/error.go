@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strconv"
 	"strings"
@@ -107,6 +106,9 @@ func (e *Error) code() string {
 	return e.Code
 }
 
+// ours reports whether the fault is on our side, which is news for the log.
+func (e *Error) ours() bool { return e.code() == codeInternal || e.code() == codeUnavailable }
+
 func (e *Error) message() string {
 	if e.Message != "" {
 		return e.Message
@@ -123,10 +125,14 @@ func (e *Error) message() string {
 	return "Refused"
 }
 
-// client returns what the client is told, as plain JSON values: the host drops
-// the whole payload of a packet that it cannot marshal, and an official client
-// throws on the bare packet that is left (socket.io-go-parser encoder.go:81).
-func (e *Error) client() map[string]any {
+// ClientData returns what the client is told, as described at [Error]: the data
+// of a connect_error, and the argument of an event or of an ack that tells of a
+// refusal. Each call returns a new map, which belongs to the caller.
+//
+// It holds plain JSON values alone, copied from Data: the host drops the whole
+// payload of a packet that it cannot marshal, and an official client throws on
+// the bare packet that is left (socket.io-go-parser encoder.go:81).
+func (e *Error) ClientData() map[string]any {
 	data := make(map[string]any, len(e.Data)+4)
 	for k, v := range e.Data {
 		if v, err := plain(v); err == nil {
@@ -150,7 +156,7 @@ func ceil(d, unit time.Duration) int64 { return int64((d-1)/unit) + 1 }
 
 // extended returns the refusal in the host's form.
 func (e *Error) extended() *socket.ExtendedError {
-	return socket.NewExtendedError(e.message(), e.client())
+	return socket.NewExtendedError(e.message(), e.ClientData())
 }
 
 // plain copies v by way of JSON, so that what the host marshals later, on
@@ -180,7 +186,7 @@ func asError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
 		if e == nil {
-			return &Error{Err: errors.New("wrap: middleware returned a nil *Error")}
+			return errNil()
 		}
 		return e
 	}
@@ -190,26 +196,5 @@ func asError(err error) *Error {
 	return &Error{Code: codeInternal, Err: err}
 }
 
-// refuse answers an HTTP request with e: its client data as a JSON object, and
-// Retry-After (RFC 9110, section 10.2.3). Under Namespace, where no HTTP client
-// listens, e itself becomes the connect_error.
-func refuse(w http.ResponseWriter, r *http.Request, status int, e *Error) {
-	if rec, ok := r.Context().Value(recorderKey{}).(*recorder); ok {
-		rec.refusal.Store(e)
-		w.WriteHeader(status)
-		return
-	}
-	slog.LogAttrs(r.Context(), slog.LevelDebug, "wrap: request refused", slog.String("code", e.code()), slog.Any("error", e.Err))
-	h := w.Header()
-	h.Set("Content-Type", "application/json")
-	h.Set("Cache-Control", "no-store")
-	if e.RetryAfter > 0 {
-		h.Set("Retry-After", strconv.FormatInt(ceil(e.RetryAfter, time.Second), 10))
-	}
-	body, err := json.Marshal(e.client())
-	if err != nil { // cannot happen: client returns plain values
-		body = []byte(`{}`)
-	}
-	w.WriteHeader(status)
-	_, _ = w.Write(body)
-}
+// errNil stands for a nil *Error, which is a fault of the application.
+func errNil() *Error { return &Error{Err: errors.New("wrap: nil *Error")} }

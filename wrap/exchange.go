@@ -37,9 +37,10 @@ type exchange struct {
 	session engine.Socket
 }
 
-// start prepares x, and returns the request to run its chain with.
-func (x *exchange) start(r *http.Request, in inner) *http.Request {
-	x.mark, x.ctx, x.inner = &handshake{outer: marked(r)}, r.Context(), in
+// start prepares x, and returns the request to run its chain with. opens says
+// whether the chain runs for a client that is connecting.
+func (x *exchange) start(r *http.Request, in inner, opens bool) *http.Request {
+	x.mark, x.ctx, x.inner = &handshake{outer: marked(r), opens: opens}, r.Context(), in
 	x.mark.x.Store(x)
 	x.inside.Add(1)
 	return withMark(r, x.mark)

@@ -14,3 +14,9 @@ func FuncWithin(d time.Duration, f func(context.Context, *socket.Socket) error) 
 
 // Refusals is the bound on refused CONNECTs of one connection.
 const Refusals = maxRefusals
+
+func init() { unusedAfter = UnusedAfter }
+
+// UnusedAfter is how long a connection of the tests stays without a namespace
+// after a kick.
+const UnusedAfter = 200 * time.Millisecond

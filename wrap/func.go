@@ -45,7 +45,8 @@ var (
 // error that is no *Error becomes code internal, a context's error unavailable;
 // what it says goes to the default slog logger alone. A panic is code internal
 // too, and does not end the process, also when it comes from a plain middleware
-// that runs later in the chain: then the connection is closed.
+// that runs later in the chain: then the connection is closed. A socket that
+// [Kick] has put out meanwhile is refused with the error of Kick.
 //
 // A connection of which 32 CONNECTs have been refused, by this middleware or
 // those behind it, is closed at the next, and so is one that sends CONNECT for a namespace that it is still joining. A
@@ -171,6 +172,10 @@ func admit(s *socket.Socket, next func(*socket.ExtendedError)) *attempt {
 	if err == nil && handshakeOf(s).refused() {
 		err = errRevoked
 	}
+	if err == nil && st.enter() != nil {
+		a.decide(nil)
+		return nil
+	}
 	if err == nil && st.ended() {
 		err = errClosed
 	}
@@ -241,7 +246,9 @@ func (a *attempt) decide(err error) {
 	if a.cleanup != nil {
 		a.cleanup()
 	}
-	if err == nil && (a.st.ended() || a.s.Conn().ReadyState() != "open") {
+	if e := a.st.kicked(); e != nil {
+		err = e
+	} else if err == nil && (a.st.ended() || a.s.Conn().ReadyState() != "open") {
 		err = errClosed
 	}
 	a.st.conn.leave(a.s.Nsp().Name(), a.st, err == nil)
@@ -274,7 +281,7 @@ func (a *attempt) pass(ext *socket.ExtendedError) {
 
 // report logs what went wrong on our side. What a client did wrong is no news.
 func report(s *socket.Socket, e *Error) {
-	if e.code() != codeInternal && e.code() != codeUnavailable {
+	if !e.ours() {
 		return
 	}
 	attrs := []slog.Attr{

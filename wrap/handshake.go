@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sioware/sioware/internal/mark"
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -53,6 +54,7 @@ func lastOf(values []string) string {
 // Every. It lives as long as the session and is kept small.
 type handshake struct {
 	outer   *handshake               // of a chain around this one
+	opens   bool                     // the chain runs for a client that is connecting
 	x       atomic.Pointer[exchange] // while the chain runs
 	conn    atomic.Pointer[conn]     // the WebSocket of the session, if we hijacked it
 	revoked atomic.Bool              // refused after the session had been made
@@ -119,11 +121,12 @@ func (h *handshake) session() *handshake {
 	return h
 }
 
-// handshakeKey finds the innermost handshake in a request's context.
-type handshakeKey struct{}
+// Connecting implements mark.Run.
+func (h *handshake) Connecting() bool { return h.opens && h.x.Load() != nil }
 
+// marked finds the innermost handshake in the context of r.
 func marked(r *http.Request) *handshake {
-	h, _ := r.Context().Value(handshakeKey{}).(*handshake)
+	h, _ := r.Context().Value(mark.Key{}).(*handshake)
 	return h
 }
 
@@ -132,7 +135,7 @@ func withMark(r *http.Request, h *handshake) *http.Request {
 	if marked(r) == h {
 		return r
 	}
-	return r.WithContext(context.WithValue(r.Context(), handshakeKey{}, h))
+	return r.WithContext(context.WithValue(r.Context(), mark.Key{}, h))
 }
 
 // socketConn returns the WebSocket of the session, or nil.

@@ -38,7 +38,7 @@ func Namespace(mws ...Middleware) socket.NamespaceMiddleware {
 		rec := &recorder{header: make(http.Header)}
 		j := &join{}
 		rec.x = &j.exchange
-		r := j.start(Request(s).Clone(ctx), j)
+		r := j.start(Request(s).Clone(ctx), j, true)
 		r = r.WithContext(context.WithValue(r.Context(), recorderKey{}, rec))
 		j.run(h, rec, r)
 		if status := j.status.Load(); j.passed == nil || (status != 0 && status != http.StatusOK) {

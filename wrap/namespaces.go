@@ -43,11 +43,15 @@ func (o *observer) connected(s *socket.Socket) {
 		return
 	}
 	st.conn.connected(s.Nsp().Name(), st)
+	kick := st.appear()
 	switch {
 	case s.Conn().ReadyState() != "open":
 		// A ghost: it was stored after its transport closed, and the host would
 		// keep it, its rooms and its "connected" for ever (about 2 in 10,000).
 		s.Disconnect(false)
+		return
+	case kick != nil:
+		st.putOut(s, kick)
 		return
 	case st.ended():
 		// A middleware has called next(error) and then next(nil): the host has

@@ -10,261 +10,27 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// originCase is a row of TestOrigin and a seed of FuzzOrigin. A nil list of
-// origins or sites is a header that is not there.
-type originCase struct {
-	name    string
-	host    string
-	origins []string
-	sites   []string
-	allow   []string
-	admit   bool
-}
-
-var originCases = []originCase{
-	// Neither header, or Sec-Fetch-Site alone.
-	{"no browser", "example.com", nil, nil, nil, true},
-	{"no browser, no host", "", nil, nil, nil, true},
-	{"no browser, allow list", "example.com", nil, nil, []string{"app.example.com"}, true},
-	{"same-origin poll", "example.com", nil, []string{"same-origin"}, nil, true},
-	{"typed address", "example.com", nil, []string{"none"}, nil, true},
-	{"cross-site script", "example.com", nil, []string{"cross-site"}, nil, false},
-	{"same-site script", "example.com", nil, []string{"same-site"}, nil, false},
-	{"cross-site script, all origins allowed", "example.com", nil, []string{"cross-site"}, []string{"*"}, false},
-	{"unknown site", "example.com", nil, []string{"near"}, nil, false},
-	{"empty site", "example.com", nil, []string{""}, nil, false},
-	{"site in upper case", "example.com", nil, []string{"SAME-ORIGIN"}, nil, false},
-	{"two sites, one foreign", "example.com", nil, []string{"same-origin", "cross-site"}, nil, false},
-	{"two sites in one value", "example.com", nil, []string{"same-origin, cross-site"}, nil, false},
-
-	// Origin decides alone.
-	{"same host, site says cross-site", "example.com", []string{"https://example.com"}, []string{"cross-site"}, nil, true},
-	{"foreign, site says same-origin", "example.com", []string{"https://evil.com"}, []string{"same-origin"}, nil, false},
-	{"allowed, site says cross-site", "example.com", []string{"https://app.io"}, []string{"cross-site"}, []string{"https://app.io"}, true},
-
-	// Same host and port.
-	{"https", "example.com", []string{"https://example.com"}, nil, nil, true},
-	{"http", "example.com", []string{"http://example.com"}, nil, nil, true},
-	{"ws", "example.com", []string{"ws://example.com"}, nil, nil, true},
-	{"wss", "example.com", []string{"wss://example.com"}, nil, nil, true},
-	{"wss default port in host", "example.com:443", []string{"wss://example.com"}, nil, nil, true},
-	{"https default port in host", "example.com:443", []string{"https://example.com"}, nil, nil, true},
-	{"https default port in origin", "example.com", []string{"https://example.com:443"}, nil, nil, true},
-	{"http default port in host", "example.com:80", []string{"http://example.com"}, nil, nil, true},
-	{"default port of the other scheme", "example.com:443", []string{"http://example.com"}, nil, nil, false},
-	{"http port with https", "example.com", []string{"https://example.com:80"}, nil, nil, false},
-	{"same port", "localhost:3000", []string{"http://localhost:3000"}, nil, nil, true},
-	{"other port", "localhost:3000", []string{"http://localhost:5173"}, nil, nil, false},
-	{"port missing in origin", "localhost:3000", []string{"http://localhost"}, nil, nil, false},
-	{"port missing in host", "localhost", []string{"http://localhost:3000"}, nil, nil, false},
-	{"upper case origin", "example.com", []string{"HTTPS://EXAMPLE.COM"}, nil, nil, true},
-	{"upper case host", "EXAMPLE.com", []string{"https://example.com"}, nil, nil, true},
-	{"underscore", "my_app.example.com", []string{"https://my_app.example.com"}, nil, nil, true},
-	{"trailing dot in both", "example.com.", []string{"https://example.com."}, nil, nil, true},
-	{"IPv4", "127.0.0.1:8080", []string{"http://127.0.0.1:8080"}, nil, nil, true},
-	{"other IPv4", "127.0.0.1", []string{"http://127.0.0.2"}, nil, nil, false},
-	{"IPv6", "[::1]", []string{"http://[::1]"}, nil, nil, true},
-	{"IPv6 with port", "[2001:db8::1]:8443", []string{"https://[2001:DB8::1]:8443"}, nil, nil, true},
-	{"IPv6 spelled out", "[0:0:0:0:0:0:0:1]:80", []string{"http://[::1]"}, nil, nil, true},
-	{"other IPv6", "[::1]", []string{"http://[::2]"}, nil, nil, false},
-	{"IPv4 in IPv6 is not IPv4", "127.0.0.1", []string{"http://[::ffff:127.0.0.1]"}, nil, nil, false},
-	{"loopback names differ", "localhost", []string{"http://127.0.0.1"}, nil, nil, false},
-	{"other scheme with our host", "localhost", []string{"capacitor://localhost"}, nil, nil, false},
-	{"file with our host", "localhost", []string{"file://localhost"}, nil, nil, false},
-
-	// A host that cannot be read matches nothing.
-	{"empty host", "", []string{"https://example.com"}, nil, nil, false},
-	{"host with empty port", "example.com:", []string{"https://example.com"}, nil, nil, false},
-	{"host with bad port", "example.com:x", []string{"https://example.com"}, nil, nil, false},
-	{"host with userinfo", "a@example.com", []string{"https://example.com"}, nil, nil, false},
-	{"bare IPv6 host", "::1", []string{"http://[::1]"}, nil, nil, false},
-	{"wildcard host", "*.example.com", []string{"https://a.example.com"}, nil, nil, false},
-	{"star host", "*", []string{"https://a.example.com"}, nil, nil, false},
-	{"port wildcard host", "localhost:*", []string{"http://localhost:3000"}, nil, nil, false},
-	{"empty host, allowed", "", []string{"https://app.io"}, nil, []string{"app.io"}, true},
-
-	// Look-alikes.
-	{"suffix", "example.com", []string{"https://example.com.evil.com"}, nil, nil, false},
-	{"prefix", "example.com", []string{"https://evilexample.com"}, nil, nil, false},
-	{"subdomain", "example.com", []string{"https://app.example.com"}, nil, nil, false},
-	{"parent", "app.example.com", []string{"https://example.com"}, nil, nil, false},
-	{"userinfo", "example.com", []string{"https://example.com@evil.com"}, nil, nil, false},
-	{"userinfo with port", "example.com", []string{"https://example.com:443@evil.com"}, nil, nil, false},
-	{"own userinfo", "example.com", []string{"https://user@example.com"}, nil, nil, false},
-	{"trailing dot", "example.com", []string{"https://example.com."}, nil, nil, false},
-	{"fullwidth letter", "example.com", []string{"https://ex\uff41mple.com"}, nil, nil, false},
-	{"fullwidth dot", "example.com", []string{"https://example\u3002com"}, nil, nil, false},
-	{"Kelvin sign", "kiosk.com", []string{"https://\u212aiosk.com"}, nil, nil, false},
-	{"Kelvin sign in both", "\u212aiosk.com", []string{"https://\u212aiosk.com"}, nil, nil, false},
-	{"long s in the scheme", "example.com", []string{"http\u017f://example.com"}, nil, nil, false},
-	{"soft hyphen", "example.com", []string{"https://exam\u00adple.com"}, nil, nil, false},
-
-	// Strict form.
-	{"null", "example.com", []string{"null"}, nil, nil, false},
-	{"null with our host", "null", []string{"null"}, nil, nil, false},
-	{"null, all origins allowed", "example.com", []string{"null"}, nil, []string{"*"}, false},
-	{"empty origin", "example.com", []string{""}, nil, nil, false},
-	{"empty origin, all allowed", "example.com", []string{""}, nil, []string{"*"}, false},
-	{"two origins", "example.com", []string{"https://example.com", "https://example.com"}, nil, nil, false},
-	{"two origins, all allowed", "example.com", []string{"https://a.io", "https://b.io"}, nil, []string{"*"}, false},
-	{"list in one value", "example.com", []string{"https://example.com https://evil.com"}, nil, nil, false},
-	{"comma list", "example.com", []string{"https://example.com,https://evil.com"}, nil, nil, false},
-	{"trailing slash", "example.com", []string{"https://example.com/"}, nil, nil, false},
-	{"path", "example.com", []string{"https://example.com/a"}, nil, nil, false},
-	{"query", "example.com", []string{"https://example.com?a"}, nil, nil, false},
-	{"fragment", "example.com", []string{"https://example.com#a"}, nil, nil, false},
-	{"backslash", "example.com", []string{`https://example.com\evil.com`}, nil, nil, false},
-	{"no scheme", "example.com", []string{"example.com"}, nil, nil, false},
-	{"empty scheme", "example.com", []string{"://example.com"}, nil, nil, false},
-	{"scheme of digits", "example.com", []string{"1http://example.com"}, nil, []string{"*"}, false},
-	{"scheme without slashes", "example.com", []string{"https:example.com"}, nil, nil, false},
-	{"one slash", "example.com", []string{"https:/example.com"}, nil, nil, false},
-	{"three slashes", "example.com", []string{"https:///example.com"}, nil, nil, false},
-	{"empty name", "example.com", []string{"https://"}, nil, []string{"*"}, false},
-	{"only a port", "example.com", []string{"https://:443"}, nil, []string{"*"}, false},
-	{"leading space", "example.com", []string{" https://example.com"}, nil, nil, false},
-	{"trailing space", "example.com", []string{"https://example.com "}, nil, nil, false},
-	{"tab", "example.com", []string{"https://exam\tple.com"}, nil, []string{"*"}, false},
-	{"NUL", "example.com", []string{"https://example.com\x00"}, nil, []string{"*"}, false},
-	{"newline", "example.com", []string{"https://example.com\n"}, nil, []string{"*"}, false},
-	{"invalid UTF-8", "example.com", []string{"https://example\xff.com"}, nil, []string{"*"}, false},
-	{"percent", "example.com", []string{"https://example%2ecom"}, nil, []string{"*"}, false},
-	{"empty port", "example.com", []string{"https://example.com:"}, nil, nil, false},
-	{"port zero", "example.com", []string{"https://example.com:0"}, nil, []string{"*"}, false},
-	{"port with leading zero", "example.com", []string{"https://example.com:0443"}, nil, nil, false},
-	{"port with sign", "example.com", []string{"https://example.com:+443"}, nil, nil, false},
-	{"port too large", "example.com", []string{"https://example.com:65536"}, nil, []string{"*"}, false},
-	{"port that wraps", "example.com", []string{"https://example.com:65979"}, nil, []string{"*"}, false},
-	{"port not a number", "example.com", []string{"https://example.com:https"}, nil, nil, false},
-	{"two ports", "example.com", []string{"https://example.com:443:443"}, nil, nil, false},
-	{"leading dot", ".example.com", []string{"https://.example.com"}, nil, nil, false},
-	{"empty label", "a..example.com", []string{"https://a..example.com"}, nil, nil, false},
-	{"IPv6 without brackets", "[::1]", []string{"http://::1"}, nil, nil, false},
-	{"IPv6 unclosed", "[::1]", []string{"http://[::1"}, nil, nil, false},
-	{"IPv6 and text", "[::1]", []string{"http://[::1]evil.com"}, nil, nil, false},
-	{"IPv6 and a port without colon", "[::1]", []string{"http://[::1]x80"}, nil, nil, false},
-	{"IPv6 zone", "[fe80::1%eth0]", []string{"http://[fe80::1%eth0]"}, nil, nil, false},
-	{"IPv4 in brackets", "[127.0.0.1]", []string{"http://[127.0.0.1]"}, nil, nil, false},
-	{"empty brackets", "[]", []string{"http://[]"}, nil, nil, false},
-
-	// Entries: full origins.
-	{"full", "api.io", []string{"https://app.example.com"}, nil, []string{"https://app.example.com"}, true},
-	{"full, other scheme", "api.io", []string{"http://app.example.com"}, nil, []string{"https://app.example.com"}, false},
-	{"full, wss", "api.io", []string{"wss://app.example.com"}, nil, []string{"https://app.example.com"}, true},
-	{"full ws entry", "api.io", []string{"http://app.example.com"}, nil, []string{"ws://app.example.com"}, true},
-	{"full, other port", "api.io", []string{"https://app.example.com:8443"}, nil, []string{"https://app.example.com"}, false},
-	{"full with port", "api.io", []string{"https://app.example.com:8443"}, nil, []string{"https://app.example.com:8443"}, true},
-	{"full with port, none given", "api.io", []string{"https://app.example.com"}, nil, []string{"https://app.example.com:8443"}, false},
-	{"full with default port", "api.io", []string{"https://app.example.com"}, nil, []string{"https://app.example.com:443"}, true},
-	{"full in upper case", "api.io", []string{"https://app.example.com"}, nil, []string{"HTTPS://App.Example.COM"}, true},
-	{"full, subdomain", "api.io", []string{"https://a.app.example.com"}, nil, []string{"https://app.example.com"}, false},
-	{"full IPv6", "api.io", []string{"http://[::1]:3000"}, nil, []string{"http://[0::1]:3000"}, true},
-	{"same host beside entries", "api.io", []string{"https://api.io"}, nil, []string{"https://app.example.com"}, true},
-	{"last of several", "api.io", []string{"https://c.io"}, nil, []string{"a.io", "b.io", "https://c.io"}, true},
-
-	// Entries: other schemes.
-	{"capacitor", "api.io", []string{"capacitor://localhost"}, nil, []string{"capacitor://localhost"}, true},
-	{"capacitor, bare entry", "api.io", []string{"capacitor://localhost"}, nil, []string{"localhost"}, false},
-	{"capacitor, bare port wildcard", "api.io", []string{"capacitor://localhost"}, nil, []string{"localhost:*"}, false},
-	{"capacitor, port", "api.io", []string{"capacitor://localhost:80"}, nil, []string{"capacitor://localhost"}, false},
-	{"http, capacitor entry", "api.io", []string{"http://localhost"}, nil, []string{"capacitor://localhost"}, false},
-	{"app with port", "api.io", []string{"app://localhost:3000"}, nil, []string{"app://localhost:3000"}, true},
-	{"extension", "api.io", []string{"chrome-extension://abc"}, nil, []string{"chrome-extension://abc"}, true},
-	{"other extension", "api.io", []string{"chrome-extension://abd"}, nil, []string{"chrome-extension://abc"}, false},
-
-	// Entries: bare hosts.
-	{"bare, https", "api.io", []string{"https://app.example.com"}, nil, []string{"app.example.com"}, true},
-	{"bare, http", "api.io", []string{"http://app.example.com"}, nil, []string{"app.example.com"}, true},
-	{"bare, default port", "api.io", []string{"http://app.example.com:80"}, nil, []string{"app.example.com"}, true},
-	{"bare, other port", "api.io", []string{"http://app.example.com:443"}, nil, []string{"app.example.com"}, false},
-	{"bare with port", "api.io", []string{"http://app.example.com:8443"}, nil, []string{"app.example.com:8443"}, true},
-	{"bare with port, other", "api.io", []string{"http://app.example.com:8444"}, nil, []string{"app.example.com:8443"}, false},
-	{"bare IPv6", "api.io", []string{"http://[::1]"}, nil, []string{"[::1]"}, true},
-	{"bare, suffix", "api.io", []string{"https://app.example.com.evil.com"}, nil, []string{"app.example.com"}, false},
-
-	// Entries: wildcards.
-	{"below", "api.io", []string{"https://a.example.com"}, nil, []string{"*.example.com"}, true},
-	{"two below", "api.io", []string{"http://a.b.example.com"}, nil, []string{"*.example.com"}, true},
-	{"below in upper case", "api.io", []string{"http://A.EXAMPLE.com"}, nil, []string{"*.example.COM"}, true},
-	{"apex", "api.io", []string{"https://example.com"}, nil, []string{"*.example.com"}, false},
-	{"below, no dot", "api.io", []string{"https://evilexample.com"}, nil, []string{"*.example.com"}, false},
-	{"below, empty label", "api.io", []string{"https://.example.com"}, nil, []string{"*.example.com"}, false},
-	{"below, evil suffix", "api.io", []string{"https://a.example.com.evil.com"}, nil, []string{"*.example.com"}, false},
-	{"below, trailing dot", "api.io", []string{"https://a.example.com."}, nil, []string{"*.example.com"}, false},
-	{"below, trailing dot in both", "api.io", []string{"https://a.example.com."}, nil, []string{"*.example.com."}, true},
-	{"below, star", "api.io", []string{"https://*.example.com"}, nil, []string{"*.example.com"}, false},
-	{"below, userinfo", "api.io", []string{"https://evil.com@a.example.com"}, nil, []string{"*.example.com"}, false},
-	{"below, port", "api.io", []string{"https://a.example.com:8443"}, nil, []string{"*.example.com"}, false},
-	{"below with port", "api.io", []string{"https://a.example.com:8443"}, nil, []string{"*.example.com:8443"}, true},
-	{"below, any port", "api.io", []string{"https://a.example.com:8443"}, nil, []string{"*.example.com:*"}, true},
-	{"below, other scheme of the web", "api.io", []string{"http://a.example.com"}, nil, []string{"https://*.example.com"}, false},
-	{"below, that scheme", "api.io", []string{"https://a.example.com"}, nil, []string{"https://*.example.com"}, true},
-	{"below, scheme not of the web", "api.io", []string{"app://a.example.com"}, nil, []string{"*.example.com"}, false},
-	{"below, IPv6", "api.io", []string{"http://[::1]"}, nil, []string{"*.example.com"}, false},
-	{"any port", "api.io", []string{"http://localhost:5173"}, nil, []string{"localhost:*"}, true},
-	{"any port, none given", "api.io", []string{"https://localhost"}, nil, []string{"localhost:*"}, true},
-	{"any port, scheme", "api.io", []string{"http://localhost:5173"}, nil, []string{"http://localhost:*"}, true},
-	{"any port, other scheme", "api.io", []string{"https://localhost:5173"}, nil, []string{"http://localhost:*"}, false},
-	{"any port, other host", "api.io", []string{"http://localhost.evil.com:5173"}, nil, []string{"localhost:*"}, false},
-	{"any port, IPv6", "api.io", []string{"http://[::1]:5173"}, nil, []string{"[::1]:*"}, true},
-	{"all", "api.io", []string{"https://evil.com"}, nil, []string{"*"}, true},
-	{"all, other scheme", "api.io", []string{"moz-extension://0a-b1"}, nil, []string{"*"}, true},
-	{"all beside entries", "api.io", []string{"https://evil.com"}, nil, []string{"app.example.com", "*"}, true},
-}
-
-// serveOrigin sends r through mw and returns the status and whether next ran.
-func serveOrigin(mw wrap.Middleware, r *http.Request) (status int, passed bool) {
-	w := httptest.NewRecorder()
-	mw(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		passed = true
-		w.WriteHeader(http.StatusNoContent)
-	})).ServeHTTP(w, r)
-	return w.Code, passed
-}
-
-func (c originCase) request() *http.Request {
-	r := httptest.NewRequest(http.MethodGet, "/socket.io/?EIO=4&transport=websocket", nil)
-	r.Host = c.host
-	if c.origins != nil {
-		r.Header["Origin"] = c.origins
-	}
-	if c.sites != nil {
-		r.Header["Sec-Fetch-Site"] = c.sites
-	}
-	return r
+// serveOrigin sends a request of origin through mw and returns the answer and
+// whether next ran. The rules are tested in internal/origin.
+func serveOrigin(mw wrap.Middleware, origin string) (w *httptest.ResponseRecorder, passed bool) {
+	r := httptest.NewRequest(http.MethodGet, "http://internal.example.com/socket.io/?EIO=4&transport=websocket", nil)
+	r.Header.Set("Origin", origin)
+	w = httptest.NewRecorder()
+	mw(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { passed = true })).ServeHTTP(w, r)
+	return w, passed
 }
 
 func TestOrigin(t *testing.T) {
 	t.Parallel()
-	names := map[string]bool{}
-	for _, c := range originCases {
-		if names[c.name] {
-			t.Errorf("two cases named %q", c.name)
-		}
-		names[c.name] = true
-		t.Run(c.name, func(t *testing.T) {
-			t.Parallel()
-			want := http.StatusForbidden
-			if c.admit {
-				want = http.StatusNoContent
-			}
-			status, passed := serveOrigin(wrap.Origin(c.allow...), c.request())
-			if status != want || passed != c.admit {
-				t.Errorf("host %q, origins %q, sites %q, allow %q: status %d, next called: %t; want %d, %t",
-					c.host, c.origins, c.sites, c.allow, status, passed, want, c.admit)
-			}
-		})
-	}
-}
-
-// The method does not matter: CSRF packages that skip GET are why Origin exists.
-func TestOriginMethods(t *testing.T) {
-	t.Parallel()
-	for _, method := range []string{"GET", "HEAD", "OPTIONS", "POST", "CONNECT"} {
-		r := originCase{host: "example.com", origins: []string{"https://evil.com"}}.request()
-		r.Method = method
-		if status, passed := serveOrigin(wrap.Origin(), r); status != http.StatusForbidden || passed {
-			t.Errorf("%s: status %d, next called: %t", method, status, passed)
+	for origin, want := range map[string]int{
+		"http://internal.example.com": http.StatusOK,
+		"https://app.io":              http.StatusOK,
+		"https://evil.com":            http.StatusForbidden,
+		"null":                        http.StatusForbidden,
+	} {
+		w, passed := serveOrigin(wrap.Origin("app.io"), origin)
+		if w.Code != want || passed != (want == http.StatusOK) {
+			t.Errorf("%s: status %d, next called: %t; want %d", origin, w.Code, passed, want)
 		}
 	}
 }
@@ -272,9 +38,7 @@ func TestOriginMethods(t *testing.T) {
 // What a refused client reads does not depend on what it sent.
 func TestOriginRefusalKeepsCause(t *testing.T) {
 	t.Parallel()
-	w := httptest.NewRecorder()
-	r := originCase{host: "internal.example.com", origins: []string{"https://evil.com"}}.request()
-	wrap.Origin("secret.example.com")(http.NotFoundHandler()).ServeHTTP(w, r)
+	w, _ := serveOrigin(wrap.Origin("secret.example.com"), "https://evil.com")
 	for _, s := range []string{"evil.com", "internal.", "secret."} {
 		if strings.Contains(w.Body.String(), s) {
 			t.Errorf("body tells %q: %s", s, w.Body)
@@ -285,97 +49,22 @@ func TestOriginRefusalKeepsCause(t *testing.T) {
 	}
 }
 
-// Changing the slice that was passed does not change the policy.
-func TestOriginCopiesEntries(t *testing.T) {
-	t.Parallel()
-	allow := []string{"https://app.example.com"}
-	mw := wrap.Origin(allow...)
-	allow[0] = "*"
-	r := originCase{host: "api.io", origins: []string{"https://evil.com"}}.request()
-	if _, passed := serveOrigin(mw, r); passed {
-		t.Error("an entry changed after Origin returned took effect")
-	}
-}
-
 func TestOriginPanics(t *testing.T) {
 	t.Parallel()
-	bad := []string{
-		"", " ", "null", "NULL", "**", "*.", "*.*", "*:*", "*:80", "*.*.example.com", "a.*.example.com",
-		"app*.example.com", "*example.com", "https://*", "https://*:443", "https://", "://example.com",
-		"1http://example.com", "ht tp://example.com", "https://example.com/", "https://example.com/path",
-		"https://example.com?q", "https://example.com#f", "https://user@example.com", "user@example.com",
-		"example.com/", "example.com ", " example.com", "example.com,example.org", "example.com example.org",
-		"example.com:", "example.com:0", "example.com:080", "example.com:65536", "example.com:http",
-		"example.com:80:*", "example.com:*:80", "example.com:8*", "https://example.com:*/", ".example.com",
-		"a..example.com", "b\u00fccher.example", "example\x00.com", "::1", "[::1", "[::1]x", "[127.0.0.1]",
-		"[fe80::1%eth0]", "*.[::1]", "*.127.0.0.1", "*.0.0.1.", "*.1", "capacitor://*.localhost",
-		"capacitor://localhost:*", "chrome-extension://*", "https:example.com", "https:/example.com",
-		"//example.com", "https://https://example.com",
-	}
-	for _, entry := range bad {
-		text := originPanic(t, "good.example.com", entry)
-		if want := fmt.Sprintf("invalid entry %q: ", entry); !strings.Contains(text, want) {
-			t.Errorf("Origin(%q): panic text %q lacks %q", entry, text, want)
-		}
-		if strings.Contains(text, "good.example.com") {
-			t.Errorf("Origin(%q): panic text %q blames a good entry", entry, text)
-		}
-	}
-
-	// One run shows every fault: also those of one entry, also beside "*".
-	text := originPanic(t, append([]string{"*", "h ttp://a b"}, bad...)...)
-	if !strings.HasPrefix(text, "wrap: Origin: ") {
-		t.Errorf("panic text %q does not name the function", text)
-	}
-	for _, entry := range bad {
-		if want := fmt.Sprintf("invalid entry %q: ", entry); !strings.Contains(text, want) {
-			t.Errorf("panic text of all faults lacks %q", want)
-		}
-	}
-	if n := strings.Count(text, `invalid entry "h ttp://a b": `); n != 2 {
-		t.Errorf("entry with a bad scheme and a bad host is named %d times, want 2", n)
-	}
-}
-
-func originPanic(t *testing.T, allow ...string) (text string) {
-	t.Helper()
 	defer func() {
-		if v := recover(); v != nil {
-			text = fmt.Sprint(v)
+		text := fmt.Sprint(recover())
+		if !strings.HasPrefix(text, "wrap: Origin: ") || !strings.Contains(text, `"a b"`) || !strings.Contains(text, `"null"`) || strings.Contains(text, "good") {
+			t.Errorf("panic text %q", text)
 		}
 	}()
-	wrap.Origin(allow...)
-	t.Errorf("Origin(%q) did not panic", allow)
-	return ""
+	wrap.Origin("good.example.com", "a b", "null")
 }
 
 func TestOriginAllocs(t *testing.T) {
-	for name, c := range originAllocCases {
-		h := wrap.Origin(c.allow...)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-		r := c.request()
-		if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(nil, r) }); n != 0 {
-			t.Errorf("%s: %v allocations, want 0", name, n)
-		}
-	}
-}
-
-var originAllocCases = map[string]originCase{
-	"absent":   {host: "example.com"},
-	"same":     {host: "example.com:8443", origins: []string{"https://example.com:8443"}},
-	"IPv6":     {host: "[::1]:3000", origins: []string{"http://[::1]:3000"}},
-	"bare":     {host: "api.io", origins: []string{"https://app.example.com"}, allow: []string{"a.io", "app.example.com"}},
-	"wildcard": {host: "api.io", origins: []string{"https://a.example.com"}, allow: []string{"https://*.example.com:*"}},
-}
-
-func BenchmarkOrigin(b *testing.B) {
-	for name, c := range originAllocCases {
-		b.Run(name, func(b *testing.B) {
-			h := wrap.Origin(c.allow...)(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
-			r := c.request()
-			b.ReportAllocs()
-			for b.Loop() {
-				h.ServeHTTP(nil, r)
-			}
-		})
+	h := wrap.Origin("app.io")(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	r := httptest.NewRequest(http.MethodGet, "http://example.com/", nil)
+	r.Header.Set("Origin", "https://app.io")
+	if n := testing.AllocsPerRun(100, func() { h.ServeHTTP(nil, r) }); n != 0 {
+		t.Errorf("%v allocations, want 0", n)
 	}
 }

@@ -2,6 +2,7 @@ package wrap
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
@@ -24,6 +25,15 @@ type Event struct {
 	Ack socket.Ack
 }
 
+// Handled is what a function given to [Packet] returns, as it is or wrapped, when
+// it has dealt with the event itself. The event goes no further: not to later
+// packet middlewares, not to its handlers, and not to the socket's "error" event.
+// Packet leaves the ack alone: the function calls [Event.Ack] if the client is to
+// have an answer, and may do so later.
+//
+//lint:ignore ST1012 it is a result rather than an error
+var Handled = errors.New("wrap: event handled by a middleware")
+
 // Packet makes a connection middleware that installs f as a packet middleware on
 // every socket that joins. f sees each event before its handlers do: nil lets it
 // pass, changed or not; an error keeps it from them. The host would tell the
@@ -33,7 +43,8 @@ type Event struct {
 //	{code, message, retryable, retryAfterMs?, ...Data}
 //
 // and the socket's "error" event gets the error, as in Node. Errors that are no
-// *Error, and panics, become code internal.
+// *Error, and panics, become code internal. [Handled] keeps the event from its
+// handlers without all that.
 //
 // ctx is [Context] of the socket; it has no deadline. f may run concurrently and
 // out of order, also for one socket, since the host dispatches each packet on a
@@ -43,18 +54,18 @@ func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socke
 	return Func(func(_ context.Context, s *socket.Socket) error {
 		st := stateOf(s)
 		s.Use(func(ev []any, next func(error)) {
-			if err := dispatch(st, s, ev, f); err != nil {
-				next(err)
+			err := dispatch(st, s, ev, f)
+			if errors.Is(err, Handled) {
 				return
 			}
-			next(nil)
+			next(err)
 		})
 		return nil
 	})
 }
 
 // dispatch runs f for ev, the host's form of an event: the name, the arguments
-// and perhaps the ack. It returns nil or an *Error.
+// and perhaps the ack. It returns nil, Handled or an *Error.
 func dispatch(st *state, s *socket.Socket, ev []any, f func(context.Context, *socket.Socket, *Event) error) error {
 	name, _ := ev[0].(string)
 	p := Event{Name: name, Args: ev[1:]}
@@ -65,6 +76,8 @@ func dispatch(st *state, s *socket.Socket, ev []any, f func(context.Context, *so
 	n := len(p.Args)
 	err := call(func() error { return f(st.context(), s, &p) })
 	switch {
+	case errors.Is(err, Handled):
+		return Handled
 	case err != nil:
 	case len(p.Args) != n:
 		err = fmt.Errorf("wrap: packet middleware changed the number of arguments from %d to %d", n, len(p.Args))
@@ -82,7 +95,7 @@ func dispatch(st *state, s *socket.Socket, ev []any, f func(context.Context, *so
 	e := asError(err)
 	report(s, e)
 	if answer {
-		ack([]any{e.client()}, nil)
+		ack([]any{e.ClientData()}, nil)
 	}
 	return e
 }

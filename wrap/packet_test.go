@@ -135,6 +135,48 @@ func TestPacketBinary(t *testing.T) {
 	})
 }
 
+// An event that a middleware has handled itself goes nowhere else.
+func TestPacketHandled(t *testing.T) {
+	t.Parallel()
+	eachDial(t, func(t *testing.T, d siotest.Dial) {
+		var later atomic.Int32
+		s := echoes(t, []string{"say", "plain", "wrapped", "inside"},
+			wrap.Packet(func(_ context.Context, _ *socket.Socket, p *wrap.Event) error {
+				switch p.Name {
+				case "plain":
+					p.Ack([]any{"mine"}, nil)
+					return wrap.Handled
+				case "wrapped":
+					ack := p.Ack
+					time.AfterFunc(time.Millisecond, func() { ack([]any{"later"}, nil) })
+					return fmt.Errorf("dealt with: %w", wrap.Handled)
+				case "inside":
+					return &wrap.Error{Code: "forbidden", Err: wrap.Handled}
+				}
+				return nil
+			}),
+			wrap.Packet(func(_ context.Context, _ *socket.Socket, p *wrap.Event) error {
+				if p.Name != "say" {
+					later.Add(1)
+				}
+				return nil
+			}))
+		c := s.Dial(t, d)
+		c.Connected(t)
+		for event, want := range map[string]string{"plain": "[mine]", "wrapped": "[later]"} {
+			if got := fmt.Sprint(c.EmitAck(t, event, "x").Data); got != want {
+				t.Errorf("%s: got %s, want %s", event, got, want)
+			}
+		}
+		c.Emit("inside", "x")
+		c.EmitAck(t, "say", "x")
+		c.NoPacket(t, 20*time.Millisecond) // neither "failed" nor "got"
+		if n := later.Load(); n != 0 {
+			t.Errorf("a later middleware saw %d handled events", n)
+		}
+	})
+}
+
 // The host sends CONNECT before it runs the "connection" handlers.
 func TestEventsAtOnce(t *testing.T) {
 	t.Parallel()

@@ -20,7 +20,9 @@ type passage struct {
 	h     *handler
 	opens bool   // the request opens a session
 	probe *probe // of an upgrade, or nil
-	late  func() // runs before an answer of 200 goes out, or nil
+
+	offered []string // WebSocket subprotocols
+	late    func()   // runs before an answer of 200 goes out, or nil
 
 	w    http.ResponseWriter // what the innermost middleware was given
 	gate chan struct{}       // of the connection, once hijacked
@@ -80,7 +82,7 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	// Late headers (a session's cookie) are set in WriteHeader, and loggers take
 	// the status from there.
 	p.w.WriteHeader(http.StatusSwitchingProtocols)
-	c.head = upgradeHeader(p.w.Header(), p.front.Header())
+	c.head = upgradeHeader(p.offered, p.w.Header(), p.front.Header())
 	if p.probe != nil {
 		p.probe.conn = c
 		return p.probe, rw, nil

@@ -32,6 +32,9 @@ type state struct {
 	request *http.Request // the host's; a copy of our own once own is set
 	own     bool
 	passed  []*global
+	entered bool   // has reached a middleware of ours, so that appear will tell of it
+	shown   bool   // the host has connected it
+	kick    *Error // why Kick puts it out, or nil
 
 	cancel  context.CancelCauseFunc
 	wrapped atomic.Bool // has passed Namespace
@@ -108,6 +111,31 @@ func (st *state) adopt(r *http.Request) {
 	st.ctx = layered{st.ctx, context.WithoutCancel(r.Context())}
 	st.request, st.own = r.WithContext(st.ctx), true
 	st.wrapped.Store(true)
+}
+
+// enter notes that a middleware of ours runs, and returns why Kick puts the
+// socket out, or nil.
+func (st *state) enter() *Error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.entered = true
+	return st.kick
+}
+
+// appear notes that the host has connected the socket, and returns why Kick puts
+// it out, or nil.
+func (st *state) appear() *Error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	st.shown = true
+	return st.kick
+}
+
+// kicked returns why Kick puts the socket out, or nil.
+func (st *state) kicked() *Error {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	return st.kick
 }
 
 func (st *state) pass(g *global) {

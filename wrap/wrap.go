@@ -29,7 +29,8 @@ const defaultMaxBody = 1e6
 // anything is written; other calls do nothing. A chain that answers otherwise
 // after next has opened a session, or panics, loses that session. What a
 // middleware puts into the request is in [Request] and [Context] of the sockets.
-// The chain has returned when the handshake has been answered, not when the
+// A Sec-WebSocket-Protocol of a chain is sent if it is one of the values that the
+// client offers there. The chain has returned when the handshake has been answered, not when the
 // connection ends. A middleware that records the status sees 101 for an upgrade;
 // the connection itself is taken from the server, past what a middleware has made
 // of http.Hijacker.
@@ -93,9 +94,9 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // handshake runs the chain, and the engine as its innermost handler.
 func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
-	p := &passage{h: h, opens: true}
+	p := &passage{h: h, opens: true, offered: offered(r)}
 	p.front.ResponseWriter, p.front.x = w, &p.exchange
-	r = p.start(r, p)
+	r = p.start(r, p, true)
 	called := p.run(h.chain, &p.front, r)
 	h.heal(p.session)
 
@@ -123,7 +124,7 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 	if h.engine != nil {
 		s, _ = h.engine.Clients().Load(lastOf(query["sid"]))
 	}
-	p := &passage{h: h}
+	p := &passage{h: h, offered: offered(r)}
 	p.front.ResponseWriter, p.front.x = w, &p.exchange
 	if s != nil {
 		p.mark = marked(s.Request().Request()).session()

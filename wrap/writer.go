@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 )
@@ -176,14 +177,37 @@ func merge(dst, src http.Header) {
 	}
 }
 
+const protocolHeader = "Sec-Websocket-Protocol"
+
+// offered returns the WebSocket subprotocols that the client offers, as they are
+// before a middleware changes the request: one that takes a token from this
+// header may remove it there.
+func offered(r *http.Request) (protocols []string) {
+	for _, v := range r.Header[protocolHeader] {
+		for p := range strings.SplitSeq(v, ",") {
+			protocols = append(protocols, strings.TrimSpace(p))
+		}
+	}
+	return protocols
+}
+
 // upgradeHeader returns the headers of hs that may stand in a 101 response.
-// Hop-by-hop headers break the handshake, and a 101 has no body to describe.
-func upgradeHeader(hs ...http.Header) http.Header {
+// Hop-by-hop headers break the handshake, and a 101 has no body to describe. A
+// subprotocol stays if it is one of those offered: clients fail on another, and
+// Chrome fails if it offers some and none is chosen (RFC 6455, section 4.1).
+func upgradeHeader(offered []string, hs ...http.Header) http.Header {
 	out := make(http.Header)
 	for _, h := range hs {
 		for k, vs := range h {
-			if _, ok := out[k]; ok || len(vs) == 0 || notInUpgrade[k] {
+			key := http.CanonicalHeaderKey(k)
+			if _, ok := out[k]; ok || len(vs) == 0 || notInUpgrade[key] {
 				continue
+			}
+			if key == protocolHeader {
+				if len(vs) != 1 || vs[0] == "" || !slices.Contains(offered, vs[0]) {
+					continue
+				}
+				k = key // where gorilla looks for it
 			}
 			out[k] = slices.Clone(vs)
 		}
@@ -194,7 +218,7 @@ func upgradeHeader(hs ...http.Header) http.Header {
 var notInUpgrade = map[string]bool{
 	"Connection": true, "Keep-Alive": true, "Proxy-Connection": true, "Te": true, "Trailer": true,
 	"Transfer-Encoding": true, "Upgrade": true,
-	"Sec-Websocket-Accept": true, "Sec-Websocket-Extensions": true, "Sec-Websocket-Protocol": true,
+	"Sec-Websocket-Accept": true, "Sec-Websocket-Extensions": true,
 	"Sec-Websocket-Key": true, "Sec-Websocket-Version": true,
 	"Content-Length": true, "Content-Encoding": true, "Content-Type": true, "Content-Range": true,
 }

@@ -1,4 +1,4 @@
-package wrap_test
+package origin_test
 
 import (
 	"cmp"
@@ -7,48 +7,45 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/sioware/sioware/wrap"
+	"github.com/sioware/sioware/internal/origin"
 )
 
-// FuzzOrigin holds what is admitted against an independent reading by net/url.
-func FuzzOrigin(f *testing.F) {
-	for _, c := range originCases {
-		var origin, site string
+// FuzzCheck holds what is admitted against an independent reading by net/url.
+func FuzzCheck(f *testing.F) {
+	for _, c := range testCases {
+		var value, site string
 		if len(c.origins) > 0 {
-			origin = c.origins[0]
+			value = c.origins[0]
 		}
 		if len(c.sites) > 0 {
 			site = c.sites[0]
 		}
-		f.Add(c.host, origin, site, len(c.origins), len(c.sites))
+		f.Add(c.host, value, site, len(c.origins), len(c.sites))
 	}
-	none, below, all := wrap.Origin(), wrap.Origin("*.example.com"), wrap.Origin("*")
-	f.Fuzz(func(t *testing.T, host, origin, site string, origins, sites int) {
-		c := originCase{host: host, origins: originValues(origin, origins), sites: originValues(site, sites)}
-		pass := func(mw wrap.Middleware) bool {
-			_, passed := serveOrigin(mw, c.request())
-			return passed
-		}
+	none, below, all := compile(f), compile(f, "*.example.com"), compile(f, "*")
+	f.Fuzz(func(t *testing.T, host, value, site string, origins, sites int) {
+		c := testCase{host: host, origins: values(value, origins), sites: values(site, sites)}
+		pass := func(p *origin.Policy) bool { return p.Check(c.request()) == nil }
 		if len(c.origins) == 0 {
 			want := len(c.sites) == 0 || site == "same-origin" || site == "none"
-			for _, mw := range []wrap.Middleware{none, below, all} {
-				if got := pass(mw); got != want {
+			for _, p := range []*origin.Policy{none, below, all} {
+				if got := pass(p); got != want {
 					t.Fatalf("no Origin, Sec-Fetch-Site %q: admitted: %t, want %t", c.sites, got, want)
 				}
 			}
 			return
 		}
 		if pass(none) {
-			u, h := readOrigin(t, c), readOriginURL(t, "//"+host)
+			u, h := readOrigin(t, c), readURL(t, "//"+host)
 			port, ok := map[string]string{"http": "80", "ws": "80", "https": "443", "wss": "443"}[u.Scheme]
 			if !ok {
-				t.Fatalf("%q admitted for host %q: scheme %q", origin, host, u.Scheme)
+				t.Fatalf("%q admitted for host %q: scheme %q", value, host, u.Scheme)
 			}
-			if !sameOriginHost(u.Hostname(), h.Hostname()) || cmp.Or(u.Port(), port) != cmp.Or(h.Port(), port) {
-				t.Fatalf("%q admitted for host %q", origin, host)
+			if !sameHost(u.Hostname(), h.Hostname()) || cmp.Or(u.Port(), port) != cmp.Or(h.Port(), port) {
+				t.Fatalf("%q admitted for host %q", value, host)
 			}
 			if !pass(below) || !pass(all) {
-				t.Fatalf("%q admitted for host %q, but not with entries", origin, host)
+				t.Fatalf("%q admitted for host %q, but not with entries", value, host)
 			}
 		}
 		if pass(all) {
@@ -56,19 +53,19 @@ func FuzzOrigin(f *testing.F) {
 		}
 		c.host = "" // matches nothing, which leaves the entry to decide
 		if pass(none) {
-			t.Fatalf("%q admitted for no host", origin)
+			t.Fatalf("%q admitted for no host", value)
 		}
 		if pass(below) {
 			name := strings.ToLower(readOrigin(t, c).Hostname())
 			if !strings.HasSuffix(name, ".example.com") || len(name) == len(".example.com") {
-				t.Fatalf("%q admitted by *.example.com", origin)
+				t.Fatalf("%q admitted by *.example.com", value)
 			}
 		}
 	})
 }
 
-// originValues returns n times s, two at most.
-func originValues(s string, n int) []string {
+// values returns n times s, two at most.
+func values(s string, n int) []string {
 	if n <= 0 {
 		return nil
 	}
@@ -79,19 +76,19 @@ func originValues(s string, n int) []string {
 }
 
 // readOrigin returns the one admitted origin of c, which must be an origin.
-func readOrigin(t *testing.T, c originCase) *url.URL {
+func readOrigin(t *testing.T, c testCase) *url.URL {
 	t.Helper()
 	if len(c.origins) != 1 {
 		t.Fatalf("%d origins admitted", len(c.origins))
 	}
-	u := readOriginURL(t, c.origins[0])
+	u := readURL(t, c.origins[0])
 	if u.Scheme == "" || u.Scheme+"://"+strings.ToLower(u.Host) != strings.ToLower(c.origins[0]) {
 		t.Fatalf("%q admitted, which net/url reads as %q", c.origins[0], u)
 	}
 	return u
 }
 
-func readOriginURL(t *testing.T, s string) *url.URL {
+func readURL(t *testing.T, s string) *url.URL {
 	t.Helper()
 	u, err := url.Parse(s)
 	if err != nil {
@@ -103,7 +100,7 @@ func readOriginURL(t *testing.T, s string) *url.URL {
 	return u
 }
 
-func sameOriginHost(a, b string) bool {
+func sameHost(a, b string) bool {
 	ip, err := netip.ParseAddr(a)
 	if other, err2 := netip.ParseAddr(b); err == nil && err2 == nil {
 		return ip == other

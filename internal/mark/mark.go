@@ -1,0 +1,32 @@
+// Package mark lets the packages of this module know who runs their net/http
+// middleware, without a tie to package wrap and what it imports.
+package mark
+
+import "context"
+
+// Key is the key of the context value by which package wrap finds its run of a
+// middleware chain again. Its value is a [Run]. A client has no way to it, and
+// neither has code outside of this module.
+type Key struct{}
+
+// Run is one run of a middleware chain by package wrap.
+type Run interface {
+	// Connecting reports whether the chain runs for a client that is connecting,
+	// and has not returned yet. It is safe for concurrent use.
+	Connecting() bool
+}
+
+// Connecting reports whether ctx is that of a request for which package wrap is
+// running a middleware chain: that of wrap.Handler or wrap.Engine on an Engine.IO
+// handshake, or that of wrap.Namespace on the CONNECT of a socket. A middleware
+// that asks this can tell its use there from one as plain HTTP middleware on some
+// route, whatever the URL and the headers of the request are.
+//
+// It is false once the chain has returned, also for contexts that live on, such
+// as wrap.Context of a socket, and for chains that wrap runs on other requests of
+// a session (wrap.Every). A middleware that puts a foreign context in place of the
+// request's own hides the chain from those behind it.
+func Connecting(ctx context.Context) bool {
+	run, ok := ctx.Value(Key{}).(Run)
+	return ok && run.Connecting()
+}

@@ -1,0 +1,89 @@
+package wrap
+
+import (
+	"encoding/json"
+	"log/slog"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+)
+
+// statuses are the HTTP statuses of the codes that have one of their own.
+var statuses = map[string]int{
+	"token_missing":        http.StatusUnauthorized,
+	"token_invalid":        http.StatusUnauthorized,
+	"token_expired":        http.StatusUnauthorized,
+	"token_revoked":        http.StatusUnauthorized,
+	"replaced":             http.StatusUnauthorized,
+	"session_missing":      http.StatusUnauthorized,
+	"session_expired":      http.StatusUnauthorized,
+	"rate_limited":         http.StatusTooManyRequests,
+	"too_many_connections": http.StatusTooManyRequests,
+	codeUnavailable:        http.StatusServiceUnavailable,
+	codeInternal:           http.StatusInternalServerError,
+}
+
+// status returns the HTTP status of the refusal.
+func (e *Error) status() int {
+	code := e.code()
+	if status, ok := statuses[code]; ok {
+		return status
+	}
+	if digits, ok := strings.CutPrefix(code, "http_"); ok && len(digits) == 3 {
+		if status, err := strconv.Atoi(digits); err == nil && status >= 400 && status <= 599 {
+			return status
+		}
+	}
+	return http.StatusForbidden
+}
+
+// ServeHTTP refuses an HTTP request with e, so that a middleware may end with
+// it: the body is [Error.ClientData] as a JSON object, beside
+// Cache-Control: no-store and, for a positive RetryAfter, Retry-After in seconds,
+// rounded up (RFC 9110, section 10.2.3). Headers that were set before stay, as
+// the WWW-Authenticate of a 401 has to, but for these three and Content-Length.
+// The status goes with the code:
+//
+//	401  token_missing, token_invalid, token_expired, token_revoked,
+//	     replaced, session_missing, session_expired
+//	429  rate_limited, too_many_connections
+//	500  internal
+//	503  unavailable
+//	NNN  http_NNN, from 400 to 599
+//	403  forbidden, user_disabled, origin_denied and every other code
+//
+// In a chain that [Namespace] runs, where no HTTP client listens, e itself
+// becomes the connect_error. Err goes to the default slog logger alone: at level
+// Error for the codes internal and unavailable, else at level Debug.
+//
+// ServeHTTP does not change e, and so may run concurrently with itself.
+func (e *Error) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if e == nil {
+		e = errNil()
+	}
+	status := e.status()
+	if rec, ok := r.Context().Value(recorderKey{}).(*recorder); ok {
+		rec.refusal.Store(e)
+		w.WriteHeader(status)
+		return
+	}
+	level := slog.LevelDebug
+	if e.ours() {
+		level = slog.LevelError
+	}
+	slog.LogAttrs(r.Context(), level, "wrap: request refused", slog.String("code", e.code()), slog.Any("error", e.Err))
+	body, err := json.Marshal(e.ClientData())
+	if err != nil { // cannot happen: ClientData returns plain values
+		body = []byte(`{}`)
+	}
+	h := w.Header()
+	h.Del("Content-Length") // of another body
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	if e.RetryAfter > 0 {
+		h.Set("Retry-After", strconv.FormatInt(ceil(e.RetryAfter, time.Second), 10))
+	}
+	w.WriteHeader(status)
+	_, _ = w.Write(body)
+}
