@@ -25,14 +25,12 @@ type Event struct {
 	Ack socket.Ack
 }
 
-// Handled is what a function given to [Packet] returns, as it is or wrapped, when
+// ErrHandled is what a function given to [Packet] returns, as it is or wrapped, when
 // it has dealt with the event itself. The event goes no further: not to later
 // packet middlewares, not to its handlers, and not to the socket's "error" event.
 // Packet leaves the ack alone: the function calls [Event.Ack] if the client is to
 // have an answer, and may do so later.
-//
-//lint:ignore ST1012 it is a result rather than an error
-var Handled = errors.New("wrap: event handled by a middleware")
+var ErrHandled = errors.New("wrap: event handled by a middleware")
 
 // Packet makes a connection middleware that installs f as a packet middleware on
 // every socket that joins. f sees each event before its handlers do: nil lets it
@@ -43,7 +41,7 @@ var Handled = errors.New("wrap: event handled by a middleware")
 //	{code, message, retryable, retryAfterMs?, ...Data}
 //
 // and the socket's "error" event gets the error, as in Node. Errors that are no
-// *Error, and panics, become code internal. [Handled] keeps the event from its
+// *Error, and panics, become code internal. [ErrHandled] keeps the event from its
 // handlers without all that.
 //
 // ctx is [Context] of the socket; it has no deadline. f may run concurrently and
@@ -55,7 +53,7 @@ func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socke
 		st := stateOf(s)
 		s.Use(func(ev []any, next func(error)) {
 			err := dispatch(st, s, ev, f)
-			if errors.Is(err, Handled) {
+			if errors.Is(err, ErrHandled) {
 				return
 			}
 			next(err)
@@ -65,7 +63,7 @@ func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socke
 }
 
 // dispatch runs f for ev, the host's form of an event: the name, the arguments
-// and perhaps the ack. It returns nil, Handled or an *Error.
+// and perhaps the ack. It returns nil, ErrHandled or an *Error.
 func dispatch(st *state, s *socket.Socket, ev []any, f func(context.Context, *socket.Socket, *Event) error) error {
 	name, _ := ev[0].(string)
 	p := Event{Name: name, Args: ev[1:]}
@@ -76,8 +74,8 @@ func dispatch(st *state, s *socket.Socket, ev []any, f func(context.Context, *so
 	n := len(p.Args)
 	err := call(func() error { return f(st.context(), s, &p) })
 	switch {
-	case errors.Is(err, Handled):
-		return Handled
+	case errors.Is(err, ErrHandled):
+		return ErrHandled
 	case err != nil:
 	case len(p.Args) != n:
 		err = fmt.Errorf("wrap: packet middleware changed the number of arguments from %d to %d", n, len(p.Args))

@@ -145,13 +145,13 @@ func TestPacketHandled(t *testing.T) {
 				switch p.Name {
 				case "plain":
 					p.Ack([]any{"mine"}, nil)
-					return wrap.Handled
+					return wrap.ErrHandled
 				case "wrapped":
 					ack := p.Ack
 					time.AfterFunc(time.Millisecond, func() { ack([]any{"later"}, nil) })
-					return fmt.Errorf("dealt with: %w", wrap.Handled)
+					return fmt.Errorf("dealt with: %w", wrap.ErrHandled)
 				case "inside":
-					return &wrap.Error{Code: "forbidden", Err: wrap.Handled}
+					return &wrap.Error{Code: "forbidden", Err: wrap.ErrHandled}
 				}
 				return nil
 			}),

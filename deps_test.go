@@ -1,0 +1,46 @@
+package sioware_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+)
+
+// TestDependencies: what a package is used for decides what it pulls in. Whoever
+// imports jwtauth compiles no Redis client.
+func TestDependencies(t *testing.T) {
+	t.Parallel()
+	list := func(args ...string) []string {
+		out, err := exec.CommandContext(t.Context(), "go", append([]string{"list"}, args...)...).Output()
+		if err != nil {
+			t.Fatalf("go list %v: %v", args, err)
+		}
+		return strings.Fields(string(out))
+	}
+	// A package, and who may depend on it: by a part of its path.
+	rules := map[string][]string{
+		"github.com/redis/":                           {"/redisstore", "/examples/", "/internal/bench", "/internal/redistest"},
+		"github.com/alicebob/miniredis/":              {"/internal/redistest"},
+		"github.com/MicahParks/":                      {"/jwks", "/jwtauthtest"},
+		"github.com/golang-jwt/":                      {"/jwtauth", "/examples/"},
+		"github.com/sioware/sioware/internal/siotest": {},
+		"testing": {"/internal/siotest", "/internal/redistest", "test"},
+	}
+	for _, pkg := range list("./...") {
+		deps := list("-deps", pkg)
+		for dep, allowed := range rules {
+			for _, d := range deps {
+				if d == pkg || d != dep && !(strings.HasSuffix(dep, "/") && strings.HasPrefix(d, dep)) {
+					continue
+				}
+				ok := false
+				for _, part := range allowed {
+					ok = ok || strings.Contains(pkg, part)
+				}
+				if !ok {
+					t.Errorf("%s depends on %s", pkg, d)
+				}
+			}
+		}
+	}
+}

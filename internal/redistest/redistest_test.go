@@ -1,0 +1,107 @@
+package redistest_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/internal/redistest"
+	"go.uber.org/goleak"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// get returns the error of a call that may take a second.
+func get(t *testing.T, c *redis.Client) error {
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	return c.Get(ctx, "key").Err()
+}
+
+func TestServer(t *testing.T) {
+	s := redistest.Start(t)
+	c := s.Client(t)
+	if err := c.Set(t.Context(), "key", "value", 50*time.Millisecond).Err(); err != nil {
+		t.Fatal(err)
+	}
+	if err := get(t, c); err != nil {
+		t.Error(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); get(t, c) != redis.Nil; {
+		if time.Now().After(deadline) {
+			t.Fatal("the key does not expire")
+		}
+	}
+	if err := c.Set(t.Context(), "key", "value", 0).Err(); err != nil {
+		t.Fatal(err)
+	}
+	s.Pause(t)
+	if err := get(t, c); err == nil || err == redis.Nil {
+		t.Errorf("paused: %v", err)
+	}
+	s.Resume(t)
+	if err := get(t, c); err != nil {
+		t.Errorf("resumed: %v", err)
+	}
+	s.Kill(t)
+	if err := get(t, c); err == nil || err == redis.Nil {
+		t.Errorf("killed: %v", err)
+	}
+	s.Restart(t)
+	if err := get(t, c); err != redis.Nil {
+		t.Errorf("restarted: %v, want that it is empty", err)
+	}
+	s.Restart(t)
+	s.Pause(t) // the cleanup ends it all the same
+}
+
+func TestMini(t *testing.T) {
+	t.Setenv("PATH", "")
+	t.Setenv("CI", "")
+	s := redistest.Start(t)
+	if s.Real() {
+		t.Fatal("real without a redis-server")
+	}
+	c := s.Client(t)
+	if err := c.Set(t.Context(), "key", "value", 50*time.Millisecond).Err(); err != nil {
+		t.Fatal(err)
+	}
+	for deadline := time.Now().Add(10 * time.Second); get(t, c) != redis.Nil; {
+		if time.Now().After(deadline) {
+			t.Fatal("the key does not expire")
+		}
+	}
+	t.Run("skips", func(t *testing.T) {
+		s.Kill(t)
+		t.Error("killed a miniredis")
+	})
+}
+
+func TestProxy(t *testing.T) {
+	s := redistest.Start(t)
+	p := redistest.NewProxy(t, s.Addr)
+	c := redistest.Client(t, p.Addr)
+	works := func() bool { return get(t, c) == redis.Nil }
+	if !works() || p.Conns() == 0 {
+		t.Fatalf("it does not pass, with %d connections", p.Conns())
+	}
+	p.Cut()
+	if works() {
+		t.Error("it passes after Cut")
+	}
+	p.Restore()
+	if !works() {
+		t.Error("it does not pass after Cut and Restore")
+	}
+	p.Hang()
+	began := time.Now()
+	if works() || time.Since(began) < 900*time.Millisecond {
+		t.Error("it does not hang")
+	}
+	p.Restore()
+	if !works() {
+		t.Error("it does not pass after Hang and Restore")
+	}
+	p.Hang() // the cleanup ends it all the same
+}

@@ -1,0 +1,51 @@
+package jwtauth
+
+import (
+	"errors"
+
+	"github.com/sioware/sioware/wrap"
+)
+
+// What can be wrong with a token, for errors.Is. What the client is told is in
+// brackets.
+var (
+	ErrMissing     = errors.New("jwtauth: no token")                        // token_missing
+	ErrInvalid     = errors.New("jwtauth: token invalid")                   // token_invalid
+	ErrExpired     = errors.New("jwtauth: token expired")                   // token_expired
+	ErrRevoked     = errors.New("jwtauth: token revoked")                   // token_revoked
+	ErrReplaced    = errors.New("jwtauth: replaced by a newer login")       // replaced
+	ErrOccupied    = errors.New("jwtauth: the user is logged in elsewhere") // too_many_connections
+	ErrDisabled    = errors.New("jwtauth: user unknown or disabled")        // user_disabled
+	ErrForbidden   = errors.New("jwtauth: forbidden")                       // forbidden
+	ErrUnavailable = errors.New("jwtauth: cannot verify now")               // unavailable
+)
+
+// codes are what the client is told.
+var codes = map[error]string{
+	ErrMissing:     "token_missing",
+	ErrInvalid:     "token_invalid",
+	ErrExpired:     "token_expired",
+	ErrRevoked:     "token_revoked",
+	ErrReplaced:    "replaced",
+	ErrOccupied:    "too_many_connections",
+	ErrDisabled:    "user_disabled",
+	ErrForbidden:   "forbidden",
+	ErrUnavailable: "unavailable",
+}
+
+// refusal returns the error that the client gets for kind, one of the sentinels
+// above. The cause, if there is one, is for the log alone.
+func refusal(kind, cause error) *wrap.Error {
+	err := kind
+	if cause != nil {
+		err = &fault{kind, cause}
+	}
+	return &wrap.Error{Code: codes[kind], Err: err}
+}
+
+// fault is a sentinel with its cause.
+type fault struct{ kind, cause error }
+
+func (f *fault) Error() string { return f.kind.Error() + ": " + f.cause.Error() }
+
+func (f *fault) Unwrap() []error { return []error{f.kind, f.cause} }

@@ -1,0 +1,35 @@
+package jwtauth
+
+import "time"
+
+// Identity is who a socket belongs to, as a token says. It is the same for all
+// readers and never changes: a refresh puts another one in its place.
+type Identity[C any] struct {
+	// Claims are the token's, decoded into C.
+	Claims C
+
+	// Subject is sub, or what Options.Verify has set: "" if there is none.
+	Subject string
+
+	// Issuer is iss, or "".
+	Issuer string
+
+	// ID names the token: its jti or, if it has none, "sha256-" and a hash of what
+	// was signed.
+	ID string
+
+	// Login names the login that the token belongs to: the claim sid of OpenID
+	// Connect, what Options.Verify has set, or ID.
+	Login string
+
+	// IssuedAt and ExpiresAt are iat and exp, in whole seconds, or zero.
+	IssuedAt, ExpiresAt time.Time
+
+	// Source is where the token was found.
+	Source string
+}
+
+// expired reports whether the identity has run out at now.
+func (id *Identity[C]) expired(now time.Time, leeway time.Duration) bool {
+	return !id.ExpiresAt.IsZero() && !now.Before(id.ExpiresAt.Add(leeway))
+}

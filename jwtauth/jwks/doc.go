@@ -1,0 +1,40 @@
+// Package jwks verifies tokens with the keys of a server: the JSON Web Key Set
+// (RFC 7517) that an identity provider publishes.
+//
+//	keys, err := jwks.New("https://id.example.com/.well-known/jwks.json", nil)
+//	if err != nil {
+//		return err
+//	}
+//	defer keys.Close(ctx)
+//	auth, err := jwtauth.New(keys, &jwtauth.Options[Claims]{Issuers: ..., Audiences: ...})
+//
+// # What it does
+//
+// A [Set] is a [github.com/sioware/sioware/jwtauth.Keys]. It fetches the key set
+// when the first token comes, fetches it anew every hour and when a token names a
+// key that it does not know, and keeps it while the server is down. Keys that are
+// not for verifying signatures, and those that are too weak or malformed, are left
+// out. HMAC keys never come from a set: who can read it could sign.
+//
+// # Where in the chain
+//
+// It is the first argument of jwtauth.New, or a value of jwtauth.Issuers: one Set
+// per issuer, so that a key of one never verifies a token of another, whatever
+// the key is called. Set Issuers and Audiences in jwtauth.Options too: most
+// providers sign tokens for many applications with one key.
+//
+// # What clients see
+//
+// A token whose key is not in the set has code token_invalid. While there is no
+// key set, or a key is not known and the server cannot be asked, the code is
+// unavailable, at once and not after a timeout: the client may try again.
+//
+// # Limits
+//
+// The URL is the one that [New] got: neither the header nor the claims of a token
+// (jku, x5u, iss) lead anywhere, and there is no discovery. Certificates (x5c) are
+// ignored. Nothing that the server says about caching is honored, so that it
+// cannot make a withdrawn key stay. A withdrawn key verifies until the next fetch,
+// which is an hour by default. A token without kid is tried with the first 4 keys
+// that suit its algorithm, and does not cause a fetch if there are any.
+package jwks

@@ -1,0 +1,88 @@
+package jwks
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+)
+
+const (
+	fetchTimeout = 10 * time.Second
+	maxBody      = 1 << 20
+	maxRedirects = 3
+)
+
+var errDowngrade = errors.New("redirect from https to http")
+
+// newClient returns own, or one that is made for it, with the rules of
+// [Options].Client. It does not change own.
+func newClient(own *http.Client) *http.Client {
+	var c http.Client
+	if own != nil {
+		c = *own
+	} else {
+		c.Transport = &http.Transport{
+			Proxy:                  http.ProxyFromEnvironment,
+			ForceAttemptHTTP2:      true,
+			DisableKeepAlives:      true, // one request an hour: a connection would only be left over
+			TLSHandshakeTimeout:    fetchTimeout,
+			MaxResponseHeaderBytes: 64 << 10,
+		}
+	}
+	next := c.CheckRedirect
+	c.CheckRedirect = func(r *http.Request, via []*http.Request) error {
+		if len(via) > maxRedirects {
+			return fmt.Errorf("more than %d redirects", maxRedirects)
+		}
+		if r.URL.Scheme != "https" && via[len(via)-1].URL.Scheme == "https" {
+			return errDowngrade
+		}
+		r.Header.Del("Referer") // it has the query of the URL, which may be secret
+		if next != nil {
+			return next(r, via)
+		}
+		return nil
+	}
+	return &c
+}
+
+// fetch returns what the server answers. Its error does not show the URL.
+func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error) {
+	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, bare(err)
+	}
+	r.Header.Set("Accept", "application/jwk-set+json, application/json")
+	resp, err := client.Do(r)
+	if err != nil {
+		return nil, bare(err)
+	}
+	defer func() { _ = resp.Body.Close() }()
+	if resp.StatusCode != http.StatusOK {
+		return nil, fmt.Errorf("status %d", resp.StatusCode)
+	}
+	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
+	if err != nil {
+		return nil, bare(err)
+	}
+	if len(body) > maxBody {
+		return nil, fmt.Errorf("more than %d bytes", maxBody)
+	}
+	return body, nil
+}
+
+// bare returns err without the URL that package net/http puts around it, query
+// and all.
+func bare(err error) error {
+	var u *url.Error
+	for errors.As(err, &u) {
+		err = u.Err
+	}
+	return err
+}

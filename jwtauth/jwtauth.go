@@ -1,0 +1,268 @@
+package jwtauth
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"reflect"
+	"strings"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sioware/sioware/internal/alarm"
+	"github.com/sioware/sioware/internal/mark"
+	"github.com/sioware/sioware/internal/origin"
+	"github.com/sioware/sioware/internal/sidecar"
+	"github.com/sioware/sioware/jwtauth/internal/jws"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+var (
+	errClosed  = errors.New("closed")
+	errSkipped = errors.New("jwtauth: a recovered socket has skipped its middlewares: set SkipMiddlewares(false)")
+)
+
+// workers is how many sockets are told at a time of what becomes of them.
+const workers = 16
+
+// Auth authenticates sockets by tokens whose claims are decoded into C, a struct
+// or a map. C's fields match claims by their exact names, so a field Role that is
+// to take the claim "role" needs the tag json:"role": a token whose claim
+// encoding/json would match by ignoring case is refused. Make one by [New], for all
+// namespaces; it is safe for concurrent use.
+type Auth[C any] struct {
+	keys    Keys
+	opts    Options[C]
+	origins *origin.Policy
+	shape   *jws.Shape
+
+	sessions   sidecar.Map[socket.Socket, session[C]]
+	namespaces sidecar.Map[socket.StrictEventEmitter, sync.Once]
+	index      index[C]
+	clock      *alarm.Clock
+	unwatch    func()
+	closed     atomic.Bool
+}
+
+// New returns an Auth for tokens that are signed with one of keys. The error
+// joins all faults of keys and opts. Close it when the server has ended.
+func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
+	o, err := opts.audit()
+	if keys == nil {
+		err = errors.Join(err, errors.New("jwtauth: no keys"))
+	} else {
+		err = errors.Join(keys.Check(), err)
+	}
+	shape := jws.ShapeOf(reflect.TypeFor[C]())
+	err = errors.Join(err, shape.Check())
+	if f, ok := keys.(*fixed); ok && f.fault == nil {
+		err = errors.Join(err, f.allow(o.Algorithms))
+	}
+	if err != nil {
+		return nil, err
+	}
+	origins, err := origin.New(o.Origins)
+	if err != nil {
+		return nil, err
+	}
+	a := &Auth[C]{
+		keys: keys, opts: o, origins: origins,
+		shape: shape, clock: alarm.New(workers),
+	}
+	a.index.init()
+	a.unwatch = o.Store.Watch(a.changed)
+	return a, nil
+}
+
+// Close ends what runs in the background: sockets are told of nothing any more,
+// and new ones are refused with code unavailable. It waits for application code
+// that is under way until ctx ends, and returns its error then. The Store is
+// left to its owner.
+func (a *Auth[C]) Close(ctx context.Context) error {
+	if a.closed.Swap(true) {
+		return nil
+	}
+	a.unwatch()
+	return a.clock.Close(ctx)
+}
+
+// Middleware returns the connection middleware that admits sockets with a valid
+// token, for io.Use, nsp.Use or wrap.UseAll. See the package documentation for
+// what the others are told. It also answers "auth:refresh".
+//
+// A socket that state recovery has restored past its middlewares is
+// disconnected: set SkipMiddlewares(false), as wrap.Harden does, so that it is
+// verified like any other.
+func (a *Auth[C]) Middleware() socket.NamespaceMiddleware { return wrap.Func(a.connect) }
+
+// connect authenticates s.
+func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
+	switch {
+	case a.closed.Load():
+		return refusal(ErrUnavailable, errClosed)
+	case a.sessions.Load(s) != nil:
+		return nil // used twice: the token is gone, and was good
+	}
+	a.follow(s.Nsp())
+	r := wrap.Request(s)
+	c, err := a.seek(ctx, s.Handshake().Auth, r)
+	scrubSocket(a.opts.Sources, s, r)
+	var id *Identity[C]
+	switch {
+	case err != nil && a.opts.Guests && errors.Is(err, ErrMissing):
+	case err != nil:
+		return err
+	default:
+		if id, err = a.identify(ctx, c); err != nil {
+			return err
+		}
+	}
+
+	n := newSession(a, s, id)
+	if id != nil {
+		// First into the index, then to the store: a revocation is seen by one of
+		// the two.
+		a.index.add(n, id)
+		context.AfterFunc(wrap.Context(s), n.end)
+		if err := a.admit(ctx, id, ""); err != nil {
+			return err
+		}
+		n.start()
+	}
+	a.sessions.Store(s, n)
+	s.Use(func(ev []any, next func(error)) {
+		if name, _ := ev[0].(string); name == "auth:refresh" {
+			n.answer(s, ev[1:])
+			return // no handler of the application needs to see a token
+		}
+		next(nil)
+	})
+	return nil
+}
+
+// follow disconnects the sockets of nsp that were recovered without having
+// passed their middlewares: what guards their events is missing as well.
+func (a *Auth[C]) follow(nsp socket.Namespace) {
+	once, _ := a.namespaces.LoadOrStore(nsp.EventEmitter(), new(sync.Once))
+	once.Do(func() {
+		_ = nsp.On("connect", func(args ...any) {
+			s, ok := args[0].(*socket.Socket)
+			if !ok || !s.Recovered() || a.sessions.Load(s) != nil {
+				return
+			}
+			a.opts.Logger.Error(errSkipped.Error(), slog.String("namespace", nsp.Name()))
+			wrap.Kick(s, &wrap.Error{Err: errSkipped})
+		})
+	})
+}
+
+// Handler returns next behind the same authentication, as plain net/http
+// middleware. Through wrap it refuses a client before there is a connection, and
+// keeps the token out of all that the host sees; [Auth.Middleware] is still
+// needed. Sources that HTTP does not have are left to that: with an AuthField, a
+// handshake without token passes. On a page of your own such a request is refused,
+// and [Auth.FromContext] tells who makes it.
+//
+// A refused request is answered with the client data of the refusal as JSON, the
+// status 401, 403, 429 or 503, and WWW-Authenticate (RFC 6750, section 3).
+// Without a token only Options.Guests lets a request pass, except as said above.
+// next gets a request without the token.
+func (a *Auth[C]) Handler(next http.Handler) http.Handler {
+	late := false // a token may yet come with CONNECT
+	for _, s := range a.opts.Sources {
+		late = late || s.kind == authField
+	}
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithTimeout(r.Context(), timeout)
+		defer cancel()
+		c, err := a.seek(ctx, nil, r)
+		var id *Identity[C]
+		if err == nil {
+			id, err = a.confirm(ctx, c)
+		}
+		if errors.Is(err, ErrMissing) && c == nil && (a.opts.Guests || late && mark.Connecting(r.Context())) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		if err != nil {
+			a.refuse(w, r, err)
+			return
+		}
+		if c.from.kind == subprotocol {
+			for _, p := range protocols(r) {
+				if !strings.HasPrefix(p, protocolPrefix) {
+					w.Header().Set("Sec-WebSocket-Protocol", p)
+					break
+				}
+			}
+		}
+		values := context.WithValue(r.Context(), contextKey[C]{a}, c)
+		values = context.WithValue(values, identityKey[C]{a}, id)
+		clean := r.Clone(values)
+		scrubRequest(a.opts.Sources, clean)
+		next.ServeHTTP(w, clean)
+	})
+}
+
+// refuse answers a request.
+func (a *Auth[C]) refuse(w http.ResponseWriter, r *http.Request, err error) {
+	e := asError(err)
+	a.report("jwtauth: cannot authenticate a request", e)
+	switch e.Code { // those with status 401
+	case codes[ErrMissing]:
+		w.Header().Set("WWW-Authenticate", "Bearer")
+	case codes[ErrInvalid], codes[ErrExpired], codes[ErrRevoked], codes[ErrReplaced]:
+		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
+	}
+	e.ServeHTTP(w, r)
+}
+
+// report logs what went wrong on our side. What a client did wrong is no news.
+func (a *Auth[C]) report(what string, e *wrap.Error) {
+	if e.Code == "" || e.Code == "internal" || e.Code == codes[ErrUnavailable] {
+		a.opts.Logger.Error(what, slog.String("code", e.Code), slog.Any("error", e.Err))
+	}
+}
+
+// From returns the claims of s, and false for a guest and for a socket that has
+// not passed [Auth.Middleware]. It takes no lock and allocates nothing.
+func (a *Auth[C]) From(s *socket.Socket) (claims C, ok bool) {
+	if id := a.identity(s); id != nil {
+		return id.Claims, true
+	}
+	return claims, false
+}
+
+// Subject returns the user that s belongs to, as presence.New wants it: false
+// also for a token without subject.
+func (a *Auth[C]) Subject(s *socket.Socket) (string, bool) {
+	if id := a.identity(s); id != nil && id.Subject != "" {
+		return id.Subject, true
+	}
+	return "", false
+}
+
+// Identity returns who s belongs to now; a refresh replaces it. Do not change
+// what it points to.
+func (a *Auth[C]) Identity(s *socket.Socket) (*Identity[C], bool) {
+	id := a.identity(s)
+	return id, id != nil
+}
+
+func (a *Auth[C]) identity(s *socket.Socket) *Identity[C] {
+	if n := a.sessions.Load(s); n != nil {
+		return n.identity.Load()
+	}
+	return nil
+}
+
+// identityKey finds the identity that Handler has put into a context.
+type identityKey[C any] struct{ auth *Auth[C] }
+
+// FromContext returns the identity that [Auth.Handler] has found for a request.
+func (a *Auth[C]) FromContext(ctx context.Context) (*Identity[C], bool) {
+	id, ok := ctx.Value(identityKey[C]{a}).(*Identity[C])
+	return id, ok
+}

@@ -1,0 +1,34 @@
+package jwtauthtest
+
+import (
+	"os"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/sioware/sioware/jwtauth"
+)
+
+func TestMemoryStore(t *testing.T) {
+	t.Parallel()
+	TestStore(t, func(*testing.T) (a, b jwtauth.Store) {
+		s := jwtauth.NewMemoryStore()
+		return s, s
+	})
+}
+
+// What the cases quote is what store.go says.
+func TestStoreQuotes(t *testing.T) {
+	t.Parallel()
+	source, err := os.ReadFile("../store.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	contract := strings.ToLower(regexp.MustCompile(`\s+(//\s*)?`).ReplaceAllString(string(source), " "))
+	for _, c := range slices.Concat(revocationCases, loginCases, watchCases) {
+		if !strings.Contains(contract, strings.ToLower(c.says)) {
+			t.Errorf("%s: %q is not in store.go", c.name, c.says)
+		}
+	}
+}

@@ -1,0 +1,309 @@
+package jwtauth
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math"
+	"slices"
+	"sync"
+	"time"
+)
+
+// MemoryStore is a [Store] for one process: it forgets everything when that ends.
+// Its size is that of what it must remember, give or take a factor of two: what
+// has run out is removed as calls come in. It owns no goroutine and need not be
+// closed. Its methods may be called concurrently.
+//
+// Functions given to Watch are called on the goroutines of Admit and Revoke. If
+// such a call is under way on another goroutine, that one also tells the next
+// change, and Revoke returns before.
+type MemoryStore struct {
+	mu       sync.Mutex
+	ids      map[string]int64  // revoked, until
+	subjects map[string]cutoff // revoked
+	users    map[user]*logins
+	marks    int // in all users
+	calls    int // since the last sweep
+	due      int // calls at which the next sweep is worth its cost
+	room     int // entries that the maps have had room for
+
+	watchers []*watcher // a new slice at each change
+}
+
+// Times are in milliseconds since 1970, as in redisstore: coarse enough for its
+// scripts, whose numbers are floats, and small.
+
+// cutoff is a revocation by subject.
+type cutoff struct{ before, until int64 }
+
+type user struct{ issuer, subject string }
+
+// login is what is remembered of a [Login].
+type login struct {
+	name, id      string
+	issued, until int64
+}
+
+// logins are those of one user.
+type logins struct {
+	current login            // until is 0 if there is none
+	marks   map[string]int64 // names that were replaced, until
+}
+
+// minSweep keeps a small store from being swept all the time.
+const minSweep = 1024
+
+// NewMemoryStore returns an empty MemoryStore.
+func NewMemoryStore() *MemoryStore {
+	return &MemoryStore{
+		ids:      make(map[string]int64),
+		subjects: make(map[string]cutoff),
+		users:    make(map[user]*logins),
+		due:      minSweep,
+	}
+}
+
+// Len returns how many entries it holds: revocations, current logins, and names of
+// logins that were replaced. It includes those that have run out but have not been
+// removed yet.
+func (m *MemoryStore) Len() int {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.size()
+}
+
+func (m *MemoryStore) size() int {
+	return len(m.ids) + len(m.subjects) + len(m.users) + m.marks
+}
+
+// Admit implements [Store]. It returns an error only if ctx has ended or l breaks
+// the rules of [Login].
+func (m *MemoryStore) Admit(ctx context.Context, l Login) (Verdict, error) {
+	if err := ctx.Err(); err != nil {
+		return Revoked, err // rather than Admitted, for who overlooks the error
+	}
+	if l.Policy < ManyLogins || l.Policy > OldestLogin {
+		return Revoked, fmt.Errorf("jwtauth: unknown policy %d", l.Policy)
+	}
+	if l.Policy != ManyLogins && l.Subject == "" {
+		return Revoked, errors.New("jwtauth: a login without a subject")
+	}
+	m.mu.Lock()
+	now := time.Now().UnixMilli()
+	m.sweep(now)
+	verdict, replaced := m.decide(l, now)
+	if !replaced {
+		m.mu.Unlock()
+		return verdict, nil
+	}
+	m.tell(Change{Login: l})
+	return verdict, nil
+}
+
+// decide returns the verdict, and whether l replaces another login.
+func (m *MemoryStore) decide(l Login, now int64) (v Verdict, replaces bool) {
+	next := login{l.Name, l.ID, issued(l.IssuedAt), millis(l.Until)}
+	if m.revoked(l.Subject, next, now) {
+		return Revoked, false
+	}
+	if l.Policy == ManyLogins {
+		return Admitted, false
+	}
+	key := user{l.Issuer, l.Subject}
+	u := m.users[key]
+	if u == nil {
+		u = &logins{}
+		m.users[key] = u
+	}
+	live := u.current.until > now
+	// A login that was revoked holds no place.
+	held := live && (l.Policy != OldestLogin || !m.revoked(l.Subject, u.current, now))
+	refresh := held && l.Replaces != "" && u.current.name == l.Replaces
+	switch {
+	case live && u.current.name == l.Name:
+		// Of the tokens of one login, the newest stands for it.
+		if held && next.issued < u.current.issued {
+			next.id, next.issued = u.current.id, u.current.issued
+		}
+		next.until = max(next.until, u.current.until)
+	case l.Policy == OldestLogin:
+		if held && !refresh {
+			return Occupied, false
+		}
+	case u.marks[l.Name] > now || l.Replaces != "" && u.marks[l.Replaces] > now:
+		m.mark(u, next, now)
+		return Replaced, false
+	case refresh: // what bears the old name is the same login
+	case held && next.issued < u.current.issued:
+		m.mark(u, next, now) // so that it stays out when that login has ended
+		return Replaced, false
+	case held:
+		m.mark(u, u.current, now)
+		replaces = true
+	}
+	u.current = next
+	return Admitted, replaces
+}
+
+// revoked reports whether a token of subject is revoked.
+func (m *MemoryStore) revoked(subject string, l login, now int64) bool {
+	if m.ids[l.id] > now {
+		return true
+	}
+	cut, ok := m.subjects[subject]
+	return ok && cut.until > now && (l.issued == math.MinInt64 || l.issued < cut.before)
+}
+
+// mark remembers that l was replaced.
+func (m *MemoryStore) mark(u *logins, l login, now int64) {
+	if l.until <= now || l.until <= u.marks[l.name] {
+		return
+	}
+	if u.marks == nil {
+		u.marks = make(map[string]int64)
+	}
+	m.marks -= len(u.marks)
+	u.marks[l.name] = l.until
+	m.marks += len(u.marks)
+}
+
+// Revoke implements [Store]. It returns an error only if ctx has ended or r does
+// not name one of ID and Subject.
+func (m *MemoryStore) Revoke(ctx context.Context, r Revocation) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if (r.ID == "") == (r.Subject == "") {
+		return errors.New("jwtauth: a revocation is of an ID or of a subject")
+	}
+	m.mu.Lock()
+	now := time.Now()
+	m.sweep(now.UnixMilli())
+	until := millis(r.Until)
+	if r.Until.IsZero() {
+		until = millis(now.Add(defaultKeep))
+	}
+	switch cut, ok := m.subjects[r.Subject]; {
+	case until <= now.UnixMilli(): // all of these tokens have expired
+	case r.ID != "":
+		m.ids[r.ID] = max(m.ids[r.ID], until)
+	case ok && cut.until > now.UnixMilli():
+		m.subjects[r.Subject] = cutoff{max(cut.before, ceil(r.Before)), max(cut.until, until)}
+	default:
+		m.subjects[r.Subject] = cutoff{ceil(r.Before), until}
+	}
+	m.tell(Change{Revocation: r})
+	return nil
+}
+
+// sweep removes what has run out, once there have been as many calls as there are
+// entries: the cost of a call stays the same.
+func (m *MemoryStore) sweep(now int64) {
+	if m.calls++; m.calls < m.due {
+		return
+	}
+	m.room = max(m.room, m.size())
+	maps.DeleteFunc(m.ids, func(_ string, until int64) bool { return until <= now })
+	maps.DeleteFunc(m.subjects, func(_ string, cut cutoff) bool { return cut.until <= now })
+	m.marks = 0
+	maps.DeleteFunc(m.users, func(_ user, u *logins) bool {
+		maps.DeleteFunc(u.marks, func(_ string, until int64) bool { return until <= now })
+		if len(u.marks) == 0 {
+			u.marks = nil
+		}
+		m.marks += len(u.marks)
+		return u.marks == nil && u.current.until <= now
+	})
+	m.calls, m.due = 0, max(m.size(), minSweep)
+	if m.size() < m.room/2 {
+		m.ids, m.subjects, m.users = fresh(m.ids), fresh(m.subjects), fresh(m.users)
+		m.room = m.size()
+	}
+}
+
+// fresh returns a copy of m in less memory: maps do not shrink, nor does maps.Clone
+// promise to.
+func fresh[K comparable, V any](m map[K]V) map[K]V {
+	c := make(map[K]V, len(m))
+	maps.Copy(c, m)
+	return c
+}
+
+// issued is the time of issue. A token that does not say counts as older than all.
+func issued(t time.Time) int64 {
+	if t.IsZero() {
+		return math.MinInt64
+	}
+	return millis(t)
+}
+
+// millis is t.UnixMilli, within the years 1 to 9999.
+func millis(t time.Time) int64 {
+	const first, last = -62135596800, 253402300799
+	if s := t.Unix(); s < first || s > last {
+		return max(first, min(s, last)) * 1000
+	}
+	return t.UnixMilli()
+}
+
+// ceil is millis, rounded up: nothing that was issued before t is left out.
+func ceil(t time.Time) int64 { return millis(t.Add(time.Millisecond - 1)) }
+
+// watcher is a function given to Watch, with what it is yet to be told.
+type watcher struct {
+	f     func(Change)
+	queue []Change
+	busy  bool // a goroutine is calling f
+}
+
+// Watch implements [Store]. It never calls f with the zero Change: nothing gets
+// lost. A call that is under way when stop is called ends after stop has returned.
+func (m *MemoryStore) Watch(f func(Change)) (stop func()) {
+	w := &watcher{f: f}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.watchers = append(slices.Clone(m.watchers), w)
+	return func() {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		w.queue = nil
+		if i := slices.Index(m.watchers, w); i >= 0 {
+			m.watchers = slices.Delete(slices.Clone(m.watchers), i, i+1)
+		}
+	}
+}
+
+// tell tells c to all watchers. It is called with the lock and returns without.
+func (m *MemoryStore) tell(c Change) {
+	watchers := m.watchers
+	for _, w := range watchers {
+		w.queue = append(w.queue, c)
+	}
+	m.mu.Unlock()
+	for _, w := range watchers {
+		m.drain(w)
+	}
+}
+
+// drain calls w until its queue is empty, unless another goroutine does.
+func (m *MemoryStore) drain(w *watcher) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if w.busy {
+		return
+	}
+	w.busy = true
+	defer func() { w.busy = false }() // also if f panics
+	for len(w.queue) > 0 {
+		c := w.queue[0]
+		w.queue = w.queue[1:]
+		func() {
+			m.mu.Unlock()
+			defer m.mu.Lock()
+			w.f(c)
+		}()
+	}
+	w.queue = nil
+}

@@ -1,0 +1,79 @@
+package jwtauth_test
+
+import (
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/jwtauth"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// adapters makes a function an adapter constructor.
+type adapters func(socket.Namespace) socket.Adapter
+
+func (f adapters) New(nsp socket.Namespace) socket.Adapter { return f(nsp) }
+
+// remembering is an adapter that restores sessions. The host's own panics in
+// NewServer from Go 1.26 on (utils/timer.go:26 of engine.io).
+type remembering struct {
+	socket.Adapter
+	sessions *sync.Map
+}
+
+func (a *remembering) PersistSession(s *socket.SessionToPersist) { a.sessions.Store(s.Pid, s) }
+
+func (a *remembering) RestoreSession(pid socket.PrivateSessionId, _ string) (*socket.Session, error) {
+	if s, ok := a.sessions.Load(pid); ok {
+		return &socket.Session{SessionToPersist: s.(*socket.SessionToPersist)}, nil
+	}
+	return nil, nil
+}
+
+// TestRecovery: a socket that comes back is verified like any other; where the
+// host was told to skip that, it does not stay.
+func TestRecovery(t *testing.T) {
+	t.Parallel()
+	for _, skip := range []bool{false, true} {
+		sessions := new(sync.Map)
+		o := socket.DefaultServerOptions()
+		r := &socket.ConnectionStateRecovery{}
+		r.SetSkipMiddlewares(skip)
+		o.SetConnectionStateRecovery(r)
+		o.SetAdapter(adapters(func(nsp socket.Namespace) socket.Adapter {
+			return &remembering{(&socket.AdapterBuilder{}).New(nsp), sessions}
+		}))
+		a := newAuth(t, nil)
+		s := siotest.Config{
+			Options: wrap.Harden(o), Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
+		}.NewServer(t, func(io *socket.Server) { io.Use(a.Middleware()) })
+
+		good := token(t, "ada", time.Hour)
+		c := s.Dial(t, with(good))
+		pid, _ := c.Connected(t).Data.(object)["pid"].(string)
+		c.Close()
+		siotest.Eventually(t, "the session is persisted", func() bool {
+			_, ok := sessions.Load(socket.PrivateSessionId(pid))
+			return ok
+		})
+		back := func(token any) siotest.Dial {
+			return siotest.Dial{Auth: object{"pid": pid, "offset": "0", "token": token}}
+		}
+		if skip {
+			c := s.Dial(t, back(good))
+			c.Connected(t)
+			kicked(t, c, "internal")
+			continue
+		}
+		refused(t, s, back(nil), "token_missing")
+		refused(t, s, back(token(t, "ada", -time.Hour)), "token_expired")
+		s.Dial(t, back(good)).Connected(t)
+		if _, err := a.Revoke(t.Context(), jwtauth.BySubject("ada")); err != nil {
+			t.Fatal(err)
+		}
+		refused(t, s, back(good), "token_revoked")
+	}
+}

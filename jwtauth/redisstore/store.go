@@ -1,0 +1,294 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/jwtauth"
+)
+
+// Defaults of [Options].
+const (
+	DefaultPrefix  = "sioware:jwt:"
+	DefaultTimeout = time.Second
+)
+
+// Options are what can be chosen. Its zero value, and nil, are the defaults.
+type Options struct {
+	// Prefix of all keys and of the channel, without braces; "" means
+	// DefaultPrefix. Stores with one prefix in one Redis are nodes of one store.
+	// Two applications need two prefixes even if they use two databases of one
+	// Redis, since all databases have the same channels.
+	Prefix string
+
+	// Timeout is how long a call may take; 0 means DefaultTimeout. A context that
+	// ends earlier counts.
+	Timeout time.Duration
+
+	// Logger gets what goes wrong with the subscription. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Store is a [jwtauth.Store] in Redis. Make one with [New]. Its methods may be
+// called concurrently.
+type Store struct {
+	client  redis.UniversalClient
+	prompt  bool // client gives up when the context ends
+	prefix  string
+	timeout time.Duration
+	logger  *slog.Logger
+
+	pingEvery time.Duration // a seam for tests
+
+	mu       sync.Mutex
+	watchers []*watcher // a new slice at each change
+	feed     *feed      // nil before the first Watch
+	closed   bool
+}
+
+var _ jwtauth.Store = (*Store)(nil)
+
+// ErrClosed is what methods return after [Store.Close].
+var ErrClosed = errors.New("redisstore: closed")
+
+// New returns a Store that uses client, which stays the caller's to close, after
+// the Store. It must not be a Ring, nor read from replicas. New does not connect:
+// a Redis that is away at the start makes calls fail, not New. An error names all
+// faults.
+func New(client redis.UniversalClient, opts *Options) (*Store, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	var faults []error
+	prompt := false
+	switch c := client.(type) {
+	case nil:
+		faults = append(faults, errors.New("redisstore: no client"))
+	case *redis.Client:
+		prompt = c.Options().ContextTimeoutEnabled
+	case *redis.ClusterClient:
+		// It fetches the table of commands on a clock of its own, so that it is
+		// not prompt whatever its options say.
+		if c.Options().ReadOnly {
+			faults = append(faults, errors.New("redisstore: client: ReadOnly, or a Route option, reads from replicas, which may not know of a revocation yet"))
+		}
+	case *redis.Ring:
+		faults = append(faults, errors.New("redisstore: client: the servers of a Ring do not tell each other what is published"))
+	}
+	if strings.ContainsAny(o.Prefix, "{}") {
+		// They would take the place of the hash tags that keep the keys of one
+		// user together in a Cluster.
+		faults = append(faults, fmt.Errorf("redisstore: Prefix: %q has braces", o.Prefix))
+	}
+	if o.Timeout < 0 {
+		faults = append(faults, fmt.Errorf("redisstore: Timeout: %v is negative", o.Timeout))
+	}
+	if faults != nil {
+		return nil, errors.Join(faults...)
+	}
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &Store{
+		client:  client,
+		prompt:  prompt,
+		prefix:  o.Prefix,
+		timeout: o.Timeout,
+		logger:  o.Logger,
+
+		pingEvery: defaultPing,
+	}, nil
+}
+
+// do calls f with a context that ends after the timeout, and returns by then.
+func (s *Store) do(ctx context.Context, f func(ctx context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	closed := s.closed
+	s.mu.Unlock()
+	if closed {
+		return ErrClosed
+	}
+	limited, cancel := context.WithTimeout(ctx, s.timeout)
+	defer cancel()
+	var err error
+	if s.prompt {
+		err = f(limited)
+	} else {
+		done := make(chan error, 1)
+		go func() { done <- f(limited) }()
+		select {
+		case err = <-done:
+		case <-limited.Done():
+			err = limited.Err()
+		}
+	}
+	if err == nil {
+		return nil
+	}
+	if ctx.Err() != nil {
+		err = ctx.Err() // rather than how the client puts it
+	}
+	return fmt.Errorf("redisstore: %w", err)
+}
+
+// Admit implements [jwtauth.Store]. With an error the verdict means nothing, and
+// is not Admitted.
+func (s *Store) Admit(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, error) {
+	if l.Policy < jwtauth.ManyLogins || l.Policy > jwtauth.OldestLogin {
+		return jwtauth.Revoked, fmt.Errorf("redisstore: unknown policy %d", l.Policy)
+	}
+	if l.Policy != jwtauth.ManyLogins && l.Subject == "" {
+		return jwtauth.Revoked, errors.New("redisstore: a login without a subject")
+	}
+	// Each try has a variable of its own: one that was given up may still write.
+	verdict := new(jwtauth.Verdict)
+	err := s.do(ctx, func(ctx context.Context) (err error) {
+		if l.Policy == jwtauth.ManyLogins {
+			*verdict, err = s.look(ctx, l)
+		} else {
+			*verdict, err = s.decide(ctx, l)
+		}
+		return err
+	})
+	if err != nil {
+		return jwtauth.Revoked, err
+	}
+	return *verdict, nil
+}
+
+// look decides about a login where there may be many: it is either revoked or
+// admitted, and nothing changes.
+func (s *Store) look(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, error) {
+	var byID, bySubject *redis.StringCmd
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		byID = p.Get(ctx, s.idKey(hash(l.ID)))
+		if l.Subject != "" {
+			bySubject = p.Get(ctx, s.subjectKeys(l)[0])
+		}
+		return nil
+	})
+	if err != nil && !errors.Is(err, redis.Nil) {
+		return jwtauth.Revoked, err
+	}
+	if found, err := exists(byID); found || err != nil {
+		return jwtauth.Revoked, err
+	}
+	if bySubject == nil {
+		return jwtauth.Admitted, nil
+	}
+	if found, err := exists(bySubject); !found {
+		return verdictOf(err), err
+	}
+	before, err := bySubject.Int64()
+	if err != nil || l.IssuedAt.IsZero() || millis(l.IssuedAt) < before {
+		return jwtauth.Revoked, err
+	}
+	return jwtauth.Admitted, nil
+}
+
+// decide decides about a login where there may be one. It first asks what the
+// script would do, together with whether the ID is revoked: a token that is must
+// not replace a login. Only then it has the script do it.
+func (s *Store) decide(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, error) {
+	keys, args := s.subjectKeys(l), s.loginArgs(l)
+	var byID *redis.StringCmd
+	var plan *redis.Cmd
+	_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+		byID = p.Get(ctx, s.idKey(hash(l.ID)))
+		plan = admit.EvalSha(ctx, p, keys, args...)
+		return nil
+	})
+	if found, err := exists(byID); found || err != nil {
+		return jwtauth.Revoked, err
+	}
+	if redis.HasErrorPrefix(plan.Err(), "NOSCRIPT") {
+		plan = admit.Eval(ctx, s.client, keys, args...)
+	} else if err != nil && !errors.Is(err, redis.Nil) {
+		return jwtauth.Revoked, err
+	}
+	for committed := false; ; {
+		d, err := parseDecision(plan)
+		switch {
+		case err != nil:
+			return jwtauth.Revoked, err
+		case d.verdict == jwtauth.Occupied || d.verdict == ask:
+			if d.holder == args[argKnown] {
+				return jwtauth.Occupied, nil
+			}
+			revoked, err := exists(s.client.Get(ctx, s.idKey(d.holder)))
+			if err != nil {
+				return jwtauth.Revoked, err
+			}
+			if !revoked && d.verdict == jwtauth.Occupied {
+				return jwtauth.Occupied, nil
+			}
+			args[argKnown], args[argRevoked] = d.holder, revoked
+		case committed || !d.changes:
+			return d.verdict, nil
+		}
+		args[argCommit] = 1
+		if args[argMessage], err = encode(jwtauth.Change{Login: l}); err != nil {
+			return jwtauth.Revoked, err
+		}
+		plan, committed = admit.Run(ctx, s.client, keys, args...), true
+		// That it is asked again means that another one has come in between, which
+		// cannot go on for ever: the context ends.
+	}
+}
+
+// exists reports whether a GET has found its key.
+func exists(c *redis.StringCmd) (bool, error) {
+	if err := c.Err(); err != nil {
+		if errors.Is(err, redis.Nil) {
+			return false, nil
+		}
+		return false, err
+	}
+	return true, nil
+}
+
+func verdictOf(err error) jwtauth.Verdict {
+	if err != nil {
+		return jwtauth.Revoked
+	}
+	return jwtauth.Admitted
+}
+
+// Revoke implements [jwtauth.Store]. It returns an error if r does not name one of
+// ID and Subject.
+func (s *Store) Revoke(ctx context.Context, r jwtauth.Revocation) error {
+	if (r.ID == "") == (r.Subject == "") {
+		return errors.New("redisstore: a revocation is of an ID or of a subject")
+	}
+	message, err := encode(jwtauth.Change{Revocation: r})
+	if err != nil {
+		return fmt.Errorf("redisstore: %w", err)
+	}
+	key, value := s.idKey(hash(r.ID)), any("")
+	if r.ID == "" {
+		key, value = s.subjectKeys(jwtauth.Login{Subject: r.Subject})[0], ceil(r.Before)
+	}
+	until := any("") // the script then takes the default
+	if !r.Until.IsZero() {
+		until = millis(r.Until)
+	}
+	return s.do(ctx, func(ctx context.Context) error {
+		return revoke.Run(ctx, s.client, []string{key}, value, until, s.channel(), message).Err()
+	})
+}

@@ -1,0 +1,228 @@
+package redisstore_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/jwtauth"
+	"github.com/sioware/sioware/jwtauth/jwtauthtest"
+	"github.com/sioware/sioware/jwtauth/redisstore"
+)
+
+// unhurried is for tests that want answers, on a machine that may be busy.
+var unhurried = &redisstore.Options{Timeout: 20 * time.Second}
+
+func TestStore(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	jwtauthtest.TestStore(t, func(t *testing.T) (a, b jwtauth.Store) {
+		// Both ways to keep the deadline of a call.
+		return open(t, server.Client(t), unhurried), open(t, patient(t, server.Addr), unhurried)
+	})
+	checkKeys(t, server.Client(t), redisstore.DefaultPrefix)
+}
+
+// A Cluster of one server refuses scripts with keys of different slots, as any.
+func TestCluster(t *testing.T) {
+	t.Parallel()
+	server := start(t, "--cluster-enabled", "yes")
+	plain := server.Client(t)
+	if err := plain.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
+		t.Fatal(err)
+	}
+	eventually(t, "the cluster is up", func() bool {
+		return strings.Contains(plain.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
+	})
+	cluster := func(t *testing.T) redis.UniversalClient {
+		c := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}})
+		t.Cleanup(func() { _ = c.Close() })
+		return c
+	}
+	jwtauthtest.TestStore(t, func(t *testing.T) (a, b jwtauth.Store) {
+		return open(t, cluster(t), unhurried), open(t, cluster(t), unhurried)
+	})
+	checkKeys(t, plain, redisstore.DefaultPrefix)
+}
+
+// checkKeys checks what every key must be like, once the tests of t have ended.
+func checkKeys(t *testing.T, c *redis.Client, prefix string) {
+	t.Cleanup(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
+		defer cancel()
+		keys, err := c.Keys(ctx, "*").Result()
+		if err != nil || len(keys) < 100 {
+			t.Errorf("%d keys, %v", len(keys), err)
+		}
+		for _, key := range keys {
+			if !strings.HasPrefix(key, prefix) || len(key) > 100 || strings.ContainsAny(key, "\x00 @") {
+				t.Errorf("key %.200q", key)
+			}
+			if ttl, err := c.PTTL(ctx, key).Result(); err != nil || ttl == -1 {
+				t.Errorf("key %s never expires (%v)", key, err)
+			}
+		}
+	})
+}
+
+// Both stores decide alike about random schedules, and tell the same changes.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	for i := range 8 {
+		t.Run(fmt.Sprint(i), func(t *testing.T) {
+			t.Parallel()
+			seed := rand.Uint64()
+			r := rand.New(rand.NewPCG(seed, 0))
+			opts := *unhurried
+			opts.Prefix = fmt.Sprintf("model%d:", i)
+			model, store := jwtauth.NewMemoryStore(), open(t, server.Client(t), &opts)
+			want, got := record(model), record(store)
+			var history []string
+			for n := range 1500 {
+				what := step(t, r, model, store)
+				if history = append(history, what); !strings.HasSuffix(what, "alike") {
+					t.Fatalf("seed %d, step %d:\n%s", seed, n, strings.Join(about(history), "\n"))
+				}
+			}
+			eventually(t, "the changes come", func() bool { return len(got()) >= len(want()) })
+			if a, b := want(), got(); !slices.Equal(a, b) {
+				t.Errorf("seed %d: changes\n%q, want\n%q", seed, b, a)
+			}
+		})
+	}
+}
+
+// about returns what in history is about the subject of its last entry.
+func about(history []string) []string {
+	subject := func(s string) string { return s[:strings.Index(s, ":")] }
+	last := subject(history[len(history)-1])
+	return slices.DeleteFunc(slices.Clone(history), func(s string) bool { return subject(s) != last })
+}
+
+// record returns a function that returns the changes that s has told.
+func record(s jwtauth.Store) func() []string {
+	var mu sync.Mutex
+	var all []string
+	s.Watch(func(c jwtauth.Change) {
+		mu.Lock()
+		defer mu.Unlock()
+		all = append(all, fmt.Sprintf("%+v", c))
+	})
+	return func() []string {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(all)
+	}
+}
+
+// epoch is what times of issue count from in the model test.
+var epoch = time.Unix(time.Now().Unix(), 0)
+
+// step does one random thing to both stores. There are few users and names, so
+// that what is done meets what was done before.
+func step(t *testing.T, r *rand.Rand, model, store jwtauth.Store) string {
+	t.Helper()
+	pick := func(of string) string { return string(of[r.IntN(len(of))]) }
+	until := epoch.Add(time.Hour + time.Duration(r.IntN(5))*time.Minute)
+	if r.IntN(8) == 0 {
+		until = epoch.Add(-time.Minute) // as good as over
+	}
+	user := pick("xyz")
+	if r.IntN(6) == 0 {
+		rev := jwtauth.ByID(user + pick("abcdefgh") + pick("123456789"))
+		if r.IntN(3) == 0 {
+			rev = jwtauth.IssuedBefore(user, epoch.Add(time.Duration(r.IntN(12)-4)*500*time.Millisecond))
+		}
+		rev.Until = until
+		a, b := model.Revoke(t.Context(), rev), store.Revoke(t.Context(), rev)
+		return fmt.Sprintf("%s:%s revoked before %d until %d: %v, %v, %s", user, rev.ID, at(rev.Before), at(rev.Until), a, b, alike(a == nil && b == nil))
+	}
+	name := pick("abcdefgh")
+	l := jwtauth.Login{
+		ID:       user + name + pick("123456789"),
+		Issuer:   pick("ij"),
+		Subject:  user,
+		Name:     name,
+		IssuedAt: epoch.Add(time.Duration(r.IntN(8)) * time.Second),
+		Until:    until,
+		Policy:   jwtauth.LoginPolicy(r.IntN(3)),
+	}
+	if r.IntN(10) == 0 {
+		l.IssuedAt = time.Time{}
+	}
+	if r.IntN(4) == 0 {
+		l.Replaces = pick("abcdefgh")
+	}
+	a, err := model.Admit(t.Context(), l)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := store.Admit(t.Context(), l)
+	return fmt.Sprintf("%s:%s %s %s replaces %q issued %d until %d policy %d: %d, %d, %v, %s", user, l.Issuer, l.ID, l.Name, l.Replaces, at(l.IssuedAt), at(l.Until), l.Policy, a, b, err, alike(a == b && err == nil))
+}
+
+// at is a time that is short to read.
+func at(t time.Time) time.Duration { return t.Sub(epoch).Round(time.Millisecond) / 1e6 }
+
+func alike(is bool) string {
+	if is {
+		return "alike"
+	}
+	return "different"
+}
+
+func TestNew(t *testing.T) {
+	t.Parallel()
+	client := redistest.Client(t, "127.0.0.1:1")
+	ring := redis.NewRing(&redis.RingOptions{})
+	cluster := redis.NewClusterClient(&redis.ClusterOptions{RouteRandomly: true})
+	t.Cleanup(func() { _, _ = ring.Close(), cluster.Close() })
+	for _, test := range []struct {
+		name   string
+		client redis.UniversalClient
+		opts   *redisstore.Options
+		want   []string
+	}{
+		{"nil options", client, nil, nil},
+		{"ring", ring, nil, []string{"Ring"}},
+		{"replicas", cluster, nil, []string{"replicas"}},
+		{"no client", nil, nil, []string{"no client"}},
+		{"braces", client, &redisstore.Options{Prefix: "a{b}:"}, []string{"braces"}},
+		{"all", nil, &redisstore.Options{Prefix: "{", Timeout: -1}, []string{"no client", "braces", "negative"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			t.Parallel()
+			s, err := redisstore.New(test.client, test.opts)
+			if (err == nil) != (test.want == nil) || (s == nil) != (err != nil) {
+				t.Fatalf("%v, %v", s, err)
+			}
+			for _, want := range test.want {
+				if !strings.Contains(err.Error(), want) {
+					t.Errorf("%q lacks %q", err, want)
+				}
+			}
+		})
+	}
+}
+
+func TestPrefix(t *testing.T) {
+	t.Parallel()
+	server := start(t)
+	a := open(t, server.Client(t), &redisstore.Options{Prefix: "a:", Timeout: unhurried.Timeout})
+	b := open(t, server.Client(t), &redisstore.Options{Prefix: "b:", Timeout: unhurried.Timeout})
+	l := login(jwtauth.ManyLogins, "user", "a", 0)
+	if err := a.Revoke(t.Context(), jwtauth.ByID(l.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if x, y := admitted(t, a, l), admitted(t, b, l); x != jwtauth.Revoked || y != jwtauth.Admitted {
+		t.Errorf("prefixes are not apart: %d, %d", x, y)
+	}
+}

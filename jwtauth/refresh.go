@@ -1,0 +1,193 @@
+package jwtauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// A socket may refresh its token five times in a row, and then every five
+// seconds.
+const (
+	refreshEvery = 5 * time.Second
+	refreshBurst = 5
+)
+
+var (
+	errGuest   = errors.New("a guest has no token to refresh")
+	errOther   = errors.New("the token of another user")
+	errOlder   = errors.New("expires before the token that it would replace")
+	errPayload = errors.New("auth:refresh takes a token")
+)
+
+// throttle is a token bucket in one time: the one at which it is full again
+// (GCRA, as in ITU-T I.371). The zero value is full.
+type throttle struct {
+	full time.Time
+	busy bool // one is under way
+}
+
+// take returns how long to wait, or 0 and has taken.
+func (t *throttle) take(now time.Time) time.Duration {
+	if t.busy {
+		return time.Second
+	}
+	if t.full.Before(now) {
+		t.full = now
+	}
+	next := t.full.Add(refreshEvery)
+	if wait := next.Sub(now) - refreshBurst*refreshEvery; wait > 0 {
+		return wait
+	}
+	t.full, t.busy = next, true
+	return 0
+}
+
+// answer deals with the event "auth:refresh": args are the token, as a string or
+// in a field "token", and perhaps the ack. The ack gets {ttlMs} (null if the token
+// does not expire), or what is wrong, as an error of wrap does it.
+func (n *session[C]) answer(s *socket.Socket, args []any) {
+	var ack socket.Ack
+	if len(args) > 0 {
+		if f, ok := args[len(args)-1].(socket.Ack); ok {
+			ack, args = f, args[:len(args)-1]
+		}
+	}
+	err, panicked := error(&wrap.Error{}), true
+	var id *Identity[C]
+	n.auth.guard("Verify", func() {
+		ctx, cancel := context.WithTimeout(wrap.Context(s), timeout)
+		defer cancel()
+		id, err = n.refresh(ctx, args)
+		panicked = false
+	})
+	if err != nil {
+		e := asError(err)
+		if !panicked {
+			n.auth.report("jwtauth: cannot refresh a token", e)
+		}
+		if ack != nil {
+			ack([]any{e.ClientData()}, nil)
+		}
+		return
+	}
+	if ack == nil {
+		return
+	}
+	data := map[string]any{"ttlMs": nil}
+	if !id.ExpiresAt.IsZero() {
+		data["ttlMs"] = max(0, time.Until(id.ExpiresAt).Milliseconds())
+	}
+	ack([]any{data}, nil)
+}
+
+// refresh puts another identity of the same user in place, or leaves everything
+// as it is.
+func (n *session[C]) refresh(ctx context.Context, args []any) (*Identity[C], error) {
+	a := n.auth
+	n.mu.Lock()
+	wait, user := n.limit.take(time.Now()), n.user
+	n.mu.Unlock()
+	if wait > 0 {
+		return nil, &wrap.Error{Code: "rate_limited", RetryAfter: wait}
+	}
+	defer func() {
+		n.mu.Lock()
+		n.limit.busy = false
+		n.mu.Unlock()
+	}()
+	if user == nil {
+		return nil, refusal(ErrForbidden, errGuest)
+	}
+	token := tokenOf(args)
+	if token == "" {
+		return nil, refusal(ErrMissing, errPayload)
+	}
+	c, err := a.check(ctx, token, Source{refreshed, ""})
+	if err != nil {
+		return nil, err
+	}
+	id, err := a.identify(ctx, c)
+	switch {
+	case err != nil:
+		return nil, err
+	case id.Subject == "" || id.Subject != user.Subject || id.Issuer != user.Issuer:
+		return nil, refusal(ErrForbidden, errOther)
+	case older(id, user):
+		return nil, refusal(ErrForbidden, errOlder)
+	}
+	if err := a.admit(ctx, id, user.Login); err != nil {
+		return nil, err
+	}
+	if err := n.adopt(ctx, id); err != nil {
+		return nil, err
+	}
+	// What was revoked before the index knew of the new token.
+	n.doubt(0)
+	return id, nil
+}
+
+// older reports whether id expires before the identity that it would replace.
+func older[C any](id, user *Identity[C]) bool {
+	return !id.ExpiresAt.IsZero() && (user.ExpiresAt.IsZero() || id.ExpiresAt.Before(user.ExpiresAt))
+}
+
+// adopt makes id the identity, unless it breaks a rule of a namespace that the
+// socket has joined.
+func (n *session[C]) adopt(ctx context.Context, id *Identity[C]) error {
+	for judged := 0; ; {
+		n.mu.Lock()
+		rules := n.rules
+		if len(rules) == judged {
+			break
+		}
+		n.mu.Unlock()
+		for _, rule := range rules[judged:] {
+			if err := allow(rule, id.Claims); err != nil {
+				return err
+			}
+		}
+		judged = len(rules)
+	}
+	defer n.mu.Unlock()
+	if n.ended || n.verdict != nil || ctx.Err() != nil {
+		return refusal(ErrUnavailable, context.Canceled)
+	}
+	before := n.identity.Swap(id)
+	n.auth.index.move(n, n.user, id)
+	n.user = id
+	n.plan(time.Now())
+	n.arm(time.Now())
+	n.changed(before, id)
+	return nil
+}
+
+// tokenOf reads the arguments of auth:refresh.
+func tokenOf(args []any) string {
+	if len(args) != 1 {
+		return ""
+	}
+	switch v := args[0].(type) {
+	case string:
+		return v
+	case map[string]any:
+		token, _ := v["token"].(string)
+		return token
+	}
+	return ""
+}
+
+// asError returns err as the client is to be told of it.
+func asError(err error) *wrap.Error {
+	var e *wrap.Error
+	switch {
+	case errors.As(err, &e) && e != nil:
+		return e
+	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
+		return refusal(ErrUnavailable, err)
+	}
+	return &wrap.Error{Err: err}
+}

@@ -1,0 +1,77 @@
+package jwtauth
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sioware/sioware/wrap"
+)
+
+// Revoke makes tokens invalid before they expire, on all nodes that share the
+// Store: whoever connects or refreshes with one is refused with code
+// token_revoked, and sockets that are connected with one are disconnected, with
+// that code in the event "kicked". It returns how many of this node were; those
+// of other nodes follow when the Store tells them, in well under a second with
+// package redisstore. After an error the revocation is not certain to hold,
+// though the sockets of this node are disconnected: call it again.
+func (a *Auth[C]) Revoke(ctx context.Context, r Revocation) (int, error) {
+	if (r.ID == "") == (r.Subject == "") {
+		return 0, errors.New("jwtauth: Revoke: neither an ID nor a subject, or both")
+	}
+	if r.Until.IsZero() {
+		r.Until = time.Now().Add(a.keep())
+	}
+	concerned := a.concerned(r)
+	err := a.opts.Store.Revoke(ctx, r)
+	seen := make(map[*session[C]]bool, len(concerned))
+	for _, n := range append(concerned, a.concerned(r)...) {
+		if seen[n] {
+			continue
+		}
+		seen[n] = true
+		if s := n.socket.Value(); s != nil {
+			wrap.Kick(s, refusal(ErrRevoked, nil))
+		}
+	}
+	return len(seen), err
+}
+
+// concerned returns the sessions whose tokens r revokes.
+func (a *Auth[C]) concerned(r Revocation) (sessions []*session[C]) {
+	list, key := bySubject, r.Subject
+	if r.ID != "" {
+		list, key = byID, r.ID
+	}
+	for _, n := range a.index.find(list, key) {
+		id := n.identity.Load()
+		switch {
+		case id == nil: // a guest since its token expired
+		case list == byID && id.ID == key, list == bySubject && id.IssuedAt.Before(r.Before):
+			sessions = append(sessions, n)
+		}
+	}
+	return sessions
+}
+
+// changed is told by the store. It must not block: the clock's workers do the
+// rest.
+func (a *Auth[C]) changed(c Change) {
+	switch {
+	case c.Revocation.ID != "" || c.Revocation.Subject != "":
+		for _, n := range a.concerned(c.Revocation) {
+			n.condemn(refusal(ErrRevoked, nil))
+		}
+	case c.Login.Subject != "":
+		for _, n := range a.index.find(bySubject, c.Login.Subject) {
+			// The store decides: this may be old news, and n the newer login.
+			if id := n.identity.Load(); id != nil && id.Issuer == c.Login.Issuer && id.Login != c.Login.Name {
+				n.doubt(0)
+			}
+		}
+	default:
+		for _, n := range a.index.all() {
+			n.doubt(0)
+		}
+	}
+}

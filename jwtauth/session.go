@@ -1,0 +1,258 @@
+package jwtauth
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"github.com/sioware/sioware/internal/alarm"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+const (
+	// maxJitter spreads what happens to many sockets at one exp.
+	maxJitter = 500 * time.Millisecond
+	// connecting is how long the host may need to connect a socket that we have
+	// admitted: before that nothing can be sent to it.
+	connecting = 100 * time.Millisecond
+	// recheckAfter is when a store that could not answer is asked again.
+	recheckAfter = 5 * time.Second
+)
+
+// session is what this package keeps beside a socket. It must not refer to it.
+type session[C any] struct {
+	auth     *Auth[C]
+	socket   weak.Pointer[socket.Socket]
+	identity atomic.Pointer[Identity[C]] // nil: a guest
+
+	alarm alarm.Alarm
+	slots [2]int // in the index, whose lock guards them
+
+	mu      sync.Mutex
+	user    *Identity[C]    // the latest identity; it outlives a downgrade
+	warnAt  time.Time       // zero: not, or not any more
+	endAt   time.Time       // zero: the identity does not expire
+	verdict *wrap.Error     // to be disconnected with
+	doubtAt time.Time       // zero, or when the store is to be asked again
+	ended   bool            // the socket has gone
+	rules   []func(C) error // of the namespaces that it has joined
+	limit   throttle        // of refreshes
+	news    *news[C]        // not yet told to Options.Changed
+	telling bool
+}
+
+// news is a change of identity.
+type news[C any] struct{ before, after *Identity[C] }
+
+func newSession[C any](a *Auth[C], s *socket.Socket, id *Identity[C]) *session[C] {
+	n := &session[C]{auth: a, socket: weak.Make(s), user: id}
+	n.alarm.Run = n.ring
+	n.identity.Store(id)
+	return n
+}
+
+// start begins to watch the clock.
+func (n *session[C]) start() {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.plan(time.Now())
+	n.arm(time.Now())
+}
+
+// end is called when the socket has gone.
+func (n *session[C]) end() {
+	n.mu.Lock()
+	n.ended = true
+	id := n.user
+	n.auth.clock.Stop(&n.alarm)
+	n.mu.Unlock()
+	n.auth.index.remove(n, id)
+}
+
+// plan sets the times for the current identity. n.mu is held.
+func (n *session[C]) plan(now time.Time) {
+	n.warnAt, n.endAt = time.Time{}, time.Time{}
+	exp := n.user.ExpiresAt
+	if exp.IsZero() {
+		return
+	}
+	n.endAt = exp.Add(n.auth.opts.Leeway + rand.N(maxJitter))
+	if lead := n.auth.opts.Warning; lead > 0 {
+		start := exp.Add(-lead)
+		if start.Before(now) {
+			start = now
+		}
+		if spread := exp.Sub(start) / 2; spread > 0 {
+			n.warnAt = start.Add(rand.N(spread))
+		}
+	}
+}
+
+// arm sets the alarm for what comes next. n.mu is held.
+func (n *session[C]) arm(now time.Time) {
+	var next time.Time
+	for _, at := range [...]time.Time{n.doubtAt, n.warnAt, n.endAt} {
+		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
+			next = at
+		}
+	}
+	if n.verdict != nil {
+		next = now
+	}
+	if !n.ended && !next.IsZero() {
+		n.auth.clock.Set(&n.alarm, next)
+	}
+}
+
+// due reports whether at has come.
+func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
+
+// ring does what is due. It runs on one of the clock's workers.
+func (n *session[C]) ring() {
+	now := time.Now()
+	s := n.socket.Value()
+	n.mu.Lock()
+	id := n.identity.Load()
+	switch {
+	case s == nil || n.ended:
+		n.mu.Unlock()
+	case n.verdict != nil:
+		verdict := n.verdict
+		n.mu.Unlock()
+		wrap.Kick(s, verdict)
+	case !s.Connected():
+		n.auth.clock.Set(&n.alarm, now.Add(connecting))
+		n.mu.Unlock()
+	case due(n.endAt, now):
+		n.expire(s, id) // unlocks
+	case due(n.doubtAt, now):
+		n.doubtAt = time.Time{}
+		n.mu.Unlock()
+		n.recheck(id)
+	case due(n.warnAt, now):
+		n.warnAt = time.Time{}
+		n.arm(now)
+		n.mu.Unlock()
+		ttl := max(0, id.ExpiresAt.Sub(now).Milliseconds())
+		_ = s.Emit("auth:expiring", map[string]any{"ttlMs": ttl})
+	default:
+		n.arm(now)
+		n.mu.Unlock()
+	}
+}
+
+// expire acts at exp. n.mu is held, and released here.
+func (n *session[C]) expire(s *socket.Socket, id *Identity[C]) {
+	e := refusal(ErrExpired, nil)
+	policy := n.auth.opts.OnExpiry
+	if policy == Downgrade && len(n.rules) > 0 {
+		policy = Disconnect // a guest could not have joined
+	}
+	n.warnAt, n.endAt = time.Time{}, time.Time{}
+	if policy == Downgrade {
+		n.identity.Store(nil)
+		n.doubtAt = time.Time{}
+		n.changed(id, nil)
+	}
+	n.arm(time.Now())
+	n.mu.Unlock()
+	if policy == Disconnect {
+		wrap.Kick(s, e)
+		return
+	}
+	_ = s.Emit("auth:expired", e.ClientData())
+}
+
+// condemn has the socket disconnected, from whatever goroutine.
+func (n *session[C]) condemn(e *wrap.Error) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.verdict == nil {
+		n.verdict = e
+	}
+	n.arm(time.Now())
+}
+
+// doubt has the store asked about the socket again, after a moment.
+func (n *session[C]) doubt(after time.Duration) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.identity.Load() != nil {
+		n.doubtAt = time.Now().Add(after)
+		n.arm(n.doubtAt)
+	}
+}
+
+// recheck asks the store about id. A store that cannot answer disconnects
+// nobody; it is asked again.
+func (n *session[C]) recheck(id *Identity[C]) {
+	if id == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), timeout)
+	defer cancel()
+	err := n.auth.admit(ctx, id, "")
+	e, _ := err.(*wrap.Error) //nolint:errorlint // admit returns no other
+	switch {
+	case e == nil:
+		n.mu.Lock()
+		n.arm(time.Now())
+		n.mu.Unlock()
+	case e.Code == codes[ErrUnavailable]:
+		n.doubt(recheckAfter + rand.N(recheckAfter))
+	case n.identity.Load() == id:
+		n.condemn(e)
+	default: // refreshed meanwhile
+		n.doubt(0)
+	}
+}
+
+// changed tells the application, on a goroutine of its own, of one change after
+// the other; those that pile up become one. n.mu is held.
+func (n *session[C]) changed(before, after *Identity[C]) {
+	tell := n.auth.opts.Changed
+	if tell == nil {
+		return
+	}
+	if n.news != nil {
+		n.news.after = after
+	} else {
+		n.news = &news[C]{before, after}
+	}
+	if !n.telling {
+		n.telling = true
+		go n.tell(tell)
+	}
+}
+
+func (n *session[C]) tell(tell func(*socket.Socket, *Identity[C], *Identity[C])) {
+	for {
+		n.mu.Lock()
+		next := n.news
+		n.news = nil
+		n.telling = next != nil
+		n.mu.Unlock()
+		s := n.socket.Value()
+		if next == nil || s == nil {
+			return
+		}
+		n.auth.guard("Changed", func() { tell(s, next.before, next.after) })
+	}
+}
+
+// guard runs code of the application.
+func (a *Auth[C]) guard(what string, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.opts.Logger.Error("jwtauth: panic in "+what, slog.String("error", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+		}
+	}()
+	f()
+}

@@ -1,0 +1,199 @@
+package jwtauth
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// Source is a place of the connection where a client may put its token.
+// Sources are comparable.
+type Source struct {
+	kind sourceKind
+	name string
+}
+
+type sourceKind int
+
+const (
+	authField sourceKind = iota + 1
+	header
+	cookie
+	query
+	subprotocol
+	refreshed // not a place to look: the event auth:refresh
+)
+
+// scheme is the prefix of credentials in Authorization (RFC 6750, section 2.1).
+const scheme = "Bearer "
+
+// protocolPrefix marks the subprotocol that carries the token.
+const protocolPrefix = "bearer."
+
+// AuthField is a field of the payload that a client sends with each CONNECT:
+//
+//	io(url, {auth: {token: "..."}})
+//
+// It is not in any URL, header or access log, and a client can change it for
+// the next attempt: the best place. "Bearer " in front of the token is ignored.
+func AuthField(name string) Source { return Source{authField, name} }
+
+// Bearer is the header Authorization with the scheme Bearer (RFC 6750), which
+// browsers can set over long-polling only (extraHeaders). Other schemes are left
+// to others; two such headers are refused.
+func Bearer() Source { return Source{header, "Authorization"} }
+
+// Header is a header of its own, such as "X-Auth-Token".
+func Header(name string) Source { return Source{header, http.CanonicalHeaderKey(name)} }
+
+// Cookie is a cookie. Browsers add it to requests that any page makes, so the
+// Origin is checked too (see Options.Origins); a foreign page is refused with
+// code origin_denied.
+func Cookie(name string) Source { return Source{cookie, name} }
+
+// Query is a parameter of the URL. URLs end up in access logs, proxies and error
+// reports, long before this package can take the token out: use it only for
+// clients that cannot do otherwise.
+func Query(name string) Source { return Source{query, name} }
+
+// Subprotocol is an entry "bearer.<token>" of the header
+// Sec-WebSocket-Protocol, which browsers can set over WebSocket:
+//
+//	io(url, {transports: ["websocket"], protocols: ["socket.io", "bearer." + token]})
+//
+// Browsers fail a connection whose offer is not answered: [Auth.Handler] answers
+// with the first entry that is not the token, so the client must offer one.
+func Subprotocol() Source { return Source{subprotocol, ""} }
+
+// String describes the source for logs.
+func (s Source) String() string {
+	switch s.kind {
+	case authField:
+		return "auth." + s.name
+	case header:
+		return "header " + s.name
+	case cookie:
+		return "cookie " + s.name
+	case query:
+		return "query " + s.name
+	case subprotocol:
+		return "subprotocol"
+	case refreshed:
+		return "auth:refresh"
+	}
+	return "none"
+}
+
+func (s Source) check() error {
+	switch {
+	case s.kind == 0:
+		return errors.New("the zero Source")
+	case s.name == "" && s.kind != subprotocol:
+		return fmt.Errorf("%sneeds a name", s)
+	}
+	return nil
+}
+
+var errMalformed = errors.New("not a single token")
+
+// read returns the tokens that s holds.
+func (s Source) read(auth any, r *http.Request) (tokens []string, err error) {
+	switch s.kind {
+	case authField:
+		return s.readAuth(auth)
+	case header:
+		values := r.Header[s.name]
+		if s.name != "Authorization" {
+			return values, nil
+		}
+		if len(values) > 1 {
+			return nil, errMalformed // which one did the proxy in front of us see?
+		}
+		for _, v := range values {
+			if token, ok := cutScheme(v); ok {
+				tokens = append(tokens, token)
+			}
+		}
+	case cookie:
+		for _, c := range r.CookiesNamed(s.name) {
+			tokens = append(tokens, c.Value)
+		}
+	case query:
+		return r.URL.Query()[s.name], nil
+	case subprotocol:
+		for _, p := range protocols(r) {
+			if token, ok := strings.CutPrefix(p, protocolPrefix); ok {
+				tokens = append(tokens, token)
+			}
+		}
+	}
+	return tokens, nil
+}
+
+// readAuth reads the payload of CONNECT, which is an object in protocol 5, and in
+// protocol 4 the query of the namespace.
+func (s Source) readAuth(auth any) ([]string, error) {
+	switch auth := auth.(type) {
+	case map[string]any:
+		switch v := auth[s.name].(type) {
+		case nil:
+			return nil, nil
+		case string:
+			if token, ok := cutScheme(v); ok {
+				return []string{token}, nil
+			}
+			return []string{v}, nil
+		}
+		return nil, errMalformed
+	case url.Values:
+		return auth[s.name], nil
+	case map[string][]string:
+		return auth[s.name], nil
+	}
+	return nil, nil
+}
+
+// cutScheme returns what follows the scheme, which is case-insensitive (RFC
+// 9110, section 11.1).
+func cutScheme(v string) (string, bool) {
+	if len(v) < len(scheme) || !strings.EqualFold(v[:len(scheme)], scheme) {
+		return "", false
+	}
+	return strings.TrimLeft(v[len(scheme):], " "), true
+}
+
+// protocols returns the subprotocols that a WebSocket client offers.
+func protocols(r *http.Request) (offered []string) {
+	for _, line := range r.Header["Sec-Websocket-Protocol"] {
+		for p := range strings.SplitSeq(line, ",") {
+			offered = append(offered, strings.TrimSpace(p))
+		}
+	}
+	return offered
+}
+
+var errAmbiguous = errors.New("different tokens in one request")
+
+// find returns the token of a client, "" if it has sent none, and the first
+// source that holds it. Sources must agree: whoever can add a second token to a
+// request must not choose which one counts.
+func find(sources []Source, auth any, r *http.Request) (token string, from Source, err error) {
+	for _, s := range sources {
+		values, err := s.read(auth, r)
+		if err != nil {
+			return "", s, fmt.Errorf("%s: %w", s, err)
+		}
+		for _, v := range values {
+			switch {
+			case v == "" || v == token:
+			case token != "":
+				return "", s, fmt.Errorf("%s: %w", s, errAmbiguous)
+			default:
+				token, from = v, s
+			}
+		}
+	}
+	return token, from, nil
+}

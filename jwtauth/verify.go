@@ -1,0 +1,258 @@
+package jwtauth
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/sioware/sioware/jwtauth/internal/jws"
+	"github.com/sioware/sioware/wrap"
+)
+
+// timeout bounds a verification that no middleware of wrap bounds.
+const timeout = 10 * time.Second
+
+// checked is a token whose signature and claims are good. It does not hold the
+// token.
+type checked struct {
+	claims  jws.Claims
+	payload []byte // the claims as JSON
+	id      string
+	from    Source
+	hash    [sha256.Size]byte // of the whole token, to tell another one; set by Handler
+}
+
+var (
+	errNoKey     = errors.New("no key for it")
+	errAlgorithm = errors.New("algorithm not allowed")
+	errSignature = errors.New("no key verifies the signature")
+	errIssuer    = errors.New("issuer not accepted")
+	errAudience  = errors.New("not for this audience")
+	errNoExpiry  = errors.New("no exp")
+	errFar       = errors.New("exp is further ahead than MaxLifetime")
+	errNotYet    = errors.New("not valid yet")
+	errFuture    = errors.New("issued in the future")
+	errSubject   = errors.New("no subject")
+)
+
+// check verifies a token by itself: syntax, signature, claims.
+func (a *Auth[C]) check(ctx context.Context, token string, from Source) (*checked, error) {
+	t, err := jws.Parse(token)
+	if err != nil {
+		return nil, refusal(ErrInvalid, err)
+	}
+	if err := a.signed(ctx, t); err != nil {
+		return nil, err
+	}
+	c := &checked{payload: t.Payload(), from: from}
+	if c.claims, err = jws.ParseClaims(c.payload, a.shape, a.opts.Required); err != nil {
+		return nil, refusal(ErrInvalid, err)
+	}
+	if c.id = c.claims.ID; c.id == "" {
+		// Not of the whole token: an ECDSA signature has two spellings.
+		hash := t.Hash()
+		c.id = "sha256-" + base64.RawURLEncoding.EncodeToString(hash[:])
+	}
+	return c, a.valid(&c.claims, time.Now())
+}
+
+// signed verifies the signature of t.
+func (a *Auth[C]) signed(ctx context.Context, t *jws.Token) error {
+	h := Unverified{Algorithm: t.Header.Algorithm, KeyID: t.Header.KeyID}
+	if a.opts.Algorithms != nil && !slices.Contains(a.opts.Algorithms, h.Algorithm) {
+		return refusal(ErrInvalid, errAlgorithm)
+	}
+	if _, fixed := a.keys.(*fixed); !fixed || a.opts.Issuers != nil {
+		h.Issuer = t.Issuer()
+	}
+	if a.opts.Issuers != nil && !slices.Contains(a.opts.Issuers, h.Issuer) {
+		return refusal(ErrInvalid, errIssuer) // before anything is fetched for it
+	}
+	keys, err := a.keys.Find(ctx, h)
+	if err != nil {
+		var e *wrap.Error
+		if errors.As(err, &e) {
+			return err
+		}
+		return refusal(ErrUnavailable, err)
+	}
+	fault := errNoKey
+	for _, k := range keys {
+		if !k.key.Allows(h.Algorithm) {
+			continue
+		}
+		if t.Verify(k.key) == nil {
+			return nil
+		}
+		fault = errSignature
+	}
+	return refusal(ErrInvalid, fault)
+}
+
+// valid judges the claims at now. That a token has expired is said only of one
+// that is good otherwise.
+func (a *Auth[C]) valid(c *jws.Claims, now time.Time) error {
+	expires := time.Unix(c.ExpiresAt, 0)
+	var fault error
+	switch {
+	case a.opts.Issuers != nil && !slices.Contains(a.opts.Issuers, c.Issuer):
+		fault = errIssuer
+	case a.opts.Audiences != nil && !slices.ContainsFunc(c.Audience, func(s string) bool { return slices.Contains(a.opts.Audiences, s) }):
+		fault = errAudience
+	case !c.HasExpiresAt && !a.opts.InsecureNoExpiry:
+		fault = errNoExpiry
+	case c.HasNotBefore && now.Add(a.opts.Leeway).Before(time.Unix(c.NotBefore, 0)):
+		fault = errNotYet
+	case c.HasIssuedAt && now.Add(a.opts.Leeway).Before(time.Unix(c.IssuedAt, 0)):
+		fault = errFuture // it would escape revocation by time
+	case a.opts.MaxLifetime > 0 && expires.After(now.Add(a.opts.MaxLifetime+a.opts.Leeway)):
+		fault = errFar
+	case c.HasExpiresAt && !now.Before(expires.Add(a.opts.Leeway)):
+		return refusal(ErrExpired, nil)
+	default:
+		return nil
+	}
+	return refusal(ErrInvalid, fault)
+}
+
+// identify makes an identity of c and lets the application judge it.
+func (a *Auth[C]) identify(ctx context.Context, c *checked) (*Identity[C], error) {
+	id := &Identity[C]{
+		Subject: c.claims.Subject,
+		Issuer:  c.claims.Issuer,
+		ID:      c.id,
+		Login:   c.claims.Session,
+		Source:  c.from.String(),
+	}
+	if id.Login == "" {
+		id.Login = id.ID
+	}
+	if c.claims.HasIssuedAt {
+		id.IssuedAt = time.Unix(c.claims.IssuedAt, 0)
+	}
+	if c.claims.HasExpiresAt {
+		id.ExpiresAt = time.Unix(c.claims.ExpiresAt, 0)
+	}
+	if err := json.Unmarshal(c.payload, &id.Claims); err != nil {
+		return nil, refusal(ErrInvalid, fmt.Errorf("claims: %T does not take them", id.Claims))
+	}
+	if a.opts.Verify != nil {
+		if err := a.opts.Verify(ctx, id); err != nil {
+			return nil, classify(err)
+		}
+	}
+	if id.Subject == "" && a.opts.Logins != ManyLogins {
+		return nil, refusal(ErrInvalid, errSubject)
+	}
+	return id, nil
+}
+
+// classify gives an error of the application its code, if it wraps one of our
+// sentinels. wrap does the rest.
+func classify(err error) error {
+	var e *wrap.Error
+	if errors.As(err, &e) {
+		return err
+	}
+	for kind := range codes {
+		if errors.Is(err, kind) {
+			return &wrap.Error{Code: codes[kind], Err: err}
+		}
+	}
+	return err
+}
+
+// admit asks the store about an identity. replaces is the login that it stands
+// for already, if a token is refreshed.
+func (a *Auth[C]) admit(ctx context.Context, id *Identity[C], replaces string) error {
+	until := id.ExpiresAt.Add(a.opts.Leeway)
+	if id.ExpiresAt.IsZero() {
+		until = time.Now().Add(a.keep())
+	}
+	verdict, err := a.opts.Store.Admit(ctx, Login{
+		ID: id.ID, Issuer: id.Issuer, Subject: id.Subject, Name: id.Login,
+		IssuedAt: id.IssuedAt, ExpiresAt: id.ExpiresAt, Until: until,
+		Policy: a.opts.Logins, Replaces: replaces,
+	})
+	switch {
+	case err != nil:
+		return refusal(ErrUnavailable, err)
+	case verdict == Admitted:
+		return nil
+	case verdict == Replaced:
+		return refusal(ErrReplaced, nil)
+	case verdict == Occupied:
+		return refusal(ErrOccupied, nil)
+	}
+	return refusal(ErrRevoked, nil)
+}
+
+// keep is how long a revocation must be remembered of which no more is known.
+func (a *Auth[C]) keep() time.Duration {
+	if a.opts.MaxLifetime > 0 {
+		return a.opts.MaxLifetime + a.opts.Leeway
+	}
+	return defaultKeep
+}
+
+// seek returns the token of a client, checked, or an error with ErrMissing.
+func (a *Auth[C]) seek(ctx context.Context, auth any, r *http.Request) (*checked, error) {
+	token, from, err := find(a.opts.Sources, auth, r)
+	if err != nil {
+		return nil, refusal(ErrInvalid, err)
+	}
+	if from.kind == cookie {
+		if err := a.origins.Check(r); err != nil {
+			return nil, &wrap.Error{Code: "origin_denied", Err: err}
+		}
+	}
+	if early, ok := ctx.Value(contextKey[C]{a}).(*checked); ok {
+		if token != "" && sha256.Sum256([]byte(token)) != early.hash {
+			return nil, refusal(ErrInvalid, errAmbiguous)
+		}
+		return early, a.valid(&early.claims, time.Now())
+	}
+	if token == "" {
+		return nil, refusal(ErrMissing, nil)
+	}
+	c, err := a.check(ctx, token, from)
+	if auth == nil && err == nil { // Handler, whose find is compared with a later one
+		c.hash = sha256.Sum256([]byte(token))
+	}
+	return c, err
+}
+
+// contextKey finds what Handler has checked.
+type contextKey[C any] struct{ auth *Auth[C] }
+
+// Authenticate does for a token what [Auth.Middleware] does for that of a socket,
+// and returns who it belongs to. The error is a *wrap.Error that wraps one of the
+// Err values, or one of Options.Verify. The check of the store counts as a login.
+func (a *Auth[C]) Authenticate(ctx context.Context, token string) (*Identity[C], error) {
+	if token == "" {
+		return nil, refusal(ErrMissing, nil)
+	}
+	c, err := a.check(ctx, token, Source{})
+	if err != nil {
+		return nil, err
+	}
+	return a.confirm(ctx, c)
+}
+
+// confirm makes an identity of c, if the application and the store agree.
+func (a *Auth[C]) confirm(ctx context.Context, c *checked) (*Identity[C], error) {
+	id, err := a.identify(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if err := a.admit(ctx, id, ""); err != nil {
+		return nil, err
+	}
+	return id, nil
+}
