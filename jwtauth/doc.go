@@ -61,7 +61,7 @@
 // A refresh needs a token of the same user and issuer that does not expire
 // before the present one; it is refused with forbidden otherwise, and with
 // rate_limited if it comes more often than five times in a row and every five
-// seconds.
+// seconds, so that tokens should live for 10 seconds at least.
 //
 // # Limits
 //

@@ -153,7 +153,7 @@ func (m *MemoryStore) revoked(subject string, l login, now int64) bool {
 		return true
 	}
 	cut, ok := m.subjects[subject]
-	return ok && cut.until > now && (l.issued == math.MinInt64 || l.issued < cut.before)
+	return ok && cut.until > now && l.issued < cut.before
 }
 
 // mark remembers that l was replaced.

@@ -174,6 +174,17 @@ func TestMemoryStoreWatchers(t *testing.T) {
 		t.Errorf("told %q, want %q", order, want)
 	}
 
+	calls := 0
+	stop = s.Watch(func(jwtauth.Change) {
+		calls++
+		mustRevoke(t, s, jwtauth.ByID("queued"))
+		stop()
+	})
+	mustRevoke(t, s, jwtauth.ByID("a"))
+	if calls != 1 {
+		t.Errorf("called %d times, though stopped by the first", calls)
+	}
+
 	panics := 0
 	stop = s.Watch(func(jwtauth.Change) { panics++; panic("on purpose") })
 	for range 3 {

@@ -88,9 +88,10 @@ type Options[C any] struct {
 	// OnExpiry is what happens at exp while a socket is connected.
 	OnExpiry ExpiryPolicy
 
-	// Warning is how long before exp the client gets "auth:expiring", spread by
-	// up to half of it so that clients of one deployment do not all refresh at
-	// once. 0 means a minute; negative means no warning.
+	// Warning is how long before exp the client gets "auth:expiring": a minute if
+	// 0, never if negative, and half of what the token has left if that is less. It
+	// comes up to half of that time later, so that clients that came together do
+	// not all refresh at once.
 	Warning time.Duration
 
 	// Logins is how many logins a user may have. Policies other than ManyLogins

@@ -54,7 +54,8 @@ func (n *session[C]) bind(id *Identity[C], rule func(C) error) bool {
 
 // Events returns a connection middleware that has f judge every event of the
 // sockets that join, to be used behind [Auth.Middleware]. f gets the claims as
-// they are when the event arrives, the zero C for a guest, the event's name and
+// they are when the event arrives, the zero C for a guest (so ask for a claim that
+// every token has, not for what Verify adds elsewhere), the event's name and
 // its arguments without the ack, which it must not change. nil lets the event
 // pass; an error keeps it from its handlers and answers its ack with the error's
 // client data: a *wrap.Error as it says, any other error as code forbidden. Once

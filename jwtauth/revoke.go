@@ -22,6 +22,7 @@ func (a *Auth[C]) Revoke(ctx context.Context, r Revocation) (int, error) {
 	if r.Until.IsZero() {
 		r.Until = time.Now().Add(a.keep())
 	}
+	r.Until = r.Until.Add(a.opts.Leeway) // as long as the tokens are taken
 	concerned := a.concerned(r)
 	err := a.opts.Store.Revoke(ctx, r)
 	seen := make(map[*session[C]]bool, len(concerned))

@@ -84,14 +84,9 @@ func (n *session[C]) plan(now time.Time) {
 		return
 	}
 	n.endAt = exp.Add(n.auth.opts.Leeway + rand.N(maxJitter))
-	if lead := n.auth.opts.Warning; lead > 0 {
-		start := exp.Add(-lead)
-		if start.Before(now) {
-			start = now
-		}
-		if spread := exp.Sub(start) / 2; spread > 0 {
-			n.warnAt = start.Add(rand.N(spread))
-		}
+	lead := min(n.auth.opts.Warning, exp.Sub(now)/2)
+	if spread := lead / 2; spread > 0 {
+		n.warnAt = exp.Add(-lead + rand.N(spread))
 	}
 }
 

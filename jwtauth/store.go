@@ -10,7 +10,8 @@ import (
 // serves many. Package jwtauthtest has the tests that every Store must pass.
 //
 // A Store is safe for concurrent use and honors the context. An error means that
-// it could not answer: the client is refused with code unavailable.
+// it could not answer: the client is refused with code unavailable, and the
+// verdict beside it, which is never Admitted, means nothing.
 type Store interface {
 	// Admit decides whether the bearer of a verified token may come in. Under
 	// [NewestLogin] and [OldestLogin] it also makes l the login of its user, if
@@ -42,8 +43,12 @@ type Login struct {
 	// the token is refused anyway. It is never zero.
 	Until time.Time
 
-	Policy   LoginPolicy
-	Replaces string // the login's name so far, when a token is refreshed; else ""
+	Policy LoginPolicy
+
+	// Replaces is the login's name so far when a token is refreshed, else "". If
+	// the user's login is that one it becomes Name, and nobody is told; if that one
+	// was replaced, so is this; else the login is judged like any other.
+	Replaces string
 }
 
 // Verdict is what a [Store] decides about a [Login].
@@ -68,7 +73,9 @@ const (
 
 // LoginPolicy says how many logins a user may have at a time. A login is not a
 // connection: all sockets with one token, or with tokens of one session (the
-// claim sid), are one login.
+// claim sid), are one login. Where tokens are refreshed, give them a sid: without
+// it a token that only one of two tabs has refreshed to is a newer login, and
+// replaces the other tab's.
 type LoginPolicy int
 
 // The policies of logins.
@@ -101,7 +108,9 @@ type Revocation struct {
 func ByID(id string) Revocation { return Revocation{ID: id} }
 
 // BySubject revokes every token that subject has now: all that were issued up to
-// the end of the current second, since that is how precise their iat mostly is.
+// the end of the current second, since that is how precise their iat mostly is. A
+// user who signs in again within that second is revoked as well: let the sign-in
+// wait until Before of the result.
 func BySubject(subject string) Revocation {
 	return IssuedBefore(subject, time.Now().Truncate(time.Second).Add(time.Second))
 }

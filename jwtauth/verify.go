@@ -196,7 +196,7 @@ func (a *Auth[C]) admit(ctx context.Context, id *Identity[C], replaces string) e
 // keep is how long a revocation must be remembered of which no more is known.
 func (a *Auth[C]) keep() time.Duration {
 	if a.opts.MaxLifetime > 0 {
-		return a.opts.MaxLifetime + a.opts.Leeway
+		return a.opts.MaxLifetime
 	}
 	return defaultKeep
 }

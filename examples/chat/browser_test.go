@@ -1,53 +1,32 @@
 package main
 
 import (
-	"bufio"
-	"context"
-	"encoding/json"
-	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
 // TestBrowser has two tabs of a real browser talk, with the official client.
 func TestBrowser(t *testing.T) {
-	chromium := need(t, "chromium", func() (string, error) { return exec.LookPath("chromium") })
-	client := need(t, "socket.io.min.js (see SOCKET_IO_CLIENT)", func() (string, error) {
-		file := os.Getenv("SOCKET_IO_CLIENT")
-		if file == "" {
-			file = filepath.FromSlash("../../internal/e2e/node_modules/client4/dist/socket.io.min.js")
-		}
-		_, err := os.Stat(file)
-		return file, err
-	})
+	b, client := needs(t)
 	records := new(journal)
-	base, stop := start(t, client, records)
-	b := launch(t, chromium)
+	base, stop := start(t, config{client: client, token: time.Minute}, records)
 
 	ada, bob := b.open(t, base), b.open(t, base)
-	ada.enter("nickname", "  ")
-	ada.see("nickname-error", "Please enter a nickname. nickname_missing")
-	ada.enter("nickname", strings.Repeat("a", 21))
-	ada.see("nickname-error", "That nickname is too long: 20 characters at most. nickname_too_long")
-	ada.enter("nickname", "admin")
-	ada.see("nickname-error", "The nickname is reserved. forbidden")
-	ada.enter("nickname", "Ada")
-	ada.see("nickname-error", "")
+	ada.signIn("ada", "ladder")
+	ada.see("user-error", "There is no such user, or that is not the password. login_failed")
+	ada.signIn("ada", "engine")
+	ada.see("lines", "Welcome, ada.")
+	ada.see("who", "Signed in as ada")
 	ada.see("status", "Online (websocket)")
-
-	bob.enter("nickname", "ada")
-	bob.see("nickname-error", "Somebody here has that nickname already. nickname_taken")
-	bob.enter("nickname", "Bob")
-	bob.see("lines", "Welcome, Bob.")
-	bob.see("people", "Ada Bob")
-	ada.see("lines", "Bob joined.")
+	ada.wait(`/^Token expires in \d+ s$/.test(document.getElementById("expiry").innerText)`)
+	bob.signIn("bob", "ladder")
+	bob.see("people", "ada bob")
+	ada.see("lines", "bob joined.")
 	ada.see("people-title", "In the room (2)")
 
 	const text = `<img src=x onerror="document.title='hacked'">`
@@ -58,29 +37,28 @@ func TestBrowser(t *testing.T) {
 	bob.see("text-error", "Please write something first. message_empty")
 	bob.enter("text", strings.Repeat("b", 501))
 	bob.see("text-error", "That message is too long: 500 characters at most. message_too_long")
-	bob.enter("text", "hello Ada")
+	bob.fill("text", "free cake")
+	bob.click("announce")
 	bob.see("text-error", "")
-	ada.see("lines", "hello Ada")
+	ada.wait(`document.querySelector(".announcement p")?.innerText === "free cake"`)
 	if got := ada.eval(`document.title + document.images.length`); got != "Chat0" {
 		t.Errorf("the message became HTML: %v", got)
 	}
 
-	bob.eval(`document.getElementById("leave").click()`)
-	bob.see("status", "Offline")
-	ada.see("lines", "Bob left.")
-	bob.enter("nickname", "Bob")
-	ada.see("people", "Ada Bob")
-	bob.see("status", "Online (websocket)")
+	second := ada.another(base) // comes in by the cookie
+	second.see("people", "ada bob")
+	second.see("who", "Signed in as ada")
+	ada.eval(`document.getElementById("lines").replaceChildren()`)
+	second.call("Page.navigate", map[string]any{"url": "about:blank"})
 	bob.call("Page.navigate", map[string]any{"url": "about:blank"})
-	ada.see("people", "Ada")
+	ada.see("people", "ada")
+	ada.see("lines", "bob left.") // and nobody joined or left before
+	if got := ada.eval(`document.getElementById("lines").children.length`); got != 1.0 {
+		t.Errorf("got %v lines, want one", got)
+	}
 
-	for _, tab := range []*tab{ada, bob} {
-		for _, complaint := range b.complaints(tab.session) {
-			// A refused client drops what it has under way: an upgrade, a poll.
-			if !strings.Contains(complaint, `"source":"network"`) {
-				t.Errorf("the console says: %s", complaint)
-			}
-		}
+	for _, tab := range []*tab{ada, second, bob} {
+		tab.quiet()
 	}
 	// What the page never does, to know that the test would have seen it.
 	ada.wait(`new Promise(seen => {
@@ -94,12 +72,141 @@ func TestBrowser(t *testing.T) {
 	stop()
 	ada.see("status", "The server cannot be reached; trying again")
 	for _, want := range []string{
-		`path=/socket.io/ status=200`, `msg=joined nickname=Bob`, `msg=left nickname=Bob`, `msg="shutting down"`,
+		`path=/login status=200`, `path=/socket.io/ status=200`, `msg="signed in" user=bob`,
+		`msg=joined nickname=bob`, `msg=left nickname=bob`, `msg="shutting down"`,
 	} {
 		if got := records.String(); !strings.Contains(got, want) {
 			t.Errorf("the log has no %q:\n%s", want, got)
 		}
 	}
+}
+
+// TestBrowserGuest is for those without a password.
+func TestBrowserGuest(t *testing.T) {
+	b, client := needs(t)
+	base, _ := start(t, config{client: client, token: time.Minute}, io.Discard)
+
+	cleo, dan := b.open(t, base), b.open(t, base)
+	for nickname, want := range map[string]string{
+		"  ":                    "Please enter a nickname. nickname_missing",
+		strings.Repeat("a", 21): "That nickname is too long: 20 characters at most. nickname_too_long",
+		"admin":                 "That nickname is not for guests. forbidden",
+		"Ada":                   "That nickname is not for guests. forbidden",
+	} {
+		cleo.enter("nickname", nickname)
+		cleo.see("nickname-error", want)
+	}
+	cleo.enter("nickname", "Cleo")
+	cleo.see("nickname-error", "")
+	cleo.see("who", "Guest Cleo")
+	cleo.see("status", "Online (websocket)")
+	dan.enter("nickname", "cleo")
+	dan.see("nickname-error", "Somebody here has that nickname already. nickname_taken")
+	dan.enter("nickname", "Dan")
+	dan.see("people", "Cleo Dan")
+
+	cleo.fill("text", "free cake")
+	cleo.click("announce")
+	cleo.see("text-error", "Guests may not do that. Please sign in. forbidden")
+	cleo.enter("text", "no cake")
+	cleo.see("text-error", "")
+	dan.see("lines", "no cake")
+	if dan.eval(`document.body.innerText.includes("free cake")`) == true {
+		t.Error("a guest has announced something")
+	}
+
+	dan.click("leave")
+	dan.see("status", "Offline")
+	cleo.see("lines", "Dan left.")
+	dan.enter("nickname", "Dan")
+	cleo.see("people", "Cleo Dan")
+	for _, tab := range []*tab{cleo, dan} {
+		tab.quiet()
+	}
+}
+
+// TestBrowserToken watches tokens expire, be refreshed and be revoked.
+func TestBrowserToken(t *testing.T) {
+	b, client := needs(t)
+	base, _ := start(t, config{client: client, token: 3 * time.Second}, io.Discard)
+
+	ada := b.open(t, base)
+	ada.signIn("ada", "engine")
+	ada.see("lines", "Welcome, ada.")
+	ada.see("token-log", "token refreshed (2)")
+	ada.see("status", "Online (websocket)")
+	if ada.eval(`document.getElementById("lines").innerText.includes("back")`) == true {
+		t.Error("it was refreshed by another connection")
+	}
+
+	bob := b.open(t, base)
+	bob.signIn("bob", "ladder")
+	bob.click("auto")
+	bob.see("gone-text", "Signed out: token expired. token_expired")
+	bob.see("status", "Offline")
+	ada.see("lines", "bob left.")
+	bob.click("back")
+	bob.see("lines", "Welcome, bob.")
+	bob.see("people", "ada bob")
+	bob.click("auto")
+	bob.see("token-log", "token refreshed (1)")
+
+	second, elsewhere := ada.another(base), b.open(t, base)
+	second.see("who", "Signed in as ada")
+	elsewhere.signIn("ada", "engine")
+	elsewhere.see("who", "Signed in as ada")
+	second.click("sign-out")
+	second.see("status", "Offline")
+	second.wait(`document.getElementById("sign-in").checkVisibility()`)
+	const revoked = "Signed out: your login was ended, perhaps in another tab. token_revoked"
+	ada.see("gone-text", revoked)
+	elsewhere.see("status", "Online (websocket)") // another login
+
+	ada.click("back")
+	ada.signIn("ada", "engine")
+	ada.see("lines", "Welcome, ada.")
+	ada.click("sign-out-everywhere")
+	elsewhere.see("gone-text", revoked)
+	bob.see("people", "bob")
+	ada.signIn("ada", "engine")
+	bob.see("people", "ada bob")
+	for _, tab := range []*tab{ada, bob, second, elsewhere} {
+		tab.quiet()
+	}
+}
+
+// signIn fills in the form.
+func (p *tab) signIn(user, password string) {
+	p.t.Helper()
+	p.fill("user", user)
+	p.enter("password", password)
+}
+
+// quiet fails the test if the console has complained.
+func (p *tab) quiet() {
+	p.t.Helper()
+	for _, complaint := range p.complaints(p.session) {
+		// Refusals by HTTP. And a refused client drops what it has under way: an
+		// upgrade, a poll.
+		if !strings.Contains(complaint, `"source":"network"`) {
+			p.t.Errorf("the console says: %s", complaint)
+		}
+	}
+}
+
+// needs starts a browser, and returns the file of the client too.
+func needs(t *testing.T) (b *browser, client string) {
+	t.Helper()
+	chromium := need(t, "chromium", func() (string, error) { return exec.LookPath("chromium") })
+	client = need(t, "socket.io.min.js (see SOCKET_IO_CLIENT)", func() (string, error) {
+		file := os.Getenv("SOCKET_IO_CLIENT")
+		if file == "" {
+			file = filepath.FromSlash("../../internal/e2e/node_modules/client4/dist/socket.io.min.js")
+		}
+		_, err := os.Stat(file)
+		return file, err
+	})
+	return launch(t, chromium), client
 }
 
 // need skips the test where something is missing, but not on CI.
@@ -114,189 +221,4 @@ func need(t *testing.T, what string, find func() (string, error)) string {
 		t.Skipf("no %s: %v", what, err)
 	}
 	return found
-}
-
-// browser speaks the Chrome DevTools protocol, one command at a time.
-type browser struct {
-	conn *websocket.Conn
-	last int
-	seen map[string][]string // complaints by session
-}
-
-// tab is one page. Its methods end the test when they fail.
-type tab struct {
-	*browser
-	t       *testing.T
-	session string
-}
-
-// launch starts a browser that lives until the test ends.
-func launch(t *testing.T, path string) *browser {
-	t.Helper()
-	profile, err := os.MkdirTemp("", "chat")
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.Background())
-	cmd := exec.CommandContext(ctx, path, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic",
-		"--no-first-run", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-		"--disable-dev-shm-usage", "--disable-background-timer-throttling", "--disable-renderer-backgrounding",
-		"--remote-debugging-port=0", "--user-data-dir="+profile, "about:blank")
-	cmd.WaitDelay = 5 * time.Second
-	stderr, err := cmd.StderrPipe()
-	if err == nil {
-		err = cmd.Start()
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	address, drained := make(chan string, 1), make(chan struct{})
-	go func() {
-		defer close(drained)
-		for lines := bufio.NewScanner(stderr); lines.Scan(); {
-			if _, a, ok := strings.Cut(lines.Text(), "DevTools listening on "); ok {
-				address <- a
-			}
-		}
-	}()
-	b := &browser{seen: make(map[string][]string)}
-	t.Cleanup(func() {
-		if b.conn != nil {
-			_ = b.conn.WriteJSON(map[string]any{"id": -1, "method": "Browser.close"})
-			_ = b.conn.Close()
-		}
-		select {
-		case <-drained: // the last of its processes has ended
-		case <-time.After(10 * time.Second):
-		}
-		cancel()
-		_ = cmd.Wait()
-		_ = os.RemoveAll(profile)
-	})
-
-	select {
-	case a := <-address:
-		if b.conn, _, err = websocket.DefaultDialer.Dial(a, nil); err != nil {
-			t.Fatal(err)
-		}
-		return b
-	case <-drained:
-		t.Fatal("the browser ended")
-	case <-time.After(time.Minute):
-		t.Fatal("the browser does not say where it listens")
-	}
-	return nil // not reached
-}
-
-// open opens url in a new tab.
-func (b *browser) open(t *testing.T, url string) *tab {
-	t.Helper()
-	p := &tab{browser: b, t: t}
-	target := p.call("Target.createTarget", map[string]any{"url": "about:blank"})["targetId"]
-	session := p.call("Target.attachToTarget", map[string]any{"targetId": target, "flatten": true})["sessionId"]
-	p.session = fmt.Sprint(session)
-	p.call("Runtime.enable", nil)
-	p.call("Log.enable", nil)
-	p.call("Page.navigate", map[string]any{"url": url})
-	p.wait(`document.readyState === "complete" && location.href !== "about:blank"`)
-	return p
-}
-
-// call runs a command and returns its result.
-func (p *tab) call(method string, params map[string]any) map[string]any {
-	p.t.Helper()
-	p.last++
-	command := map[string]any{"id": p.last, "method": method, "params": params}
-	if params == nil {
-		command["params"] = struct{}{}
-	}
-	if p.session != "" {
-		command["sessionId"] = p.session
-	}
-	_ = p.conn.SetReadDeadline(time.Now().Add(30 * time.Second))
-	if err := p.conn.WriteJSON(command); err != nil {
-		p.t.Fatal(err)
-	}
-	for {
-		var m struct {
-			ID        int
-			SessionID string
-			Method    string
-			Params    json.RawMessage
-			Result    map[string]any
-			Error     any
-		}
-		if err := p.conn.ReadJSON(&m); err != nil {
-			p.t.Fatalf("%s: %v", method, err)
-		}
-		switch {
-		case m.ID == p.last && m.Error != nil:
-			p.t.Fatalf("%s: %v", method, m.Error)
-		case m.ID == p.last:
-			return m.Result
-		case m.Method == "Log.entryAdded", m.Method == "Runtime.consoleAPICalled", m.Method == "Runtime.exceptionThrown":
-			p.seen[m.SessionID] = append(p.seen[m.SessionID], string(m.Params))
-		}
-	}
-}
-
-// complaints returns and forgets what the console has said.
-func (b *browser) complaints(session string) []string {
-	seen := b.seen[session]
-	delete(b.seen, session)
-	return seen
-}
-
-// eval returns the value of a JavaScript expression, of a promise its result.
-func (p *tab) eval(expression string) any {
-	p.t.Helper()
-	res := p.call("Runtime.evaluate", map[string]any{
-		"expression": expression, "awaitPromise": true, "returnByValue": true,
-	})
-	if fault := res["exceptionDetails"]; fault != nil {
-		p.t.Fatalf("%s: %v", expression, fault)
-	}
-	result, _ := res["result"].(map[string]any)
-	return result["value"]
-}
-
-// wait waits until a JavaScript expression is true.
-func (p *tab) wait(condition string) {
-	p.t.Helper()
-	if p.eval(fmt.Sprintf(`(async () => {
-		for (const end = Date.now() + 15000; Date.now() < end; await new Promise(r => setTimeout(r, 20))) {
-			if (await (%s)) return true;
-		}
-		return false;
-	})()`, condition)) != true {
-		p.t.Fatalf("waited in vain for %s; the page says:\n%s\nthe console says:\n%s", condition,
-			p.eval("document.body.innerText"), strings.Join(p.complaints(p.session), "\n"))
-	}
-}
-
-// see waits until the element of that id shows text; "" is nothing at all.
-func (p *tab) see(id, text string) {
-	p.t.Helper()
-	shown := fmt.Sprintf(`document.getElementById(%q).innerText.replace(/\s+/g, " ").trim()`, id)
-	if text == "" || id != "lines" {
-		p.wait(fmt.Sprintf("%s === %s", shown, quote(text)))
-		return
-	}
-	p.wait(fmt.Sprintf("%s.includes(%s)", shown, quote(text)))
-}
-
-var space = regexp.MustCompile(`\s+`)
-
-func quote(text string) string {
-	b, _ := json.Marshal(strings.TrimSpace(space.ReplaceAllString(text, " "))) // a string always can
-	return string(b)
-}
-
-// enter fills a field and submits its form, once the form is ready for it.
-func (p *tab) enter(id, text string) {
-	p.t.Helper()
-	p.wait(fmt.Sprintf("!document.getElementById(%q).readOnly", id))
-	value, _ := json.Marshal(text)
-	p.eval(fmt.Sprintf(`(() => { const field = document.getElementById(%q);
-		field.value = %s; field.form.requestSubmit() })()`, id, value))
 }

@@ -1,69 +1,21 @@
 package main
 
 import (
-	"bufio"
-	"context"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
-	"net/url"
-	"os"
-	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
+	"time"
 
 	"github.com/sioware/sioware/internal/siotest"
-	"github.com/sioware/sioware/wrap"
-	"github.com/zishang520/socket.io/v2/socket"
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) {
-	// A browser that leaves in the middle of long-polling leaves a timer of the
-	// host behind for up to 30 seconds (transports/polling.go:394).
-	siotest.Main(m, nil, goleak.IgnoreTopFunction("github.com/zishang520/engine.io/v2/utils.SetTimeout.func1"))
-}
-
-// newServer starts the chat as run does, for raw clients.
-func newServer(t *testing.T, log *slog.Logger) *siotest.Server {
-	t.Helper()
-	var h http.Handler
-	return siotest.Config{
-		Options: wrap.Harden(nil),
-		Handler: func(http.Handler) http.Handler { return h },
-	}.NewServer(t, func(sio *socket.Server) {
-		newChat(sio, log)
-		h = newHandler(log, sio, script{})
-	})
-}
-
-var quiet = slog.New(slog.DiscardHandler)
-
-// journal is a log that may be read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
 
 func nickname(v any) map[string]any { return map[string]any{"nickname": v} }
 
 // join lets a new client in and returns it with its welcome.
-func join(t *testing.T, srv *siotest.Server, name string) (*siotest.Client, siotest.Packet) {
+func join(t *testing.T, srv *program, name string) (*siotest.Client, siotest.Packet) {
 	t.Helper()
 	c := srv.Dial(t, siotest.Dial{Auth: nickname(name)})
 	c.Connected(t)
@@ -83,36 +35,36 @@ func field(t *testing.T, p siotest.Packet, key string) any {
 }
 
 func TestConversation(t *testing.T) {
-	srv := newServer(t, quiet)
-	ada, _ := join(t, srv, "Ada")
+	srv := newServer(t, quiet, time.Minute)
+	cleo, _ := join(t, srv, "Cleo")
 	bob, welcome := join(t, srv, "  Bob   B. ")
-	if got := fmt.Sprint(field(t, welcome, "nickname"), field(t, welcome, "people")); got != "Bob B.[Ada Bob B.]" {
+	if got := fmt.Sprint(field(t, welcome, "nickname"), field(t, welcome, "people")); got != "Bob B.[Bob B. Cleo]" {
 		t.Errorf("welcome: got %s", got)
 	}
-	if got := field(t, ada.NextEvent(t, "joined"), "nickname"); got != "Bob B." {
+	if got := field(t, cleo.NextEvent(t, "joined"), "nickname"); got != "Bob B." {
 		t.Errorf("joined: got %v", got)
 	}
 
-	if answer := ada.EmitAck(t, "message", " <b>hi</b> "); len(answer.Args()) != 0 {
+	if answer := cleo.EmitAck(t, "message", " <b>hi</b> "); len(answer.Args()) != 0 {
 		t.Errorf("got %v, want an empty acknowledgement", answer)
 	}
-	for _, c := range []*siotest.Client{ada, bob} {
+	for _, c := range []*siotest.Client{cleo, bob} {
 		p := c.NextEvent(t, "message")
-		if got := fmt.Sprint(field(t, p, "nickname"), ": ", field(t, p, "text")); got != "Ada: <b>hi</b>" {
+		if got := fmt.Sprint(field(t, p, "nickname"), ": ", field(t, p, "text")); got != "Cleo: <b>hi</b>" {
 			t.Errorf("message: got %s", got)
 		}
 	}
 
 	bob.Disconnect("")
-	if got := fmt.Sprint(field(t, ada.NextEvent(t, "left"), "people")); got != "[Ada]" {
+	if got := fmt.Sprint(field(t, cleo.NextEvent(t, "left"), "people")); got != "[Cleo]" {
 		t.Errorf("left: got %s", got)
 	}
 	join(t, srv, "bob b.") // the nickname is free again
 }
 
 func TestNicknameRefused(t *testing.T) {
-	srv := newServer(t, quiet)
-	join(t, srv, "Ada")
+	srv := newServer(t, quiet, time.Minute)
+	join(t, srv, "Cleo")
 	for _, test := range []struct {
 		name string
 		auth any
@@ -122,9 +74,10 @@ func TestNicknameRefused(t *testing.T) {
 		{"no string", nickname(1), "nickname_missing"},
 		{"spaces", nickname(" \t\n"), "nickname_missing"},
 		{"21 characters", nickname(strings.Repeat("ä", 21)), "nickname_too_long"},
-		{"invisible", nickname("A\u200bda"), "nickname_invalid"},
+		{"invisible", nickname("Cl\u200beo"), "nickname_invalid"},
 		{"reserved", nickname("Admin"), "forbidden"},
-		{"taken", nickname("aDA"), "nickname_taken"},
+		{"of a user", nickname(" ADA "), "forbidden"},
+		{"taken", nickname("cLEO"), "nickname_taken"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			c := srv.Dial(t, siotest.Dial{Auth: test.auth})
@@ -147,8 +100,8 @@ func TestNicknameRefused(t *testing.T) {
 }
 
 func TestEventRefused(t *testing.T) {
-	srv := newServer(t, quiet)
-	ada, _ := join(t, srv, "Ada")
+	srv := newServer(t, quiet, time.Minute)
+	cleo, _ := join(t, srv, "Cleo")
 	for _, test := range []struct {
 		name  string
 		event string
@@ -160,25 +113,25 @@ func TestEventRefused(t *testing.T) {
 		{"501 characters", "message", []any{strings.Repeat("ü", 501)}, "message_too_long"},
 		{"nothing", "message", nil, "forbidden"},
 		{"too much", "message", []any{"a", "b"}, "forbidden"},
-		{"another event", "kick", []any{"Ada"}, "forbidden"},
+		{"another event", "kick", []any{"Cleo"}, "forbidden"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
-			if got := field(t, ada.EmitAck(t, test.event, test.args...), "code"); got != test.code {
+			if got := field(t, cleo.EmitAck(t, test.event, test.args...), "code"); got != test.code {
 				t.Errorf("got %v, want %s", got, test.code)
 			}
 		})
 	}
-	if p := ada.EmitAck(t, "message", strings.Repeat("ü", 500)); len(p.Args()) != 0 {
+	if p := cleo.EmitAck(t, "message", strings.Repeat("ü", 500)); len(p.Args()) != 0 {
 		t.Errorf("500 characters: got %v", p)
 	}
-	if got := field(t, ada.NextEvent(t, "message"), "text"); got != strings.Repeat("ü", 500) {
+	if got := field(t, cleo.NextEvent(t, "message"), "text"); got != strings.Repeat("ü", 500) {
 		t.Errorf("the first message that came through is %v", got)
 	}
 }
 
 func TestHandshakeMiddlewares(t *testing.T) {
 	records := new(journal)
-	srv := newServer(t, slog.New(slog.NewTextHandler(records, nil)))
+	srv := newServer(t, slog.New(slog.NewTextHandler(records, nil)), time.Minute)
 	for _, polling := range []bool{false, true} {
 		c, err := srv.Open(t, siotest.Dial{Polling: polling, Header: http.Header{"Origin": {srv.URL}}})
 		if err != nil {
@@ -200,109 +153,43 @@ func TestHandshakeMiddlewares(t *testing.T) {
 	}
 }
 
-// start runs the program and returns its URL. stop ends it as a signal does.
-func start(t *testing.T, clientFile string, logTo io.Writer) (base string, stop func()) {
-	t.Helper()
-	ctx, cancel := context.WithCancel(context.Background())
-	out, in := io.Pipe()
-	done := make(chan error, 1)
-	go func() {
-		err := run(ctx, slog.New(slog.NewTextHandler(logTo, nil)), in, "127.0.0.1:0", clientFile)
-		in.CloseWithError(errors.Join(err, io.EOF))
-		done <- err
-	}()
-	var once bool
-	stop = func() {
-		cancel()
-		if once {
-			return
-		}
-		once = true
-		if err := <-done; err != nil {
-			t.Errorf("run: %v", err)
+func TestAnnounce(t *testing.T) {
+	srv := newServer(t, quiet, time.Minute)
+	cleo, _ := join(t, srv, "Cleo")
+	for _, args := range [][]any{{"free cake"}, {""}, nil} {
+		if got := field(t, cleo.EmitAck(t, "announce", args...), "code"); got != "forbidden" {
+			t.Errorf("%q of a guest: got %v, want forbidden", args, got)
 		}
 	}
-	t.Cleanup(stop)
-	said, err := bufio.NewReader(out).ReadString('\n')
-	if err != nil {
-		t.Fatal(err)
+	ada := srv.enter(t, srv.signIn(t, "ada"))
+	if p := ada.EmitAck(t, "announce", "free cake"); len(p.Args()) != 0 {
+		t.Errorf("got %v, want an empty acknowledgement", p)
 	}
-	base, _, ok := strings.Cut(strings.TrimPrefix(said, "Open "), " ")
-	if u, err := url.Parse(base); !ok || err != nil || u.Port() == "" {
-		t.Fatalf("it said %q", said)
-	}
-	return base, stop
-}
-
-func TestPage(t *testing.T) {
-	file := filepath.Join(t.TempDir(), "client.js")
-	if err := os.WriteFile(file, []byte("/* the client */"), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	for _, test := range []struct {
-		name, client string
-		script       string // in the page
-		source       string // in the policy
-	}{
-		{"CDN", "", `src="` + cdnURL + `" integrity="sha384-`, "script-src 'self' " + cdnURL + ";"},
-		{"local", file, `src="/static/socket.io.min.js" defer`, "script-src 'self';"},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			base, stop := start(t, test.client, io.Discard)
-			defer stop()
-			client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
-			get := func(path string) (*http.Response, string) {
-				res, err := client.Get(base + path)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer res.Body.Close()
-				body, err := io.ReadAll(res.Body)
-				if err != nil {
-					t.Fatal(err)
-				}
-				return res, string(body)
-			}
-
-			res, body := get("/")
-			if res.StatusCode != http.StatusOK || !strings.Contains(body, test.script) {
-				t.Errorf("GET /: got %d, %s", res.StatusCode, body)
-			}
-			if got := res.Header.Get("Content-Security-Policy"); !strings.Contains(got, test.source) {
-				t.Errorf("policy: got %q, want %q in it", got, test.source)
-			}
-			for path, want := range map[string]string{
-				"/static/chat.js":   "text/javascript; charset=utf-8",
-				"/static/style.css": "text/css; charset=utf-8",
-				"/static/icon.svg":  "image/svg+xml",
-			} {
-				if res, _ := get(path); res.StatusCode != http.StatusOK || res.Header.Get("Content-Type") != want {
-					t.Errorf("GET %s: got %d, %s", path, res.StatusCode, res.Header.Get("Content-Type"))
-				}
-			}
-			for _, path := range []string{"/static/", "/static/index.html", "/index.html", "/main.go"} {
-				if res, _ := get(path); res.StatusCode != http.StatusNotFound {
-					t.Errorf("GET %s: got %d", path, res.StatusCode)
-				}
-			}
-			res, body = get("/static/socket.io.min.js")
-			if local := res.StatusCode == http.StatusOK && body == "/* the client */"; local != (test.client != "") {
-				t.Errorf("GET the client: got %d, %s", res.StatusCode, body)
-			}
-		})
+	p := cleo.NextEvent(t, "announce")
+	if got := fmt.Sprint(field(t, p, "nickname"), ": ", field(t, p, "text")); got != "ada: free cake" {
+		t.Errorf("got %s", got)
 	}
 }
 
-func TestRunFails(t *testing.T) {
-	for _, test := range []struct{ name, addr, client string }{
-		{"no such client", "127.0.0.1:0", filepath.Join(t.TempDir(), "none.js")},
-		{"client is a folder", "127.0.0.1:0", t.TempDir()},
-		{"no such address", "127.0.0.1:none", ""},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			if err := run(t.Context(), quiet, io.Discard, test.addr, test.client); err == nil {
-				t.Error("got nil")
-			}
-		})
+func TestTwoTabs(t *testing.T) {
+	srv := newServer(t, quiet, time.Minute)
+	cleo, _ := join(t, srv, "Cleo")
+	login := srv.signIn(t, "ada")
+	tabs := []*siotest.Client{srv.enter(t, login), srv.enter(t, login)}
+	if got := fmt.Sprint(field(t, cleo.NextEvent(t, "joined"), "people")); got != "[Cleo ada]" {
+		t.Errorf("joined: got %s", got)
+	}
+	tabs[0].Disconnect("")
+	tabs[0].Close()
+	if p := tabs[1].EmitAck(t, "message", "still here"); len(p.Args()) != 0 {
+		t.Errorf("got %v, want an empty acknowledgement", p)
+	}
+	// Neither was the second tab told of, nor the end of the first one.
+	if p := cleo.Next(t); p.Event() != "message" {
+		t.Errorf("got %v, want the message", p)
+	}
+	tabs[1].Disconnect("")
+	if got := fmt.Sprint(field(t, cleo.Next(t), "people")); got != "[Cleo]" {
+		t.Errorf("left: got %s", got)
 	}
 }

@@ -1,7 +1,8 @@
-// Chat is the main example of sioware: one room, and every middleware in front
-// of it that a Socket.IO server should have.
+// Chat is the main example of sioware: one room, for users who sign in and for
+// guests, and every middleware in front of it that a Socket.IO server should have.
 //
-// Read chat.go first, then newHandler below; README.md says what to look at.
+// Read chat.go first, then newHandler below and accounts.go; README.md says what
+// to look at.
 package main
 
 import (
@@ -23,9 +24,18 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
+// config is what the flags say.
+type config struct {
+	addr   string
+	client string        // the file of the client, or ""
+	token  time.Duration // how long a token lives
+}
+
 func main() {
-	addr := flag.String("addr", "127.0.0.1:3000", "`address` to listen on")
-	client := flag.String("client", "", "`path` to socket.io.min.js; default: the official CDN")
+	var c config
+	flag.StringVar(&c.addr, "addr", "127.0.0.1:3000", "`address` to listen on")
+	flag.StringVar(&c.client, "client", "", "`path` to socket.io.min.js; default: the official CDN")
+	flag.DurationVar(&c.token, "token", time.Minute, "`lifetime` of an access token")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -34,43 +44,62 @@ func main() {
 
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	slog.SetDefault(log)
-	if err := run(ctx, log, os.Stdout, *addr, *client); err != nil {
+	if err := run(ctx, log, os.Stdout, c); err != nil {
 		log.Error("chat", "error", err)
 		os.Exit(1)
 	}
 }
 
-// newHandler returns the page and, below /socket.io/, the chat.
-func newHandler(log *slog.Logger, sio *socket.Server, client script) http.Handler {
+// newHandler returns the page, the sign-in and, below /socket.io/, the chat.
+func newHandler(log *slog.Logger, sio *socket.Server, accounts *accounts, client script) http.Handler {
 	// What every site has, written without a thought of Socket.IO.
-	site := []wrap.Middleware{requestID, accessLog(log), secureHeaders(client.policy())}
-
-	pages := newPages(client)
-	for _, mw := range slices.Backward(site) {
-		pages = mw(pages)
+	site := []wrap.Middleware{
+		requestID,
+		accessLog(log),
+		secureHeaders(client.policy()),
 	}
+	// And what stands before all that trusts a cookie.
+	guarded := slices.Concat(site, []wrap.Middleware{wrap.Origin()})
+
+	mux := http.NewServeMux()
+	mux.Handle("/", chain(newPages(client), site))
+	mux.Handle("POST /login", chain(endpoint(accounts.signIn), guarded))
+	mux.Handle("POST /token", chain(endpoint(accounts.token), guarded))
+	mux.Handle("POST /logout", chain(endpoint(accounts.signOut), guarded))
 
 	// The same middlewares on the handshake, over long-polling and WebSocket.
-	mux := http.NewServeMux()
-	mux.Handle("/", pages)
-	mux.Handle("/socket.io/", wrap.Handler(sio.ServeHandler(nil), append(site, wrap.Origin())...))
+	mux.Handle("/socket.io/", wrap.Handler(sio.ServeHandler(nil), guarded...))
 	return mux
 }
 
+// chain puts middlewares in front of h, the first one outermost.
+func chain(h http.Handler, mws []wrap.Middleware) http.Handler {
+	for _, mw := range slices.Backward(mws) {
+		h = mw(h)
+	}
+	return h
+}
+
 // run serves until ctx is done, then lets everyone go in order.
-func run(ctx context.Context, log *slog.Logger, out io.Writer, addr, clientFile string) error {
-	client, err := newScript(clientFile)
+func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
+	client, err := newScript(c.client)
 	if err != nil {
 		return err
 	}
+	accounts, err := newAccounts(c.token, log)
+	if err != nil {
+		return err
+	}
+	// After the server: sockets that expire meanwhile are still told.
+	defer accounts.auth.Close(context.Background()) //nolint:errcheck // it fails only with its context
 
 	opts := wrap.Harden(nil)
 	opts.SetMaxHttpBufferSize(16 << 10) // a message is far smaller
 	sio := socket.NewServer(nil, opts)
-	newChat(sio, log)
+	newChat(sio, accounts.auth, log)
 
 	srv := &http.Server{
-		Handler:           until(ctx)(newHandler(log, sio, client)),
+		Handler:           until(ctx)(newHandler(log, sio, accounts, client)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
@@ -80,7 +109,7 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, addr, clientFile 
 		sio.Close(nil)
 	})
 
-	l, err := net.Listen("tcp", addr)
+	l, err := net.Listen("tcp", c.addr)
 	if err != nil {
 		return err
 	}

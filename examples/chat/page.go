@@ -61,14 +61,20 @@ func (s script) policy() string {
 	}, "; ")
 }
 
+// content is what the page shows.
+type content struct {
+	Client script
+	Users  map[string]string // and their passwords, as this is a demo
+}
+
 // newPages serves the page and its files.
 func newPages(client script) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_ = index.Execute(w, client) // fails only if the visitor has left
+		_ = index.Execute(w, content{client, passwords}) // fails only if the visitor has left
 	})
-	for _, name := range []string{"chat.js", "icon.svg", "style.css"} {
+	for _, name := range []string{"account.js", "chat.js", "connection.js", "icon.svg", "style.css", "words.js"} {
 		mux.HandleFunc("GET /static/"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
 			http.ServeFileFS(w, r, static, "static/"+name)

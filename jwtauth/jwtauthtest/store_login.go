@@ -60,8 +60,8 @@ var loginCases = []storeCase{
 		k.admit("another that does not", untold("d"), jwtauth.Replaced)
 	}},
 	{"NewestExpired", "Until is how long a Store needs to remember the login: the time after which the token is refused anyway.", func(k *storeKit) {
-		older, newer, end := k.login(newest, "a", -time.Second), k.login(newest, "b", 0), soon()
-		seen := k.login(newest, "c", -2*time.Second)
+		older, newer, end := k.login(newest, "a", -2*time.Second), k.login(newest, "b", 0), soon()
+		seen := k.login(newest, "c", -time.Second)
 		newer.Until = end
 		k.admit("the newer", newer, jwtauth.Admitted)
 		if k.verdict(seen) != jwtauth.Replaced && time.Now().Before(end) {
@@ -100,7 +100,7 @@ var loginCases = []storeCase{
 				l.ID += fmt.Sprint(n)
 				return l
 			}
-			for _, n := range []time.Duration{5, 7, 6, 5, 1, 7} {
+			for _, n := range []time.Duration{5, 7, 6, 5, 7, 1} {
 				k.admit("a token of the session", token(n), jwtauth.Admitted)
 			}
 		}
@@ -108,6 +108,30 @@ var loginCases = []storeCase{
 		other := k.login(newest, "other", 6*time.Second)
 		other.Issuer = fmt.Sprint(newest)
 		k.admit("a login between its first token and its last", other, jwtauth.Replaced)
+	}},
+	{"OneLoginUntil", "Occupied by an older login of the user whose token has not expired nor been revoked", func(k *storeKit) {
+		// A login lasts as long as one of its tokens, whichever came last.
+		first, other, end := k.login(oldest, "a", 0), k.login(oldest, "b", 0), soon()
+		k.admit("a token that lasts", first, jwtauth.Admitted)
+		for _, issued := range []time.Duration{-time.Second, time.Second} {
+			first.ID, first.IssuedAt, first.Until = k.tag+issued.String(), k.now.Add(issued), end
+			k.admit("a token that does not", first, jwtauth.Admitted)
+		}
+		ended := k.login(oldest, "c", 0)
+		ended.Issuer, ended.Until = "other", end
+		k.admit("another user", ended, jwtauth.Admitted)
+		ended.Name, ended.Until = k.tag+"d", k.now.Add(time.Hour)
+		k.holdsUntil(end, ended, jwtauth.Occupied, jwtauth.Admitted)
+		k.admit("when the short ones have expired", other, jwtauth.Occupied)
+	}},
+	{"OldestRevokedOlderToken", "Occupied by an older login of the user whose token has not expired nor been revoked", func(k *storeKit) {
+		older, newer := k.login(oldest, "a", 0), k.login(oldest, "a", time.Second)
+		newer.ID += " newer"
+		k.admit("the newer token of a login", newer, jwtauth.Admitted)
+		k.admit("the older", older, jwtauth.Admitted)
+		k.revoke(jwtauth.ByID(newer.ID))
+		k.admit("the older once the newer is revoked", older, jwtauth.Admitted)
+		k.admit("another login then", k.login(oldest, "b", 0), jwtauth.Occupied)
 	}},
 	{"Oldest", "while a login lasts, until its token expires or is revoked, another one is refused", func(k *storeKit) {
 		first := k.login(oldest, "a", 0)

@@ -2,6 +2,7 @@ package jwtauthtest
 
 import (
 	"fmt"
+	"runtime"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -26,6 +27,9 @@ func (k *storeKit) watch(s jwtauth.Store) (r *recorder, stop func()) {
 			r.overlap.Store(true)
 		}
 		defer r.inside.Add(-1)
+		for range 10 {
+			runtime.Gosched() // so that calls overlap if they can
+		}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		if k.mine(c.Revocation.ID) || k.mine(c.Revocation.Subject) || k.mine(c.Login.Subject) {

@@ -4,7 +4,7 @@
 //	client := redis.NewClient(&redis.Options{Addr: addr, ContextTimeoutEnabled: true})
 //	store, err := redisstore.New(client, nil)
 //	...
-//	defer store.Close()
+//	defer store.Close(context.Background())
 //	auth, err := jwtauth.New[jwtauth.Claims](keys, &jwtauth.Options[jwtauth.Claims]{Store: store})
 //
 // It needs Redis 6.2 or later, or Valkey, as a single server, with Sentinel, or as

@@ -26,7 +26,7 @@ func Example() {
 		if err != nil {
 			log.Fatal(err)
 		}
-		return store, func() { _, _ = store.Close(), client.Close() }
+		return store, func() { _, _ = store.Close(context.Background()), client.Close() }
 	}
 	here, closeHere := node()
 	defer closeHere()

@@ -238,7 +238,7 @@ func TestClosed(t *testing.T) {
 	t.Parallel()
 	s := open(t, start(t).Client(t), unhurried)
 	for range 2 {
-		if err := s.Close(); err != nil {
+		if err := s.Close(context.Background()); err != nil {
 			t.Errorf("Close: %v", err)
 		}
 	}

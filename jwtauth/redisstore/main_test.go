@@ -38,7 +38,7 @@ func open(tb testing.TB, client redis.UniversalClient, opts *redisstore.Options)
 		tb.Fatal(err)
 	}
 	tb.Cleanup(func() {
-		if err := s.Close(); err != nil {
+		if err := s.Close(context.Background()); err != nil {
 			tb.Errorf("Close: %v", err)
 		}
 	})

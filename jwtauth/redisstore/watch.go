@@ -86,9 +86,10 @@ func (s *Store) Watch(f func(jwtauth.Change)) (stop func()) {
 
 // Close ends the subscription and waits for its goroutine, thus also for a call of
 // a function given to Watch, which must not call it, and for an attempt to connect,
-// up to the timeouts of the client. Methods called afterwards return [ErrClosed];
-// calls under way are not waited for. It may be called again, and returns nil.
-func (s *Store) Close() error {
+// up to the timeouts of the client; but no longer than ctx, whose error it returns
+// then. Methods called afterwards return [ErrClosed]; calls under way are not
+// waited for. It may be called again.
+func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
 	feed := s.feed
@@ -97,8 +98,12 @@ func (s *Store) Close() error {
 		return nil
 	}
 	feed.cancel()
-	<-feed.ended
-	return nil
+	select {
+	case <-feed.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
 }
 
 // run keeps a subscription until ctx ends.

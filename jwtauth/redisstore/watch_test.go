@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"bytes"
+	"context"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -140,7 +141,7 @@ func TestWatchCloseWhileAway(t *testing.T) {
 		s := open(t, redistest.Client(t, addr), short)
 		s.Watch(func(jwtauth.Change) { t.Error("told") })
 		began := time.Now()
-		_ = s.Close()
+		_ = s.Close(context.Background())
 		if took := time.Since(began); took > 10*time.Second {
 			t.Errorf("%s: Close took %v", addr, took)
 		}
@@ -207,7 +208,7 @@ func TestWatchConcurrent(t *testing.T) {
 	}
 	wg.Go(func() {
 		<-time.After(time.Duration(rand.IntN(50)) * time.Millisecond)
-		_ = s.Close()
+		_ = s.Close(context.Background())
 	})
 	wg.Wait()
 }

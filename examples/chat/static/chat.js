@@ -1,125 +1,126 @@
-"use strict";
+import * as account from "./account.js";
+import { createConnection } from "./connection.js";
+import { sentence } from "./words.js";
 
-(() => {
-  const $ = (id) => document.getElementById(id);
+const $ = (id) => document.getElementById(id);
 
-  if (typeof io === "undefined") {
-    $("nickname-error").textContent =
-      "The Socket.IO client could not be loaded. Without the internet, start the server with -client.";
-    return;
+if (typeof io === "undefined") {
+  $("fault").textContent =
+    "The Socket.IO client could not be loaded. Without the internet, start the server with -client.";
+} else {
+  start();
+}
+
+function start() {
+  let me = ""; // our nickname, from the first welcome until we leave
+  let expiry = Infinity;
+  let refreshes = 0;
+
+  const connection = createConnection({
+    automatic: () => $("auto").checked,
+    status,
+    expires: (time) => { expiry = time; tick(); },
+    refreshed: (why) => {
+      const now = new Date().toLocaleTimeString();
+      if (!why) refreshes++;
+      $("token-log").textContent = why
+        ? `${now} token not refreshed: ${sentence(why)}`
+        : `${now} token refreshed (${refreshes})`;
+    },
+    gone: (why, guest) => {
+      outside(guest ? "door" : "gone");
+      if (guest) refuse("nickname", why);
+      else explain($("gone-text"), why);
+      $("back").textContent = why.code === "token_expired" ? "Come back" : "Sign in again";
+    },
+  });
+  const { socket } = connection;
+
+  // ---- Coming and going. The page is at the door, in the room, or gone from it.
+
+  function view(name) {
+    for (const id of ["door", "gone", "room"]) $(id).hidden = id !== name;
   }
 
-  // What the codes of the server mean to a person. Codes are a contract, the
-  // texts that come with them are not: branch on the code.
-  const words = {
-    nickname_missing: () => "Please enter a nickname.",
-    nickname_too_long: (why) => `That nickname is too long: ${why.max} characters at most.`,
-    nickname_invalid: () => "That nickname has characters that nobody could see.",
-    nickname_taken: () => "Somebody here has that nickname already.",
-    message_empty: () => "Please write something first.",
-    message_too_long: (why) => `That message is too long: ${why.max} characters at most.`,
-    origin_denied: () => "This page may not talk to that server.",
-    unavailable: () => "The server cannot do that at the moment.",
-    internal: () => "Something went wrong on the server.",
-  };
+  function outside(where) {
+    me = "";
+    view(where);
+    status("Offline");
+    for (const form of ["sign-in", "join", "say"]) busy($(form), false);
+    $("lines").replaceChildren();
+    $("text").value = $("token-log").textContent = "";
+    refreshes = 0;
+    for (const field of ["user", "nickname", "text"]) refuse(field);
+    $(where === "door" ? "user" : "back").focus();
+  }
 
-  // The nickname goes into the auth payload, which is asked for anew each time
-  // the client connects.
-  const socket = io({ autoConnect: false, auth: (send) => send({ nickname: $("nickname").value }) });
-  let me = ""; // our nickname, from the first welcome until we leave
-  let retry = 0;
+  // Whoever is signed in, by the cookie, comes in at once.
+  async function resume() {
+    status("Connecting");
+    try {
+      connection.enter({ grant: await account.freshToken() });
+    } catch (why) {
+      outside("door");
+      if (why.code !== "session_missing") refuse("user", why);
+    }
+  }
 
-  // ---- Coming and going
+  $("sign-in").addEventListener("submit", async (event) => {
+    event.preventDefault();
+    refuse("user");
+    busy($("sign-in"), true);
+    try {
+      connection.enter({ grant: await account.signIn($("user").value, $("password").value) });
+      $("password").value = "";
+    } catch (why) {
+      busy($("sign-in"), false);
+      refuse("user", why);
+    }
+  });
 
   $("join").addEventListener("submit", (event) => {
     event.preventDefault();
     refuse("nickname");
     busy($("join"), true);
-    status("Connecting");
-    socket.connect();
+    connection.enter({ nickname: $("nickname").value });
   });
 
-  $("leave").addEventListener("click", () => {
-    clearTimeout(retry);
-    socket.disconnect();
-    outside("Offline");
-  });
+  $("back").addEventListener("click", resume);
+  $("leave").addEventListener("click", () => { connection.leave(); outside("door"); });
+  for (const id of ["sign-out", "sign-out-everywhere"]) {
+    $(id).addEventListener("click", async () => {
+      try {
+        await connection.signOut(id === "sign-out-everywhere");
+        outside("door");
+      } catch (why) {
+        note(`You are still signed in. ${sentence(why)}`);
+      }
+    });
+  }
 
-  // A page that the visitor has left may live on in the browser's cache, and its
-  // connection with it.
-  addEventListener("pagehide", () => socket.disconnect());
-  addEventListener("pageshow", (event) => {
-    if (event.persisted && me) socket.connect();
-  });
-
-  socket.on("connect", () => {
-    const engine = socket.io.engine;
-    status(`Online (${engine.transport.name})`);
-    engine.once("upgrade", (transport) => status(`Online (${transport.name})`));
-  });
-
-  socket.on("connect_error", (err) => {
-    const why = refusal(err);
-    if (!why) {
-      status("The server cannot be reached; trying again"); // the client does
-      busy($("join"), false); // the nickname may be changed meanwhile
-      return;
-    }
-    if (me && why.retryable) {
-      // A refusal is final for the client. We were in, though: the nickname is
-      // free as soon as the server has noticed that we were lost.
-      status("Waiting to get back in");
-      retry = setTimeout(() => socket.connect(), why.retryAfterMs || 5000);
-      return;
-    }
-    socket.disconnect();
-    outside("Offline");
-    refuse("nickname", why);
-  });
-
-  socket.on("disconnect", (reason) => {
-    if (reason === "io client disconnect") return;
-    status("Connection lost; trying again");
-    if (!socket.active) socket.connect(); // sent away by the server
-  });
-
-  socket.on("welcome", ({ nickname, people }) => {
+  socket.on("welcome", ({ nickname, guest, people }) => {
     note(me ? "You are back." : `Welcome, ${nickname}.`);
     me = nickname;
     show(people);
+    $("who").replaceChildren(guest ? "Guest " : "Signed in as ", element("b", "", element("bdi", "", nickname)));
+    for (const e of document.querySelectorAll(".for-users")) e.hidden = guest;
+    $("leave").hidden = !guest;
     if ($("room").hidden) {
-      busy($("join"), false);
-      $("join").hidden = true;
-      $("room").hidden = $("leave").hidden = false;
+      view("room");
       $("text").focus();
     }
   });
   socket.on("joined", ({ nickname, people }) => { note(`${nickname} joined.`); show(people); });
   socket.on("left", ({ nickname, people }) => { note(`${nickname} left.`); show(people); });
 
-  function outside(text) {
-    me = "";
-    status(text);
-    busy($("join"), false);
-    $("lines").replaceChildren();
-    $("join").hidden = false;
-    $("room").hidden = $("leave").hidden = true;
-    refuse("text");
-    $("nickname").focus();
-  }
+  // ---- The token
 
-  // refusal returns what a middleware said, of Socket.IO in the data of the
-  // error or of HTTP in the body of the response, or nothing if the server was
-  // not reached.
-  function refusal(err) {
-    if (err.data) return err.data;
-    try {
-      const why = JSON.parse(err.context.responseText);
-      return why.code && isNaN(why.code) ? why : undefined; // numbers are of Engine.IO
-    } catch {
-      return undefined;
-    }
+  function tick() {
+    const seconds = Math.max(0, Math.floor((expiry - Date.now()) / 1000));
+    $("expiry").textContent = seconds < Infinity ? `Token expires in ${seconds} s` : "";
   }
+  setInterval(tick, 250);
+  $("auto").addEventListener("change", () => { if ($("auto").checked) connection.refreshNow(); });
 
   // ---- Talking
 
@@ -127,12 +128,13 @@
   // second could overtake the first.
   $("say").addEventListener("submit", (event) => {
     event.preventDefault();
+    const name = event.submitter?.value || "message";
     if (!socket.connected) {
       refuse("text", { message: "You are not connected" });
       return;
     }
     busy($("say"), true);
-    socket.timeout(10000).emit("message", $("text").value, (err, why) => {
+    socket.timeout(10000).emit(name, $("text").value, (err, why) => {
       busy($("say"), false);
       refuse("text", err ? { message: "The server has not answered" } : why);
       if (!err && !why) $("text").value = "";
@@ -140,15 +142,18 @@
     });
   });
 
-  socket.on("message", ({ nickname, text, at }) => {
+  socket.on("message", (m) => utterance("message", m));
+  socket.on("announce", (m) => utterance("message announcement", m));
+
+  function utterance(className, { nickname, text, at }) {
     const head = element("header", "", element("b", "", element("bdi", "", nickname)));
     const time = element("time", "", new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
     time.dateTime = new Date(at).toISOString();
     head.append(time);
     const body = element("p", "", text);
     body.dir = "auto";
-    line(element("li", nickname === me ? "message mine" : "message", head, body));
-  });
+    line(element("li", nickname === me ? `${className} mine` : className, head, body));
+  }
 
   // ---- The page. Text is only ever set as text, never as HTML.
 
@@ -186,17 +191,23 @@
   function status(text) { $("status").textContent = text; }
 
   function busy(form, yes) {
-    form.querySelector("button").disabled = yes;
-    form.querySelector("input").readOnly = yes;
+    for (const button of form.querySelectorAll("button")) button.disabled = yes;
+    for (const input of form.querySelectorAll("input")) input.readOnly = yes;
   }
 
-  // refuse shows why a field was refused, and the code for the curious.
+  // refuse shows why a field was refused, or that it no longer is.
   function refuse(field, why) {
-    const error = $(`${field}-error`);
-    error.replaceChildren();
     $(field).setAttribute("aria-invalid", String(Boolean(why)));
-    if (!why) return;
-    error.append(Object.hasOwn(words, why.code) ? words[why.code](why) : `${why.message}.`);
-    if (why.code) error.append(" ", element("code", "", why.code));
+    explain($(`${field}-error`), why, field);
   }
-})();
+
+  // explain shows a refusal in words, and its code for the curious.
+  function explain(where, why, field) {
+    where.replaceChildren();
+    if (!why) return;
+    where.append(sentence(why, field));
+    if (why.code) where.append(" ", element("code", "", why.code));
+  }
+
+  resume();
+}
