@@ -33,6 +33,11 @@ var codes = map[error]string{
 	ErrUnavailable: "unavailable",
 }
 
+// kinds are the keys of codes, in the order in which they are looked for.
+var kinds = []error{
+	ErrUnavailable, ErrDisabled, ErrRevoked, ErrReplaced, ErrOccupied, ErrExpired, ErrInvalid, ErrForbidden, ErrMissing,
+}
+
 // refusal returns the error that the client gets for kind, one of the sentinels
 // above. The cause, if there is one, is for the log alone.
 func refusal(kind, cause error) *wrap.Error {

@@ -19,10 +19,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-var (
-	errClosed  = errors.New("closed")
-	errSkipped = errors.New("jwtauth: a recovered socket has skipped its middlewares: set SkipMiddlewares(false)")
-)
+var errClosed = errors.New("closed")
 
 // workers is how many sockets are told at a time of what becomes of them.
 const workers = 16
@@ -41,7 +38,8 @@ type Auth[C any] struct {
 	sessions   sidecar.Map[socket.Socket, session[C]]
 	namespaces sidecar.Map[socket.StrictEventEmitter, sync.Once]
 	index      index[C]
-	clock      *alarm.Clock
+	clock      *alarm.Clock // disconnects and warns; nothing of it waits for others
+	chores     *alarm.Clock // asks the store and tells the application
 	unwatch    func()
 	closed     atomic.Bool
 }
@@ -69,7 +67,7 @@ func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 	}
 	a := &Auth[C]{
 		keys: keys, opts: o, origins: origins,
-		shape: shape, clock: alarm.New(workers),
+		shape: shape, clock: alarm.New(workers), chores: alarm.New(workers),
 	}
 	a.index.init()
 	a.unwatch = o.Store.Watch(a.changed)
@@ -77,24 +75,26 @@ func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 }
 
 // Close ends what runs in the background: sockets are told of nothing any more,
-// and new ones are refused with code unavailable. It waits for application code
-// that is under way until ctx ends, and returns its error then. The Store is
-// left to its owner.
+// and new ones are refused with code unavailable. Of what is under way it waits for
+// disconnects, for Options.Changed and for questions to the Store, until ctx ends,
+// and returns its error then. The Store is left to its owner.
 func (a *Auth[C]) Close(ctx context.Context) error {
 	if a.closed.Swap(true) {
 		return nil
 	}
 	a.unwatch()
-	return a.clock.Close(ctx)
+	return errors.Join(a.clock.Close(ctx), a.chores.Close(ctx))
 }
 
 // Middleware returns the connection middleware that admits sockets with a valid
 // token, for io.Use, nsp.Use or wrap.UseAll. See the package documentation for
 // what the others are told. It also answers "auth:refresh".
 //
-// A socket that state recovery has restored past its middlewares is
-// disconnected: set SkipMiddlewares(false), as wrap.Harden does, so that it is
-// verified like any other.
+// State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden
+// does. Then a recovered socket is verified like any other, and refused with code
+// forbidden if it was another user's, whose rooms it would get. One that the host
+// has restored past its middlewares is disconnected, though only if the
+// middleware has run in its namespace on this node before.
 func (a *Auth[C]) Middleware() socket.NamespaceMiddleware { return wrap.Func(a.connect) }
 
 // connect authenticates s.
@@ -111,13 +111,17 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 	scrubSocket(a.opts.Sources, s, r)
 	var id *Identity[C]
 	switch {
-	case err != nil && a.opts.Guests && errors.Is(err, ErrMissing):
 	case err != nil:
 		return err
-	default:
+	case c != nil:
 		if id, err = a.identify(ctx, c); err != nil {
 			return err
 		}
+	case !a.opts.Guests:
+		return refusal(ErrMissing, nil)
+	}
+	if s.Recovered() && !s.Rooms().Has(owner(id)) {
+		return refusal(ErrForbidden, errRecovered)
 	}
 
 	n := newSession(a, s, id)
@@ -130,6 +134,9 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 			return err
 		}
 		n.start()
+		if a.closed.Load() {
+			return refusal(ErrUnavailable, errClosed) // what start has done may be lost
+		}
 	}
 	a.sessions.Store(s, n)
 	s.Use(func(ev []any, next func(error)) {
@@ -140,22 +147,6 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 		next(nil)
 	})
 	return nil
-}
-
-// follow disconnects the sockets of nsp that were recovered without having
-// passed their middlewares: what guards their events is missing as well.
-func (a *Auth[C]) follow(nsp socket.Namespace) {
-	once, _ := a.namespaces.LoadOrStore(nsp.EventEmitter(), new(sync.Once))
-	once.Do(func() {
-		_ = nsp.On("connect", func(args ...any) {
-			s, ok := args[0].(*socket.Socket)
-			if !ok || !s.Recovered() || a.sessions.Load(s) != nil {
-				return
-			}
-			a.opts.Logger.Error(errSkipped.Error(), slog.String("namespace", nsp.Name()))
-			wrap.Kick(s, &wrap.Error{Err: errSkipped})
-		})
-	})
 }
 
 // Handler returns next behind the same authentication, as plain net/http
@@ -179,12 +170,15 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 		defer cancel()
 		c, err := a.seek(ctx, nil, r)
 		var id *Identity[C]
-		if err == nil {
+		if err == nil && c != nil {
 			id, err = a.confirm(ctx, c)
 		}
-		if errors.Is(err, ErrMissing) && c == nil && (a.opts.Guests || late && mark.Connecting(r.Context())) {
-			next.ServeHTTP(w, r)
-			return
+		if err == nil && c == nil {
+			if a.opts.Guests || late && mark.Connecting(r.Context()) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			err = refusal(ErrMissing, nil)
 		}
 		if err != nil {
 			a.refuse(w, r, err)

@@ -108,7 +108,8 @@ type Options[C any] struct {
 
 	// Changed is told when the identity of a connected socket has changed: by a
 	// refresh, or to nil at exp under Downgrade. It is the place to leave and join
-	// rooms. It is called on a goroutine of its own, for one socket one at a time.
+	// rooms. It is called in the background, for one socket one at a time; changes
+	// that come meanwhile are told as one.
 	Changed func(s *socket.Socket, before, after *Identity[C])
 
 	// Logger gets what happens in the background. Nil means slog.Default().

@@ -66,7 +66,7 @@ func (n *session[C]) answer(s *socket.Socket, args []any) {
 	})
 	if err != nil {
 		e := asError(err)
-		if !panicked {
+		if !panicked && wrap.Context(s).Err() == nil { // else the client has left
 			n.auth.report("jwtauth: cannot refresh a token", e)
 		}
 		if ack != nil {
@@ -119,6 +119,12 @@ func (n *session[C]) refresh(ctx context.Context, args []any) (*Identity[C], err
 	case older(id, user):
 		return nil, refusal(ErrForbidden, errOlder)
 	}
+	// Before the store makes it the login: what is refused changes nothing.
+	for _, rule := range n.rules {
+		if err := allow(rule, id.Claims); err != nil {
+			return nil, err
+		}
+	}
 	if err := a.admit(ctx, id, user.Login); err != nil {
 		return nil, err
 	}
@@ -135,23 +141,9 @@ func older[C any](id, user *Identity[C]) bool {
 	return !id.ExpiresAt.IsZero() && (user.ExpiresAt.IsZero() || id.ExpiresAt.Before(user.ExpiresAt))
 }
 
-// adopt makes id the identity, unless it breaks a rule of a namespace that the
-// socket has joined.
+// adopt makes id the identity.
 func (n *session[C]) adopt(ctx context.Context, id *Identity[C]) error {
-	for judged := 0; ; {
-		n.mu.Lock()
-		rules := n.rules
-		if len(rules) == judged {
-			break
-		}
-		n.mu.Unlock()
-		for _, rule := range rules[judged:] {
-			if err := allow(rule, id.Claims); err != nil {
-				return err
-			}
-		}
-		judged = len(rules)
-	}
+	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.ended || n.verdict != nil || ctx.Err() != nil {
 		return refusal(ErrUnavailable, context.Canceled)

@@ -26,30 +26,16 @@ func (a *Auth[C]) Require(f func(C) error) socket.NamespaceMiddleware {
 		if n == nil {
 			return &wrap.Error{Err: errUnguarded}
 		}
-		for {
-			id := n.identity.Load()
-			if id == nil {
-				return refusal(ErrMissing, nil)
-			}
-			if err := allow(f, id.Claims); err != nil {
-				return err
-			}
-			if n.bind(id, f) {
-				return nil
-			}
+		id := n.identity.Load()
+		if id == nil {
+			return refusal(ErrMissing, nil)
 		}
+		if err := allow(f, id.Claims); err != nil {
+			return err
+		}
+		n.rules = append(n.rules, f)
+		return nil
 	})
-}
-
-// bind adds a rule that id has met, unless there is another identity now.
-func (n *session[C]) bind(id *Identity[C], rule func(C) error) bool {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.identity.Load() != id {
-		return false
-	}
-	n.rules = append(n.rules, rule)
-	return true
 }
 
 // Events returns a connection middleware that has f judge every event of the

@@ -45,6 +45,7 @@ func scrubRequest(sources []Source, r *http.Request) {
 		if src.kind == query {
 			r.URL.RawQuery = withoutParameter(r.URL.RawQuery, src.name)
 			r.RequestURI = withoutQuery(r.RequestURI, src.name)
+			delete(r.Form, src.name) // what is in front may have read it
 			continue
 		}
 		for name, values := range r.Header {

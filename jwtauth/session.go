@@ -2,6 +2,7 @@ package jwtauth
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
@@ -32,28 +33,32 @@ type session[C any] struct {
 	socket   weak.Pointer[socket.Socket]
 	identity atomic.Pointer[Identity[C]] // nil: a guest
 
-	alarm alarm.Alarm
-	slots [2]int // in the index, whose lock guards them
+	rules []func(C) error // of Require; they are complete when the socket connects
+
+	alarm alarm.Alarm // of the clock: what the token says
+	check alarm.Alarm // of the chores: what the store says
+	slots [2]int      // in the index, whose lock guards them
 
 	mu      sync.Mutex
-	user    *Identity[C]    // the latest identity; it outlives a downgrade
-	warnAt  time.Time       // zero: not, or not any more
-	endAt   time.Time       // zero: the identity does not expire
-	verdict *wrap.Error     // to be disconnected with
-	doubtAt time.Time       // zero, or when the store is to be asked again
-	ended   bool            // the socket has gone
-	rules   []func(C) error // of the namespaces that it has joined
-	limit   throttle        // of refreshes
-	news    *news[C]        // not yet told to Options.Changed
+	user    *Identity[C] // the latest identity; it outlives a downgrade
+	warnAt  time.Time    // zero: not, or not any more
+	endAt   time.Time    // zero: the identity does not expire
+	verdict *wrap.Error  // to be disconnected with
+	ended   bool         // the socket has gone
+	limit   throttle     // of refreshes
+	news    *news[C]     // not yet told to Options.Changed
 	telling bool
 }
 
 // news is a change of identity.
-type news[C any] struct{ before, after *Identity[C] }
+type news[C any] struct {
+	before, after *Identity[C]
+	alarm         alarm.Alarm // of the chores
+}
 
 func newSession[C any](a *Auth[C], s *socket.Socket, id *Identity[C]) *session[C] {
 	n := &session[C]{auth: a, socket: weak.Make(s), user: id}
-	n.alarm.Run = n.ring
+	n.alarm.Run, n.check.Run = n.ring, n.recheck
 	n.identity.Store(id)
 	return n
 }
@@ -72,6 +77,7 @@ func (n *session[C]) end() {
 	n.ended = true
 	id := n.user
 	n.auth.clock.Stop(&n.alarm)
+	n.auth.chores.Stop(&n.check)
 	n.mu.Unlock()
 	n.auth.index.remove(n, id)
 }
@@ -92,16 +98,16 @@ func (n *session[C]) plan(now time.Time) {
 
 // arm sets the alarm for what comes next. n.mu is held.
 func (n *session[C]) arm(now time.Time) {
-	var next time.Time
-	for _, at := range [...]time.Time{n.doubtAt, n.warnAt, n.endAt} {
-		if !at.IsZero() && (next.IsZero() || at.Before(next)) {
-			next = at
-		}
-	}
-	if n.verdict != nil {
+	next := n.endAt
+	switch {
+	case n.ended:
+		return
+	case n.verdict != nil:
 		next = now
+	case !n.warnAt.IsZero():
+		next = n.warnAt // before the end
 	}
-	if !n.ended && !next.IsZero() {
+	if !next.IsZero() {
 		n.auth.clock.Set(&n.alarm, next)
 	}
 }
@@ -127,10 +133,6 @@ func (n *session[C]) ring() {
 		n.mu.Unlock()
 	case due(n.endAt, now):
 		n.expire(s, id) // unlocks
-	case due(n.doubtAt, now):
-		n.doubtAt = time.Time{}
-		n.mu.Unlock()
-		n.recheck(id)
 	case due(n.warnAt, now):
 		n.warnAt = time.Time{}
 		n.arm(now)
@@ -153,10 +155,8 @@ func (n *session[C]) expire(s *socket.Socket, id *Identity[C]) {
 	n.warnAt, n.endAt = time.Time{}, time.Time{}
 	if policy == Downgrade {
 		n.identity.Store(nil)
-		n.doubtAt = time.Time{}
 		n.changed(id, nil)
 	}
-	n.arm(time.Now())
 	n.mu.Unlock()
 	if policy == Disconnect {
 		wrap.Kick(s, e)
@@ -175,70 +175,65 @@ func (n *session[C]) condemn(e *wrap.Error) {
 	n.arm(time.Now())
 }
 
-// doubt has the store asked about the socket again, after a moment.
+// doubt has the store asked about the socket, after a moment.
 func (n *session[C]) doubt(after time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if n.identity.Load() != nil {
-		n.doubtAt = time.Now().Add(after)
-		n.arm(n.doubtAt)
+	if !n.ended {
+		n.auth.chores.Set(&n.check, time.Now().Add(after))
 	}
 }
 
-// recheck asks the store about id. A store that cannot answer disconnects
-// nobody; it is asked again.
-func (n *session[C]) recheck(id *Identity[C]) {
+// recheck asks the store about the socket. A store that cannot answer
+// disconnects nobody; it is asked again.
+func (n *session[C]) recheck() {
+	id := n.identity.Load()
 	if id == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
-	err := n.auth.admit(ctx, id, "")
-	e, _ := err.(*wrap.Error) //nolint:errorlint // admit returns no other
+	err := error(refusal(ErrUnavailable, nil))
+	n.auth.guard("Store", func() { err = n.auth.admit(ctx, id, "") })
 	switch {
-	case e == nil:
-		n.mu.Lock()
-		n.arm(time.Now())
-		n.mu.Unlock()
-	case e.Code == codes[ErrUnavailable]:
+	case err == nil:
+	case errors.Is(err, ErrUnavailable):
 		n.doubt(recheckAfter + rand.N(recheckAfter))
 	case n.identity.Load() == id:
-		n.condemn(e)
+		n.condemn(asError(err))
 	default: // refreshed meanwhile
 		n.doubt(0)
 	}
 }
 
-// changed tells the application, on a goroutine of its own, of one change after
-// the other; those that pile up become one. n.mu is held.
+// changed tells the application of one change after the other; those that pile up
+// become one. n.mu is held.
 func (n *session[C]) changed(before, after *Identity[C]) {
-	tell := n.auth.opts.Changed
-	if tell == nil {
-		return
-	}
-	if n.news != nil {
+	switch {
+	case n.auth.opts.Changed == nil:
+	case n.news != nil:
 		n.news.after = after
-	} else {
-		n.news = &news[C]{before, after}
-	}
-	if !n.telling {
-		n.telling = true
-		go n.tell(tell)
+	default:
+		n.news = &news[C]{before: before, after: after}
+		n.news.alarm.Run = n.tell
+		if !n.telling {
+			n.auth.chores.Set(&n.news.alarm, time.Now())
+		}
 	}
 }
 
-func (n *session[C]) tell(tell func(*socket.Socket, *Identity[C], *Identity[C])) {
+// tell tells what there is to tell.
+func (n *session[C]) tell() {
 	for {
 		n.mu.Lock()
 		next := n.news
-		n.news = nil
-		n.telling = next != nil
+		n.news, n.telling = nil, next != nil
 		n.mu.Unlock()
 		s := n.socket.Value()
 		if next == nil || s == nil {
 			return
 		}
-		n.auth.guard("Changed", func() { tell(s, next.before, next.after) })
+		n.auth.guard("Changed", func() { n.auth.opts.Changed(s, next.before, next.after) })
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 )
 
@@ -26,8 +27,8 @@ const (
 	refreshed // not a place to look: the event auth:refresh
 )
 
-// scheme is the prefix of credentials in Authorization (RFC 6750, section 2.1).
-const scheme = "Bearer "
+// scheme is that of the credentials in Authorization (RFC 6750, section 2.1).
+const scheme = "Bearer"
 
 // protocolPrefix marks the subprotocol that carries the token.
 const protocolPrefix = "bearer."
@@ -134,34 +135,38 @@ func (s Source) read(auth any, r *http.Request) (tokens []string, err error) {
 
 // readAuth reads the payload of CONNECT, which is an object in protocol 5, and in
 // protocol 4 the query of the namespace.
-func (s Source) readAuth(auth any) ([]string, error) {
+func (s Source) readAuth(auth any) (tokens []string, err error) {
 	switch auth := auth.(type) {
 	case map[string]any:
 		switch v := auth[s.name].(type) {
 		case nil:
-			return nil, nil
 		case string:
-			if token, ok := cutScheme(v); ok {
-				return []string{token}, nil
-			}
-			return []string{v}, nil
+			tokens = []string{v}
+		default:
+			return nil, errMalformed
 		}
-		return nil, errMalformed
 	case url.Values:
-		return auth[s.name], nil
+		tokens = slices.Clone(auth[s.name])
 	case map[string][]string:
-		return auth[s.name], nil
+		tokens = slices.Clone(auth[s.name])
 	}
-	return nil, nil
+	for i, v := range tokens {
+		if token, ok := cutScheme(v); ok {
+			tokens[i] = token
+		}
+	}
+	return tokens, nil
 }
 
 // cutScheme returns what follows the scheme, which is case-insensitive (RFC
-// 9110, section 11.1).
-func cutScheme(v string) (string, bool) {
+// 9110, section 11.1). A tab is no separator, but nobody means another scheme
+// with it: it must not make a token invisible.
+func cutScheme(v string) (token string, ok bool) {
 	if len(v) < len(scheme) || !strings.EqualFold(v[:len(scheme)], scheme) {
 		return "", false
 	}
-	return strings.TrimLeft(v[len(scheme):], " "), true
+	token = strings.TrimLeft(v[len(scheme):], " \t")
+	return token, token == "" || len(token) < len(v)-len(scheme)
 }
 
 // protocols returns the subprotocols that a WebSocket client offers.

@@ -110,7 +110,8 @@ func ByID(id string) Revocation { return Revocation{ID: id} }
 // BySubject revokes every token that subject has now: all that were issued up to
 // the end of the current second, since that is how precise their iat mostly is. A
 // user who signs in again within that second is revoked as well: let the sign-in
-// wait until Before of the result.
+// wait until Before of the result. The clock is this server's: for tokens of an
+// issuer that is ahead use [IssuedBefore].
 func BySubject(subject string) Revocation {
 	return IssuedBefore(subject, time.Now().Truncate(time.Second).Add(time.Second))
 }

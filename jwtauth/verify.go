@@ -160,7 +160,7 @@ func classify(err error) error {
 	if errors.As(err, &e) {
 		return err
 	}
-	for kind := range codes {
+	for _, kind := range kinds {
 		if errors.Is(err, kind) {
 			return &wrap.Error{Code: codes[kind], Err: err}
 		}
@@ -196,12 +196,12 @@ func (a *Auth[C]) admit(ctx context.Context, id *Identity[C], replaces string) e
 // keep is how long a revocation must be remembered of which no more is known.
 func (a *Auth[C]) keep() time.Duration {
 	if a.opts.MaxLifetime > 0 {
-		return a.opts.MaxLifetime
+		return a.opts.MaxLifetime + a.opts.Leeway
 	}
 	return defaultKeep
 }
 
-// seek returns the token of a client, checked, or an error with ErrMissing.
+// seek returns the token of a client, checked, or nil if it has sent none.
 func (a *Auth[C]) seek(ctx context.Context, auth any, r *http.Request) (*checked, error) {
 	token, from, err := find(a.opts.Sources, auth, r)
 	if err != nil {
@@ -219,7 +219,7 @@ func (a *Auth[C]) seek(ctx context.Context, auth any, r *http.Request) (*checked
 		return early, a.valid(&early.claims, time.Now())
 	}
 	if token == "" {
-		return nil, refusal(ErrMissing, nil)
+		return nil, nil
 	}
 	c, err := a.check(ctx, token, from)
 	if auth == nil && err == nil { // Handler, whose find is compared with a later one
@@ -242,7 +242,11 @@ func (a *Auth[C]) Authenticate(ctx context.Context, token string) (*Identity[C],
 	if err != nil {
 		return nil, err
 	}
-	return a.confirm(ctx, c)
+	id, err := a.confirm(ctx, c)
+	if err != nil {
+		return nil, asError(err)
+	}
+	return id, nil
 }
 
 // confirm makes an identity of c, if the application and the store agree.
