@@ -2,7 +2,6 @@ package sioware_test
 
 import (
 	"os"
-	"regexp"
 	"strings"
 	"testing"
 )
@@ -32,7 +31,7 @@ func TestReadme(t *testing.T) {
 			t.Errorf("README.md does not show %q", command)
 		}
 	}
-	for _, m := range regexp.MustCompile(`\]\(([^)#:]+)\)`).FindAllStringSubmatch(string(readme), -1) {
+	for _, m := range link.FindAllStringSubmatch(anyBlock.ReplaceAllString(string(readme), ""), -1) {
 		if _, err := os.Stat(m[1]); err != nil {
 			t.Errorf("README.md links to %s: %v", m[1], err)
 		}

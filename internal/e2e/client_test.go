@@ -28,6 +28,8 @@ type scenario struct {
 	Listen     []string `json:"listen,omitempty"`
 	OnConnect  []action `json:"onConnect,omitempty"`
 	Responses  bool     `json:"responses,omitempty"`
+	Tokens     string   `json:"tokens,omitempty"`
+	Recipe     bool     `json:"recipe,omitempty"`
 }
 
 type action struct {

@@ -14,6 +14,9 @@
 //	onConnect   actions to run inside each "connect" listener
 //	actions     actions to run at the start
 //	responses   true: observe the HTTP responses too, with their headers
+//	tokens      URL that answers with a token as JSON. Version 4 asks it for each
+//	            CONNECT to "/" (auth), version 2 before its first handshake (query)
+//	recipe      true: recipe_auth.mjs does that, and all else; observed as "signed_out"
 //	bound       milliseconds until the process ends whatever happens, default 20000
 //
 // action: {do, conn, nsp}, conn being the number of the connection, default 0
@@ -21,11 +24,14 @@
 //	emit {event, args, ack, times}      with ack: observed as "ack"
 //	connect, disconnect                 the socket of nsp
 //	pause {ms}                          observed as "paused" when over
+//	renew                               connect the socket of nsp with a new token
+//	leave                               what the recipe has for that
 //
 // {"$binary": base64} stands for a Buffer in args, both ways.
 
 import { subscribe } from "node:diagnostics_channel";
 import { createInterface } from "node:readline";
+import { authenticate } from "./recipe_auth.mjs";
 
 const say = (record) => process.stdout.write(JSON.stringify(record, hide) + "\n");
 
@@ -109,6 +115,27 @@ function watchSocket(socket, conn) {
   }
 }
 
+// getToken is what an application has.
+async function getToken(renew) {
+  const response = await fetch(scenario.tokens + (renew ? "?renew" : ""));
+  if (!response.ok) {
+    throw new Error("no token: " + response.status);
+  }
+  return response.json();
+}
+
+function signIn(socket, conn) {
+  if (socket.nsp !== "/") {
+    return;
+  }
+  if (scenario.recipe) {
+    const signedOut = (code) => say({ type: "signed_out", conn, nsp: socket.nsp, reason: code });
+    socket.leave = authenticate(socket, getToken, signedOut);
+  } else if (scenario.tokens && scenario.client === 4) {
+    socket.auth = (send) => getToken(false).then((token) => send({ token }));
+  }
+}
+
 function open() {
   const conn = connections.length;
   const manager = new library.Manager(scenario.url, { ...scenario.options, autoConnect: false });
@@ -117,6 +144,7 @@ function open() {
   for (const nsp of scenario.namespaces ?? ["/"]) {
     const socket = manager.socket(nsp, scenario.options);
     watchSocket(socket, conn);
+    signIn(socket, conn);
     sockets.set(nsp, socket);
   }
   connections.push(sockets);
@@ -142,6 +170,17 @@ function act({ do: what, conn = 0, nsp = "/", event, args = [], ack, times = 1, 
       return socket.disconnect();
     case "pause":
       return setTimeout(() => say({ type: "paused" }), ms);
+    case "leave":
+      return socket.leave();
+    case "renew":
+      return getToken(true).then((token) => {
+        if (scenario.client === 4) {
+          socket.auth = { token };
+        } else {
+          socket.io.opts.query = { token };
+        }
+        socket.connect();
+      });
     case "emit":
       for (let index = 0; index < times; index++) {
         const answer = (...args) => say({ type: "ack", conn, nsp, event, index, args });
@@ -182,6 +221,9 @@ async function start(first, atBound) {
   library = module.Manager ? module : module.default;
   if (scenario.responses) {
     watchResponses();
+  }
+  if (scenario.tokens && scenario.client === 2) {
+    scenario.options = { ...scenario.options, query: { token: await getToken(false) } };
   }
   open();
   run(scenario.actions);

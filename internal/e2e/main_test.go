@@ -35,7 +35,7 @@ var findNode = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("no Node.js: %w", err)
 	}
-	for _, name := range []string{"driver.mjs", "package-lock.json"} {
+	for _, name := range []string{"driver.mjs", "recipe_auth.mjs", "package-lock.json"} {
 		if _, err := os.Stat(name); err != nil {
 			return "", err
 		}
@@ -91,9 +91,15 @@ func (v variant) refusal() string {
 // each runs a test for all clients and transports.
 func each(t *testing.T, f func(t *testing.T, v variant)) {
 	t.Helper()
+	eachOf(t, []int{4, 2}, f)
+}
+
+// eachOf runs a test for some clients and all transports.
+func eachOf(t *testing.T, clients []int, f func(t *testing.T, v variant)) {
+	t.Helper()
 	needNode(t)
 	t.Parallel()
-	for _, client := range []int{4, 2} {
+	for _, client := range clients {
 		for _, transports := range [][]string{{"polling"}, {"websocket"}, {"polling", "websocket"}} {
 			v := variant{client, transports}
 			t.Run(v.String(), func(t *testing.T) {

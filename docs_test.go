@@ -1,0 +1,74 @@
+package sioware_test
+
+import (
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	goBlock  = regexp.MustCompile("(?s)```go\n(.*?)```")
+	anyBlock = regexp.MustCompile("(?s)```.*?```")
+	link     = regexp.MustCompile(`\]\(([^)#:]+)\)`)
+)
+
+// flat returns the lines of a text without their indentation, so that a part of a
+// function is the same in a page.
+func flat(text string) string {
+	lines := strings.Split(strings.TrimSpace(text), "\n")
+	for i, line := range lines {
+		lines[i] = strings.TrimSpace(line)
+	}
+	return strings.Join(lines, "\n")
+}
+
+// TestPages: the Go of a page is part of a file that is compiled, its first
+// JavaScript with a link is the module that it links to, and links lead somewhere.
+func TestPages(t *testing.T) {
+	t.Parallel()
+	var compiled strings.Builder
+	files, err := filepath.Glob("*/example*_test.go")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		compiled.WriteString(flat(string(text)) + "\n")
+	}
+	pages, err := filepath.Glob("docs/*.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, page := range pages {
+		text, err := os.ReadFile(page)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, block := range goBlock.FindAllStringSubmatch(string(text), -1) {
+			if !strings.Contains(compiled.String(), flat(block[1])) {
+				t.Errorf("%s: no example has this:\n%s", page, block[1])
+			}
+		}
+		for _, m := range link.FindAllStringSubmatch(anyBlock.ReplaceAllString(string(text), ""), -1) {
+			if _, err := os.Stat(filepath.Join("docs", m[1])); err != nil {
+				t.Errorf("%s links to %s: %v", page, m[1], err)
+			}
+		}
+	}
+	recipe, err := os.ReadFile("internal/e2e/recipe_auth.mjs")
+	if err != nil {
+		t.Fatal(err)
+	}
+	clients, err := os.ReadFile("docs/clients.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(clients), "```js\n"+string(recipe)+"```\n") {
+		t.Error("docs/clients.md does not show internal/e2e/recipe_auth.mjs as it is")
+	}
+}
