@@ -1,6 +1,10 @@
 package jwtauth
 
-import "net/http"
+import (
+	"net/http"
+
+	"github.com/zishang520/socket.io/v2/socket"
+)
 
 // Indexed returns how many sessions can be found by a revocation.
 func Indexed[C any](a *Auth[C]) int { return len(a.index.all()) }
@@ -16,3 +20,16 @@ func Find(sources []Source, auth any, r *http.Request) (string, error) {
 
 // Scrub takes the tokens out of r.
 var Scrub = scrubRequest
+
+// Sessions returns n sessions with the identity id, indexed and armed.
+func Sessions[C any](a *Auth[C], n int, id *Identity[C]) (keep []any) {
+	s := new(socket.Socket) // it is never told anything
+	for range n {
+		one := *id
+		x := newSession(a, s, &one)
+		a.index.add(x, &one)
+		x.start()
+		keep = append(keep, x)
+	}
+	return append(keep, s)
+}
