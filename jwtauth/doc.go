@@ -59,13 +59,15 @@
 //	"kicked" {code, ...}         from the server, before it disconnects the socket
 //
 // A refresh needs a token of the same user and issuer that does not expire
-// before the present one; it is refused with forbidden otherwise, and with
-// rate_limited if it comes more often than five times in a row and every five
-// seconds, so that tokens should live for 10 seconds at least.
+// before the present one; it is refused with forbidden otherwise (always for
+// tokens without a subject), and with rate_limited while another one is under way
+// or if it comes more often than five times in a row and every five seconds, so
+// that tokens should live for 10 seconds at least.
 //
 // # Limits
 //
-// A listener of the host's OnAny sees auth:refresh, with the token, before any
+// Engine.IO 3 has no auth payload for "/": use another source there. A listener of
+// the host's OnAny sees auth:refresh, with the token, before any
 // middleware can. Tokens are signed, not encrypted ones (no JWE). A token that
 // was in a URL has been in the access log of whatever is in front. Changes of a
 // user that no token tells of end when the token does, unless [Auth.Revoke] is

@@ -1,6 +1,7 @@
 package jwtauth
 
 import (
+	"cmp"
 	"net/http"
 
 	"github.com/zishang520/socket.io/v2/socket"
@@ -9,13 +10,23 @@ import (
 // Indexed returns how many sessions can be found by a revocation.
 func Indexed[C any](a *Auth[C]) int { return len(a.index.all()) }
 
+// IndexKeys returns how many lists the index has.
+func IndexKeys[C any](a *Auth[C]) int {
+	a.index.mu.Lock()
+	defer a.index.mu.Unlock()
+	return len(a.index.lists[byID]) + len(a.index.lists[bySubject])
+}
+
 // Armed returns how many alarms are set.
 func Armed[C any](a *Auth[C]) int { return a.clock.Len() }
 
+// Planned returns how many questions to the store, and news, are to come.
+func Planned[C any](a *Auth[C]) int { return a.chores.Len() }
+
 // Find returns the token that a client has sent.
 func Find(sources []Source, auth any, r *http.Request) (string, error) {
-	token, _, err := find(sources, auth, r)
-	return token, err
+	late, early, err := find(sources, auth, r)
+	return cmp.Or(late.token, early.token), err
 }
 
 // Scrub takes the tokens out of r.
@@ -33,3 +44,6 @@ func Sessions[C any](a *Auth[C], n int, id *Identity[C]) (keep []any) {
 	}
 	return append(keep, s)
 }
+
+// Leave ends one of Sessions.
+func Leave[C any](_ *Auth[C], one any) { one.(*session[C]).end() }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -15,7 +16,6 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/jwtauth"
 	"github.com/sioware/sioware/wrap"
-	"github.com/zishang520/socket.io/v2/socket"
 )
 
 // page answers with the user of the request.
@@ -34,7 +34,13 @@ func page(a *jwtauth.Auth[claims]) http.Handler {
 // page for a handshake.
 func TestHandlerOnAPage(t *testing.T) {
 	t.Parallel()
-	a := newAuth(t, &jwtauth.Options[claims]{Verify: func(_ context.Context, id *jwtauth.Identity[claims]) error {
+	b := newScripted()
+	b.onAdmit(func(_ context.Context, l jwtauth.Login) (jwtauth.Verdict, error) {
+		return map[string]jwtauth.Verdict{
+			"revoked": jwtauth.Revoked, "replaced": jwtauth.Replaced, "occupied": jwtauth.Occupied,
+		}[l.Subject], nil
+	})
+	a := newAuth(t, &jwtauth.Options[claims]{Store: b, Verify: func(_ context.Context, id *jwtauth.Identity[claims]) error {
 		switch id.Subject {
 		case "eve":
 			return jwtauth.ErrDisabled
@@ -59,6 +65,12 @@ func TestHandlerOnAPage(t *testing.T) {
 		"Basic":       {"Basic YTpi", "/", 401, "token_missing", "Bearer"},
 		"garbage":     {"Bearer x", "/", 401, "token_invalid", `Bearer error="invalid_token"`},
 		"expired":     {"Bearer " + token(t, "ada", -time.Hour), "/", 401, "token_expired", `Bearer error="invalid_token"`},
+		"two":         {"Bearer " + token(t, "ada", time.Hour) + "\nBearer x", "/", 401, "token_invalid", `Bearer error="invalid_token"`},
+		"and Basic":   {"Bearer " + token(t, "ada", time.Hour) + "\nBasic YTpi", "/", 401, "token_invalid", `Bearer error="invalid_token"`},
+		"tab":         {"Bearer\t" + token(t, "ada", -time.Hour), "/", 401, "token_expired", `Bearer error="invalid_token"`},
+		"revoked":     {"Bearer " + token(t, "revoked", time.Hour), "/", 401, "token_revoked", `Bearer error="invalid_token"`},
+		"replaced":    {"Bearer " + token(t, "replaced", time.Hour), "/", 401, "replaced", `Bearer error="invalid_token"`},
+		"occupied":    {"Bearer " + token(t, "occupied", time.Hour), "/", 429, "too_many_connections", ""},
 		"disabled":    {"Bearer " + token(t, "eve", time.Hour), "/", 403, "user_disabled", ""},
 		"fault":       {"Bearer " + token(t, "boom", time.Hour), "/", 500, "internal", ""},
 		"later":       {"Bearer " + token(t, "later", time.Hour), "/", 429, "rate_limited", ""},
@@ -66,7 +78,7 @@ func TestHandlerOnAPage(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodGet, tt.target, nil)
 			if tt.header != "" {
-				r.Header.Set("Authorization", tt.header)
+				r.Header["Authorization"] = strings.Split(tt.header, "\n")
 			}
 			before := r.Header.Get("Authorization")
 			w := httptest.NewRecorder()
@@ -92,12 +104,27 @@ func TestHandlerOnAPage(t *testing.T) {
 			}
 		})
 	}
+}
 
-	guests := newAuth(t, &jwtauth.Options[claims]{Guests: true})
-	w := httptest.NewRecorder()
-	guests.Handler(page(guests)).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
-	if w.Body.String() != "guest" {
-		t.Errorf("%d %s", w.Code, w.Body)
+// TestHandlerAndGuests: a guest is who has sent no token. Whoever has sent one is
+// none, whatever it is that Verify says of it.
+func TestHandlerAndGuests(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, &jwtauth.Options[claims]{Guests: true, Verify: func(context.Context, *jwtauth.Identity[claims]) error {
+		return fmt.Errorf("no row: %w", jwtauth.ErrMissing)
+	}})
+	for header, want := range map[string]string{
+		"": "guest", "Basic YTpi": "guest",
+		"Bearer " + token(t, "ada", time.Hour): "token_missing", "Bearer\t" + token(t, "ada", -time.Hour): "token_expired",
+	} {
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+		if header != "" {
+			r.Header.Set("Authorization", header)
+		}
+		a.Handler(page(a)).ServeHTTP(w, r)
+		if status := map[bool]int{true: 200, false: 401}[want == "guest"]; w.Code != status || !strings.Contains(w.Body.String(), want) {
+			t.Errorf("%.10s: %d %s, want %s", header, w.Code, w.Body, want)
+		}
 	}
 }
 
@@ -135,51 +162,24 @@ func TestHandlerOnTheHandshake(t *testing.T) {
 	}
 }
 
-// TestHandlerEarly: what Handler has found good is judged anew at each CONNECT.
-func TestHandlerEarly(t *testing.T) {
-	t.Parallel()
-	a := newAuth(t, &jwtauth.Options[claims]{Sources: []jwtauth.Source{jwtauth.Bearer()}})
-	s := serve(t, func(io *socket.Server) { wrap.UseAll(io, a.Middleware()); io.Of("/admin", nil); io.Of("/late", nil) }, a.Handler)
-	c := s.Dial(t, siotest.Dial{Header: http.Header{"Authorization": {"Bearer " + token(t, "ada", time.Hour)}}})
-	c.Connected(t)
-	c.Connect("/admin", nil) // the connection has the token, no longer the request
-	c.Connected(t)
-	if _, err := a.Revoke(t.Context(), jwtauth.BySubject("ada")); err != nil {
-		t.Fatal(err)
-	}
-	c.NextEvent(t, "kicked")
-	c.Connect("/late", nil)
-	for {
-		if p := c.Next(t); p.Type == siotest.TypeConnectError {
-			if code(p.Data) != "token_revoked" {
-				t.Errorf("%v", p)
-			}
-			return
-		}
-	}
-}
-
 // TestCookieNeedsOrigin: a foreign page cannot use its visitor's cookie.
 func TestCookieNeedsOrigin(t *testing.T) {
 	t.Parallel()
-	for _, early := range []bool{false, true} {
+	for _, tt := range []struct{ early, guests bool }{{false, false}, {true, false}, {false, true}, {true, true}} {
 		a := newAuth(t, &jwtauth.Options[claims]{
-			Sources: []jwtauth.Source{jwtauth.Cookie("jwt")}, Origins: []string{"https://friend.example"},
+			Sources: []jwtauth.Source{jwtauth.Cookie("jwt")}, Origins: []string{"https://friend.example"}, Guests: tt.guests,
 		})
-		var mws []wrap.Middleware
-		if early {
-			mws = append(mws, a.Handler)
-		}
-		s, _ := authenticated(t, a, mws...)
+		s, _ := authenticated(t, a, handlers(a, tt.early)...)
 		dial := func(origin string) siotest.Dial {
 			return siotest.Dial{Header: http.Header{"Origin": {origin}, "Cookie": {"jwt=" + token(t, "ada", time.Hour)}}}
 		}
 		s.Dial(t, dial(s.URL)).Connected(t)
 		s.Dial(t, dial("https://friend.example")).Connected(t)
 		for _, foreign := range []string{"https://evil.example", "null"} {
-			if early {
-				if _, err := s.Open(t, dial(foreign)); err == nil {
-					t.Errorf("a session for %s", foreign)
+			if tt.early {
+				_, err := s.Open(t, dial(foreign))
+				if e := (*siotest.RefusedError)(nil); !errors.As(err, &e) || !strings.Contains(e.Body, "origin_denied") {
+					t.Errorf("%s: %v", foreign, err)
 				}
 				continue
 			}
@@ -203,5 +203,23 @@ func TestSubprotocolIsAnswered(t *testing.T) {
 	defer c.Close()
 	if got := c.Subprotocol(); got != "socket.io" {
 		t.Errorf("subprotocol %q", got)
+	}
+}
+
+// TestSubprotocolBesideBearer: which of two places the one token is taken from does
+// not matter to the answer.
+func TestSubprotocolBesideBearer(t *testing.T) {
+	t.Parallel()
+	good := token(t, "ada", time.Hour)
+	for _, tt := range []struct{ offer, want string }{
+		{"bearer." + good + ", socket.io", "socket.io"}, {"x, bearer." + good, "x"}, {"socket.io", ""}, {"bearer." + good, ""},
+	} {
+		a := newAuth(t, &jwtauth.Options[claims]{Sources: []jwtauth.Source{jwtauth.Bearer(), jwtauth.Subprotocol()}})
+		w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+		r.Header = http.Header{"Authorization": {"Bearer " + good}, "Sec-Websocket-Protocol": {tt.offer}}
+		a.Handler(page(a)).ServeHTTP(w, r)
+		if got := w.Header().Get("Sec-WebSocket-Protocol"); got != tt.want || w.Code != http.StatusOK {
+			t.Errorf("offered %.10s: %q, want %q; %d %s", tt.offer, got, tt.want, w.Code, w.Body)
+		}
 	}
 }

@@ -81,22 +81,6 @@ func TestRefusedIsCollected(t *testing.T) {
 	}
 }
 
-// TestClose: what is closed tells nobody anything, and lets nobody in.
-func TestClose(t *testing.T) {
-	t.Parallel()
-	a := newAuth(t, nil)
-	s, _ := authenticated(t, a)
-	c := s.Dial(t, with(token(t, "ada", 2*time.Second)))
-	c.Connected(t)
-	if err := a.Close(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	if err := a.Close(t.Context()); err != nil {
-		t.Error("the second Close: ", err)
-	}
-	refused(t, s, with(token(t, "ada", time.Hour)), "unavailable")
-}
-
 // TestApplicationPanics: in Changed, and in Verify during a refresh.
 func TestApplicationPanics(t *testing.T) {
 	t.Parallel()

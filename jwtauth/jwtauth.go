@@ -3,9 +3,9 @@ package jwtauth
 import (
 	"context"
 	"errors"
-	"log/slog"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -77,7 +77,8 @@ func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 // Close ends what runs in the background: sockets are told of nothing any more,
 // and new ones are refused with code unavailable. Of what is under way it waits for
 // disconnects, for Options.Changed and for questions to the Store, until ctx ends,
-// and returns its error then. The Store is left to its owner.
+// and returns its error then; called from one of these it waits for itself. The
+// Store is left to its owner.
 func (a *Auth[C]) Close(ctx context.Context) error {
 	if a.closed.Swap(true) {
 		return nil
@@ -91,10 +92,10 @@ func (a *Auth[C]) Close(ctx context.Context) error {
 // what the others are told. It also answers "auth:refresh".
 //
 // State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden
-// does. Then a recovered socket is verified like any other, and refused with code
-// forbidden if it was another user's, whose rooms it would get. One that the host
-// has restored past its middlewares is disconnected, though only if the
-// middleware has run in its namespace on this node before.
+// does, or every socket is refused with code internal. Then a recovered socket is
+// verified like any other, and refused with code forbidden if its state was another
+// user's, whose rooms it would get: a page that changes its user needs a new
+// client object.
 func (a *Auth[C]) Middleware() socket.NamespaceMiddleware { return wrap.Func(a.connect) }
 
 // connect authenticates s.
@@ -104,6 +105,9 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 		return refusal(ErrUnavailable, errClosed)
 	case a.sessions.Load(s) != nil:
 		return nil // used twice: the token is gone, and was good
+	}
+	if err := recoverable(s); err != nil {
+		return err
 	}
 	a.follow(s.Nsp())
 	r := wrap.Request(s)
@@ -151,13 +155,14 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 
 // Handler returns next behind the same authentication, as plain net/http
 // middleware. Through wrap it refuses a client before there is a connection, and
-// keeps the token out of all that the host sees; [Auth.Middleware] is still
-// needed. Sources that HTTP does not have are left to that: with an AuthField, a
+// keeps the token out of the request that the host keeps; [Auth.Middleware] is
+// still needed, and asks Options.Verify and the Store again. Sources that HTTP does not have are left to that: with an AuthField, a
 // handshake without token passes. On a page of your own such a request is refused,
 // and [Auth.FromContext] tells who makes it.
 //
-// A refused request is answered with the client data of the refusal as JSON, the
-// status 401, 403, 429 or 503, and WWW-Authenticate (RFC 6750, section 3).
+// A refused request is answered as *wrap.Error does it, with the client data as
+// JSON and the status that goes with the code (401, 403, 429, 500, 503), and with
+// WWW-Authenticate if it is about the token (RFC 6750, section 3).
 // Without a token only Options.Guests lets a request pass, except as said above.
 // next gets a request without the token.
 func (a *Auth[C]) Handler(next http.Handler) http.Handler {
@@ -184,13 +189,8 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 			a.refuse(w, r, err)
 			return
 		}
-		if c.from.kind == subprotocol {
-			for _, p := range protocols(r) {
-				if !strings.HasPrefix(p, protocolPrefix) {
-					w.Header().Set("Sec-WebSocket-Protocol", p)
-					break
-				}
-			}
+		if p := a.protocol(r); p != "" {
+			w.Header().Set("Sec-WebSocket-Protocol", p)
 		}
 		values := context.WithValue(r.Context(), contextKey[C]{a}, c)
 		values = context.WithValue(values, identityKey[C]{a}, id)
@@ -200,10 +200,28 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 	})
 }
 
+// protocol returns the subprotocol that answers an offer with a token in it.
+func (a *Auth[C]) protocol(r *http.Request) (answer string) {
+	if !slices.Contains(a.opts.Sources, Subprotocol()) {
+		return ""
+	}
+	token := false
+	for _, p := range protocols(r) {
+		if strings.HasPrefix(p, protocolPrefix) {
+			token = true
+		} else if answer == "" {
+			answer = p
+		}
+	}
+	if !token {
+		return ""
+	}
+	return answer
+}
+
 // refuse answers a request.
 func (a *Auth[C]) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e := asError(err)
-	a.report("jwtauth: cannot authenticate a request", e)
 	switch e.Code { // those with status 401
 	case codes[ErrMissing]:
 		w.Header().Set("WWW-Authenticate", "Bearer")
@@ -211,13 +229,6 @@ func (a *Auth[C]) refuse(w http.ResponseWriter, r *http.Request, err error) {
 		w.Header().Set("WWW-Authenticate", `Bearer error="invalid_token"`)
 	}
 	e.ServeHTTP(w, r)
-}
-
-// report logs what went wrong on our side. What a client did wrong is no news.
-func (a *Auth[C]) report(what string, e *wrap.Error) {
-	if e.Code == "" || e.Code == "internal" || e.Code == codes[ErrUnavailable] {
-		a.opts.Logger.Error(what, slog.String("code", e.Code), slog.Any("error", e.Err))
-	}
 }
 
 // From returns the claims of s, and false for a guest and for a socket that has
@@ -255,7 +266,8 @@ func (a *Auth[C]) identity(s *socket.Socket) *Identity[C] {
 // identityKey finds the identity that Handler has put into a context.
 type identityKey[C any] struct{ auth *Auth[C] }
 
-// FromContext returns the identity that [Auth.Handler] has found for a request.
+// FromContext returns the identity that [Auth.Handler] has found for a request. On
+// a socket use [Auth.Identity]: that of the handshake may have been refreshed.
 func (a *Auth[C]) FromContext(ctx context.Context) (*Identity[C], bool) {
 	id, ok := ctx.Value(identityKey[C]{a}).(*Identity[C])
 	return id, ok

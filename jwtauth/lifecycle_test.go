@@ -1,7 +1,6 @@
 package jwtauth_test
 
 import (
-	"context"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -91,100 +90,100 @@ func TestNotifyAtExpiry(t *testing.T) {
 	c.EmitAck(t, "whoami")
 }
 
-// TestRefresh: what a refresh may put in place, and that otherwise all is as
-// before.
-func TestRefresh(t *testing.T) {
+// TestExpiryWithLeeway: a socket stays as long as its token would be taken.
+func TestExpiryWithLeeway(t *testing.T) {
 	t.Parallel()
-	var disabled atomic.Bool
-	a := newAuth(t, &jwtauth.Options[claims]{Verify: func(_ context.Context, id *jwtauth.Identity[claims]) error {
-		if disabled.Load() {
-			return jwtauth.ErrDisabled
-		}
-		return nil
-	}})
+	const leeway = 2500 * time.Millisecond
+	a := newAuth(t, &jwtauth.Options[claims]{Leeway: leeway})
 	s, sockets := authenticated(t, a)
-	for name, tt := range map[string]struct {
-		args []any
-		want string
-		role string
-	}{
-		"good":       {[]any{token(t, "ada", 2*time.Hour, object{"role": "admin"})}, "", "admin"},
-		"object":     {[]any{object{"token": token(t, "ada", 2*time.Hour, object{"role": "admin"})}}, "", "admin"},
-		"other user": {[]any{token(t, "bob", 2*time.Hour)}, "forbidden", ""},
-		"no user":    {[]any{token(t, "", 2*time.Hour)}, "forbidden", ""},
-		"issuer":     {[]any{token(t, "ada", 2*time.Hour, object{"iss": "x"})}, "forbidden", ""},
-		"older":      {[]any{token(t, "ada", time.Minute)}, "forbidden", ""},
-		"expired":    {[]any{token(t, "ada", -time.Minute)}, "token_expired", ""},
-		"garbage":    {[]any{"x"}, "token_invalid", ""},
-		"nothing":    {nil, "token_missing", ""},
-		"two":        {[]any{"x", "y"}, "token_missing", ""},
-		"a number":   {[]any{1}, "token_missing", ""},
+	c := s.Dial(t, with(token(t, "ada", -time.Second)))
+	c.Connected(t)
+	so := <-sockets
+	id, _ := a.Identity(so)
+	gone := make(chan time.Time, 1)
+	_ = so.On("disconnect", func(...any) { gone <- time.Now() })
+	kicked(t, c, "token_expired")
+	if at := <-gone; at.Before(id.ExpiresAt.Add(leeway)) {
+		t.Errorf("disconnected %v after exp", at.Sub(id.ExpiresAt))
+	}
+}
+
+// TestExpiryWhileConnecting: a client is told what happens while middlewares of
+// others keep its socket waiting, once there is a socket to tell it on.
+func TestExpiryWhileConnecting(t *testing.T) {
+	t.Parallel()
+	for policy, want := range map[jwtauth.ExpiryPolicy]string{
+		jwtauth.Disconnect: "kicked", jwtauth.Downgrade: "auth:expired", jwtauth.Notify: "auth:expired",
 	} {
-		t.Run(name, func(t *testing.T) {
-			c := s.Dial(t, with(token(t, "ada", time.Hour)))
+		t.Run(want, func(t *testing.T) {
+			t.Parallel()
+			a := newAuth(t, &jwtauth.Options[claims]{OnExpiry: policy, Warning: -1})
+			entered, leave := make(chan *socket.Socket), make(chan struct{})
+			s := serve(t, func(io *socket.Server) {
+				io.Use(a.Middleware())
+				io.Use(func(s *socket.Socket, next func(*socket.ExtendedError)) {
+					entered <- s
+					<-leave
+					next(nil)
+				})
+			})
+			c := s.Dial(t, with(token(t, "ada", 2*time.Second)))
+			id, _ := a.Identity(<-entered)
+			expired(t, id)
+			close(leave)
 			c.Connected(t)
-			so := <-sockets
-			before, _ := a.Identity(so)
-			got := c.EmitAck(t, "auth:refresh", tt.args...).Args()
-			if code(got[0]) != tt.want {
-				t.Errorf("ack %v, want %q", got, tt.want)
-			}
-			after, _ := a.Identity(so)
-			if tt.want != "" && after != before {
-				t.Errorf("identity changed to %+v", after)
-			}
-			if tt.want == "" && (after == before || after.Claims.Role != tt.role || after.Source != "auth:refresh") {
-				t.Errorf("identity %+v", after)
-			}
-			if got := c.EmitAck(t, "whoami").Args(); got[0] != "ada" || got[1] != tt.role || got[2] != true {
-				t.Errorf("whoami: %v", got)
+			if got := c.NextEvent(t, want).Args(); code(got[0]) != "token_expired" {
+				t.Errorf("%s %v", want, got)
 			}
 		})
 	}
-
-	t.Run("disabled", func(t *testing.T) {
-		c := s.Dial(t, with(token(t, "ada", time.Hour)))
-		c.Connected(t)
-		disabled.Store(true)
-		if got := c.EmitAck(t, "auth:refresh", token(t, "ada", 2*time.Hour)).Args(); code(got[0]) != "user_disabled" {
-			t.Errorf("ack %v", got)
-		}
-	})
 }
 
-// TestRefreshIsLimited: one at a time, and not too often.
-func TestRefreshIsLimited(t *testing.T) {
+// TestChangesPileUp: Changed is told of one change at a time, and of those that
+// came meanwhile as one.
+func TestChangesPileUp(t *testing.T) {
 	t.Parallel()
-	entered, leave := make(chan struct{}, 1), make(chan struct{})
-	var slow atomic.Bool
-	a := newAuth(t, &jwtauth.Options[claims]{Verify: func(ctx context.Context, _ *jwtauth.Identity[claims]) error {
-		if slow.Load() {
-			entered <- struct{}{}
-			<-leave
+	told, goOn := make(chan string, 10), make(chan struct{})
+	a := newAuth(t, &jwtauth.Options[claims]{
+		Changed: func(_ *socket.Socket, before, after *jwtauth.Identity[claims]) {
+			told <- before.ID + " " + after.ID
+			<-goOn
+		},
+	})
+	s, _ := authenticated(t, a)
+	c := s.Dial(t, with(token(t, "ada", time.Hour, object{"jti": "0"})))
+	c.Connected(t)
+	next := func(id string) {
+		if got := refresh(t, c, token(t, "ada", 2*time.Hour, object{"jti": id})); got != "" {
+			t.Errorf("refresh: %s", got)
 		}
-		return nil
-	}})
+	}
+	next("1")
+	if got := <-told; got != "0 1" {
+		t.Errorf("told %q first", got)
+	}
+	next("2")
+	next("3")
+	close(goOn)
+	if got := <-told; got != "1 3" {
+		t.Errorf("told %q then", got)
+	}
+	next("4")
+	if got := <-told; got != "3 4" {
+		t.Errorf("told %q in the end", got)
+	}
+}
+
+// TestLeavingStopsTheClock: nothing is planned for a socket that has gone.
+func TestLeavingStopsTheClock(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, nil)
 	s, _ := authenticated(t, a)
 	c := s.Dial(t, with(token(t, "ada", time.Hour)))
 	c.Connected(t)
-	slow.Store(true)
-	next := token(t, "ada", 2*time.Hour)
-	c.Emit("auth:refresh", next)
-	<-entered
-	got := c.EmitAck(t, "auth:refresh", next).Args()[0].(object)
-	if code(got) != "rate_limited" || got["retryAfterMs"] != 1000. {
-		t.Errorf("second at a time: %v", got)
+	if n := jwtauth.Armed(a); n != 1 {
+		t.Errorf("%d alarms for one socket", n)
 	}
-	slow.Store(false)
-	close(leave)
-	limited := false
-	for range 1000 { // the slow one may still be under way
-		got := c.EmitAck(t, "auth:refresh", "garbage").Args()[0].(object)
-		if limited = code(got) == "rate_limited" && got["retryAfterMs"].(float64) > 1000; limited {
-			break
-		}
-	}
-	if !limited {
-		t.Error("refreshes in a row were not limited")
-	}
+	c.Disconnect("")
+	siotest.Eventually(t, "no alarm is left", func() bool { return jwtauth.Armed(a) == 0 })
 }

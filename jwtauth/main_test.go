@@ -3,6 +3,7 @@ package jwtauth_test
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"net/http"
 	"testing"
 	"time"
@@ -122,6 +123,43 @@ func code(data any) string {
 	}
 	c, _ := m["code"].(string)
 	return c
+}
+
+// answer returns what the server makes of CONNECT: "", or the code of its refusal.
+func answer(t *testing.T, c *siotest.Client) string {
+	t.Helper()
+	for {
+		switch p := c.Next(t); p.Type {
+		case siotest.TypeConnect:
+			return ""
+		case siotest.TypeConnectError:
+			return code(p.Data)
+		}
+	}
+}
+
+// refresh sends auth:refresh, and returns the code of the refusal, or "".
+func refresh(t *testing.T, c *siotest.Client, token any) string {
+	t.Helper()
+	return code(c.EmitAck(t, "auth:refresh", token).Args()[0])
+}
+
+// ended waits until s is put out, and returns the code that it was told.
+func ended(t *testing.T, s *socket.Socket) string {
+	t.Helper()
+	ctx := wrap.Context(s)
+	siotest.Eventually(t, "the socket is put out", func() bool { return ctx.Err() != nil })
+	if e := (*wrap.Error)(nil); errors.As(context.Cause(ctx), &e) {
+		return e.Code
+	}
+	return context.Cause(ctx).Error()
+}
+
+// expired waits until the token of an identity is good no more, and what is due
+// then has had time to come.
+func expired(t *testing.T, id *jwtauth.Identity[claims]) {
+	t.Helper()
+	siotest.Eventually(t, "the token expires", func() bool { return time.Since(id.ExpiresAt) > 600*time.Millisecond })
 }
 
 // refused checks that a client is refused with a code.

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"maps"
-	"math"
 	"slices"
 	"sync"
 	"time"
@@ -24,7 +23,7 @@ type MemoryStore struct {
 	ids      map[string]int64  // revoked, until
 	subjects map[string]cutoff // revoked
 	users    map[user]*logins
-	marks    int // in all users
+	names    int // in the maps of all users
 	calls    int // since the last sweep
 	due      int // calls at which the next sweep is worth its cost
 	room     int // entries that the maps have had room for
@@ -40,18 +39,6 @@ type cutoff struct{ before, until int64 }
 
 type user struct{ issuer, subject string }
 
-// login is what is remembered of a [Login].
-type login struct {
-	name, id      string
-	issued, until int64
-}
-
-// logins are those of one user.
-type logins struct {
-	current login            // until is 0 if there is none
-	marks   map[string]int64 // names that were replaced, until
-}
-
 // minSweep keeps a small store from being swept all the time.
 const minSweep = 1024
 
@@ -65,9 +52,9 @@ func NewMemoryStore() *MemoryStore {
 	}
 }
 
-// Len returns how many entries it holds: revocations, current logins, and names of
-// logins that were replaced. It includes those that have run out but have not been
-// removed yet.
+// Len returns how many entries it holds: revocations, current logins, the names of
+// those that have several, and names of logins that were replaced. It includes
+// those that have run out but have not been removed yet.
 func (m *MemoryStore) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -75,7 +62,7 @@ func (m *MemoryStore) Len() int {
 }
 
 func (m *MemoryStore) size() int {
-	return len(m.ids) + len(m.subjects) + len(m.users) + m.marks
+	return len(m.ids) + len(m.subjects) + len(m.users) + m.names
 }
 
 // Admit implements [Store]. It returns an error only if ctx has ended or l breaks
@@ -100,73 +87,6 @@ func (m *MemoryStore) Admit(ctx context.Context, l Login) (Verdict, error) {
 	}
 	m.tell(Change{Login: l})
 	return verdict, nil
-}
-
-// decide returns the verdict, and whether l replaces another login.
-func (m *MemoryStore) decide(l Login, now int64) (v Verdict, replaces bool) {
-	next := login{l.Name, l.ID, issued(l.IssuedAt), millis(l.Until)}
-	if m.revoked(l.Subject, next, now) {
-		return Revoked, false
-	}
-	if l.Policy == ManyLogins {
-		return Admitted, false
-	}
-	key := user{l.Issuer, l.Subject}
-	u := m.users[key]
-	if u == nil {
-		u = &logins{}
-		m.users[key] = u
-	}
-	live := u.current.until > now
-	// A login that was revoked holds no place.
-	held := live && (l.Policy != OldestLogin || !m.revoked(l.Subject, u.current, now))
-	refresh := held && l.Replaces != "" && u.current.name == l.Replaces
-	switch {
-	case live && u.current.name == l.Name:
-		// Of the tokens of one login, the newest stands for it.
-		if held && next.issued < u.current.issued {
-			next.id, next.issued = u.current.id, u.current.issued
-		}
-		next.until = max(next.until, u.current.until)
-	case l.Policy == OldestLogin:
-		if held && !refresh {
-			return Occupied, false
-		}
-	case u.marks[l.Name] > now || l.Replaces != "" && u.marks[l.Replaces] > now:
-		m.mark(u, next, now)
-		return Replaced, false
-	case refresh: // what bears the old name is the same login
-	case held && next.issued < u.current.issued:
-		m.mark(u, next, now) // so that it stays out when that login has ended
-		return Replaced, false
-	case held:
-		m.mark(u, u.current, now)
-		replaces = true
-	}
-	u.current = next
-	return Admitted, replaces
-}
-
-// revoked reports whether a token of subject is revoked.
-func (m *MemoryStore) revoked(subject string, l login, now int64) bool {
-	if m.ids[l.id] > now {
-		return true
-	}
-	cut, ok := m.subjects[subject]
-	return ok && cut.until > now && l.issued < cut.before
-}
-
-// mark remembers that l was replaced.
-func (m *MemoryStore) mark(u *logins, l login, now int64) {
-	if l.until <= now || l.until <= u.marks[l.name] {
-		return
-	}
-	if u.marks == nil {
-		u.marks = make(map[string]int64)
-	}
-	m.marks -= len(u.marks)
-	u.marks[l.name] = l.until
-	m.marks += len(u.marks)
 }
 
 // Revoke implements [Store]. It returns an error only if ctx has ended or r does
@@ -207,13 +127,10 @@ func (m *MemoryStore) sweep(now int64) {
 	m.room = max(m.room, m.size())
 	maps.DeleteFunc(m.ids, func(_ string, until int64) bool { return until <= now })
 	maps.DeleteFunc(m.subjects, func(_ string, cut cutoff) bool { return cut.until <= now })
-	m.marks = 0
+	m.names = 0
 	maps.DeleteFunc(m.users, func(_ user, u *logins) bool {
-		maps.DeleteFunc(u.marks, func(_ string, until int64) bool { return until <= now })
-		if len(u.marks) == 0 {
-			u.marks = nil
-		}
-		m.marks += len(u.marks)
+		u.trim(now)
+		m.names += len(u.names) + len(u.marks)
 		return u.marks == nil && u.current.until <= now
 	})
 	m.calls, m.due = 0, max(m.size(), minSweep)
@@ -230,26 +147,6 @@ func fresh[K comparable, V any](m map[K]V) map[K]V {
 	maps.Copy(c, m)
 	return c
 }
-
-// issued is the time of issue. A token that does not say counts as older than all.
-func issued(t time.Time) int64 {
-	if t.IsZero() {
-		return math.MinInt64
-	}
-	return millis(t)
-}
-
-// millis is t.UnixMilli, within the years 1 to 9999.
-func millis(t time.Time) int64 {
-	const first, last = -62135596800, 253402300799
-	if s := t.Unix(); s < first || s > last {
-		return max(first, min(s, last)) * 1000
-	}
-	return t.UnixMilli()
-}
-
-// ceil is millis, rounded up: nothing that was issued before t is left out.
-func ceil(t time.Time) int64 { return millis(t.Add(time.Millisecond - 1)) }
 
 // watcher is a function given to Watch, with what it is yet to be told.
 type watcher struct {

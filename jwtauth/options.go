@@ -37,6 +37,7 @@ const (
 // Limits and defaults of [Options].
 const (
 	maxLeeway      = 5 * time.Minute
+	maxLifetime    = 100 * 365 * 24 * time.Hour
 	defaultWarning = time.Minute
 	defaultKeep    = 400 * 24 * time.Hour // of revocations
 )
@@ -44,8 +45,10 @@ const (
 // Options are what can be chosen. Its zero value, and nil, are strict.
 type Options[C any] struct {
 	// Sources are where tokens are looked for. All are read: where two hold
-	// different tokens the client is refused, so that none is preferred. Nil means
-	// AuthField("token") and Bearer().
+	// different tokens the client is refused, so that none is preferred. But once
+	// the token that a connection was opened with has expired, CONNECT may bring
+	// another one of the same user in an AuthField. Nil means AuthField("token") and
+	// Bearer().
 	Sources []Source
 
 	// Guests admits clients that send no token. They have no identity. A token
@@ -168,8 +171,8 @@ func (o *Options[C]) audit() (Options[C], error) {
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		fault("Leeway: %v is not between 0 and %v", c.Leeway, maxLeeway)
 	}
-	if c.MaxLifetime < 0 {
-		fault("MaxLifetime: %v is negative", c.MaxLifetime)
+	if c.MaxLifetime < 0 || c.MaxLifetime > maxLifetime {
+		fault("MaxLifetime: %v is not between 0 and 100 years", c.MaxLifetime)
 	}
 	if c.InsecureNoExpiry && c.MaxLifetime > 0 {
 		fault("InsecureNoExpiry contradicts MaxLifetime")

@@ -3,6 +3,7 @@ package jwtauth
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"time"
 
 	"github.com/sioware/sioware/wrap"
@@ -58,7 +59,7 @@ func (n *session[C]) answer(s *socket.Socket, args []any) {
 	}
 	err, panicked := error(&wrap.Error{}), true
 	var id *Identity[C]
-	n.auth.guard("Verify", func() {
+	n.auth.guard("a refresh", func() {
 		ctx, cancel := context.WithTimeout(wrap.Context(s), timeout)
 		defer cancel()
 		id, err = n.refresh(ctx, args)
@@ -67,7 +68,7 @@ func (n *session[C]) answer(s *socket.Socket, args []any) {
 	if err != nil {
 		e := asError(err)
 		if !panicked && wrap.Context(s).Err() == nil { // else the client has left
-			n.auth.report("jwtauth: cannot refresh a token", e)
+			n.auth.report(e)
 		}
 		if ack != nil {
 			ack([]any{e.ClientData()}, nil)
@@ -170,6 +171,13 @@ func tokenOf(args []any) string {
 		return token
 	}
 	return ""
+}
+
+// report logs what went wrong on our side. What a client did wrong is no news.
+func (a *Auth[C]) report(e *wrap.Error) {
+	if e.Code == "" || e.Code == "internal" || e.Code == codes[ErrUnavailable] {
+		a.opts.Logger.Error("jwtauth: cannot refresh a token", slog.String("code", e.Code), slog.Any("error", e.Err))
+	}
 }
 
 // asError returns err as the client is to be told of it.

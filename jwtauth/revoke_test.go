@@ -2,8 +2,6 @@ package jwtauth_test
 
 import (
 	"context"
-	"errors"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -95,114 +93,125 @@ func TestRevokedWhileConnecting(t *testing.T) {
 	}
 }
 
-// broken is a store that fails on demand, and whose contents can be changed
-// behind the backs of those who watch it.
-type broken struct {
-	atomic.Pointer[jwtauth.MemoryStore]
-	down    atomic.Bool
-	watcher func(jwtauth.Change)
-}
-
-func newBroken() *broken {
-	b := new(broken)
-	b.Store(jwtauth.NewMemoryStore())
-	return b
-}
-
-func (b *broken) Admit(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, error) {
-	if b.down.Load() {
-		return jwtauth.Admitted, errors.New("connection to 10.0.0.1 refused")
-	}
-	return b.Load().Admit(ctx, l)
-}
-
-func (b *broken) Revoke(ctx context.Context, r jwtauth.Revocation) error {
-	return b.Load().Revoke(ctx, r)
-}
-
-func (b *broken) Watch(f func(jwtauth.Change)) func() {
-	b.watcher = f
-	return func() {}
-}
-
-// TestStoreDown: nobody comes in, and nobody is put out.
-func TestStoreDown(t *testing.T) {
+// TestRevokedInTheStore: a socket is in the index before the store is asked, so
+// that there is no moment at which neither of the two tells it.
+func TestRevokedInTheStore(t *testing.T) {
 	t.Parallel()
-	b := newBroken()
+	b := newScripted()
+	a := newAuth(t, &jwtauth.Options[claims]{Store: b})
+	b.onAdmit(func(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, error) {
+		verdict, err := b.MemoryStore.Admit(ctx, l)
+		if n, err := a.Revoke(context.WithoutCancel(ctx), jwtauth.ByID(l.ID)); n != 1 || err != nil {
+			t.Errorf("Revoke = %d, %v", n, err)
+		}
+		return verdict, err
+	})
+	s, _ := authenticated(t, a)
+	refused(t, s, with(token(t, "ada", time.Hour)), "token_revoked")
+}
+
+// TestRevokeLooksTwice: a socket that comes while the store takes the revocation
+// down is put out too.
+func TestRevokeLooksTwice(t *testing.T) {
+	t.Parallel()
+	b := newScripted()
 	a := newAuth(t, &jwtauth.Options[claims]{Store: b})
 	s, _ := authenticated(t, a)
-	c := s.Dial(t, with(token(t, "ada", time.Hour)))
-	c.Connected(t)
-	b.down.Store(true)
-	b.watcher(jwtauth.Change{})
-	got := refused(t, s, with(token(t, "ada", time.Hour)), "unavailable")
-	if data, _ := got["data"].(object); data["retryable"] != true {
-		t.Errorf("not retryable: %v", got)
+	good := token(t, "ada", time.Hour)
+	before := s.Dial(t, with(good))
+	before.Connected(t)
+	var meanwhile *siotest.Client
+	b.onRevoke(func(jwtauth.Revocation) {
+		meanwhile = s.Dial(t, with(good))
+		meanwhile.Connected(t)
+	})
+	if n, err := a.Revoke(t.Context(), jwtauth.BySubject("ada")); n != 2 || err != nil {
+		t.Errorf("Revoke = %d, %v", n, err)
 	}
-	if got := c.EmitAck(t, "auth:refresh", token(t, "ada", 2*time.Hour)).Args(); code(got[0]) != "unavailable" {
-		t.Errorf("refresh: %v", got)
+	kicked(t, before, "token_revoked")
+	kicked(t, meanwhile, "token_revoked")
+}
+
+// TestRevokeSparesYounger: IssuedBefore concerns tokens that are older than that,
+// and BySubject those up to the end of this second by our clock: not those of an
+// issuer that is further ahead, for which there is IssuedBefore.
+func TestRevokeSparesYounger(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, &jwtauth.Options[claims]{Leeway: time.Minute})
+	s, _ := authenticated(t, a)
+	now := time.Now()
+	clients := make(map[string]*siotest.Client)
+	tokens := make(map[string]string)
+	for name, iat := range map[string]time.Duration{"old": -time.Hour, "young": -10 * time.Second, "ahead": 30 * time.Second} {
+		tokens[name] = token(t, "ada", time.Hour, object{"iat": now.Add(iat).Unix()})
+		clients[name] = s.Dial(t, with(tokens[name]))
+		clients[name].Connected(t)
 	}
-	b.down.Store(false)
-	if got := c.EmitAck(t, "auth:refresh", token(t, "ada", 2*time.Hour)).Args(); code(got[0]) != "" {
-		t.Errorf("refresh: %v", got)
+	left := []string{"old", "young", "ahead"}
+	for _, r := range []jwtauth.Revocation{
+		jwtauth.IssuedBefore("ada", now.Add(-time.Minute)), jwtauth.BySubject("ada"), jwtauth.IssuedBefore("ada", now.Add(time.Minute)),
+	} {
+		if n, err := a.Revoke(t.Context(), r); n != 1 || err != nil {
+			t.Errorf("Revoke(%v) = %d, %v", r, n, err)
+		}
+		kicked(t, clients[left[0]], "token_revoked")
+		refused(t, s, with(tokens[left[0]]), "token_revoked")
+		for _, name := range left[1:] {
+			if got := clients[name].EmitAck(t, "whoami").Args(); got[0] != "ada" {
+				t.Errorf("%s: %v", name, got)
+			}
+		}
+		left = left[1:]
 	}
 }
 
-// TestMissedChanges: what a node has not been told it finds out.
-func TestMissedChanges(t *testing.T) {
+// TestRevokedWithinLeeway: until ExpiresAt, as ByID advises, is until the token is
+// refused anyway, although that is later.
+func TestRevokedWithinLeeway(t *testing.T) {
 	t.Parallel()
-	b := newBroken()
-	a := newAuth(t, &jwtauth.Options[claims]{Store: b})
+	a := newAuth(t, &jwtauth.Options[claims]{Leeway: time.Minute})
 	s, sockets := authenticated(t, a)
-	c := s.Dial(t, with(token(t, "ada", time.Hour)))
+	late := token(t, "ada", -2*time.Second)
+	c := s.Dial(t, with(late))
 	c.Connected(t)
 	id, _ := a.Identity(<-sockets)
-	if err := b.Revoke(t.Context(), jwtauth.Revocation{ID: id.ID, Until: time.Now().Add(time.Hour)}); err != nil {
-		t.Fatal(err)
+	r := jwtauth.ByID(id.ID)
+	r.Until = id.ExpiresAt
+	if n, err := a.Revoke(t.Context(), r); n != 1 || err != nil {
+		t.Errorf("Revoke = %d, %v", n, err)
 	}
-	b.watcher(jwtauth.Change{})
 	kicked(t, c, "token_revoked")
+	refused(t, s, with(late), "token_revoked")
 }
 
-func TestNewestLogin(t *testing.T) {
+// TestRevocationUntil: a revocation is remembered as long as a token that it
+// concerns may be taken, which is Leeway longer than exp, and exp may be Leeway
+// further ahead than MaxLifetime.
+func TestRevocationUntil(t *testing.T) {
 	t.Parallel()
-	store := jwtauth.NewMemoryStore()
-	o := &jwtauth.Options[claims]{Store: store, Logins: jwtauth.NewestLogin}
-	s, _ := authenticated(t, newAuth(t, o))
-	remote, _ := authenticated(t, newAuth(t, o))
-	first := token(t, "ada", time.Hour, object{"iat": time.Now().Unix() - 10})
-	tab, same := s.Dial(t, with(first)), remote.Dial(t, with(first))
-	tab.Connected(t)
-	same.Connected(t)
-
-	second := token(t, "ada", time.Hour)
-	newer := remote.Dial(t, with(second))
-	newer.Connected(t)
-	kicked(t, tab, "replaced")
-	kicked(t, same, "replaced")
-	refused(t, s, with(first), "replaced")
-	s.Dial(t, with(second)).Connected(t)
-
-	// A refresh is the same login.
-	third := token(t, "ada", 2*time.Hour)
-	if got := newer.EmitAck(t, "auth:refresh", third).Args(); code(got[0]) != "" {
-		t.Errorf("refresh: %v", got)
+	for _, tt := range []struct {
+		o     jwtauth.Options[claims]
+		until time.Duration // of the revocation, if not 0
+		want  time.Duration
+	}{
+		{jwtauth.Options[claims]{}, time.Hour, time.Hour},
+		{jwtauth.Options[claims]{Leeway: time.Minute}, time.Hour, time.Hour + time.Minute},
+		{jwtauth.Options[claims]{MaxLifetime: time.Hour}, 0, time.Hour},
+		{jwtauth.Options[claims]{MaxLifetime: time.Hour, Leeway: time.Minute}, 0, time.Hour + 2*time.Minute},
+		{jwtauth.Options[claims]{}, 0, 400 * 24 * time.Hour},
+	} {
+		b := newScripted()
+		tt.o.Store = b
+		a := newAuth(t, &tt.o)
+		r, before := jwtauth.ByID("x"), time.Now()
+		if tt.until != 0 {
+			r.Until = before.Add(tt.until)
+		}
+		if _, err := a.Revoke(t.Context(), r); err != nil {
+			t.Error(err)
+		}
+		if got := b.revocations()[0].Until; got.Before(before.Add(tt.want)) || got.After(time.Now().Add(tt.want)) {
+			t.Errorf("%v + %v, %v: until %v, want %v", tt.o.MaxLifetime, tt.o.Leeway, tt.until, got.Sub(before), tt.want)
+		}
 	}
-	refused(t, s, with(token(t, "", time.Hour)), "token_invalid") // whose login?
-	s.Dial(t, with(third)).Connected(t)
-}
-
-func TestOldestLogin(t *testing.T) {
-	t.Parallel()
-	a := newAuth(t, &jwtauth.Options[claims]{Logins: jwtauth.OldestLogin})
-	s, sockets := authenticated(t, a)
-	first, second := token(t, "ada", time.Hour), token(t, "ada", time.Hour)
-	s.Dial(t, with(first)).Connected(t)
-	s.Dial(t, with(first)).Connected(t)
-	refused(t, s, with(second), "too_many_connections")
-	id, _ := a.Identity(<-sockets)
-	if _, err := a.Revoke(t.Context(), jwtauth.ByID(id.ID)); err != nil {
-		t.Fatal(err)
-	}
-	s.Dial(t, with(second)).Connected(t)
 }

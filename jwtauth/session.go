@@ -44,6 +44,7 @@ type session[C any] struct {
 	warnAt  time.Time    // zero: not, or not any more
 	endAt   time.Time    // zero: the identity does not expire
 	verdict *wrap.Error  // to be disconnected with
+	checkAt time.Time    // zero, or when the store is to be asked
 	ended   bool         // the socket has gone
 	limit   throttle     // of refreshes
 	news    *news[C]     // not yet told to Options.Changed
@@ -153,7 +154,10 @@ func (n *session[C]) expire(s *socket.Socket, id *Identity[C]) {
 		policy = Disconnect // a guest could not have joined
 	}
 	n.warnAt, n.endAt = time.Time{}, time.Time{}
-	if policy == Downgrade {
+	switch policy {
+	case Disconnect:
+		n.verdict = e // a refresh comes too late
+	case Downgrade:
 		n.identity.Store(nil)
 		n.changed(id, nil)
 	}
@@ -179,14 +183,20 @@ func (n *session[C]) condemn(e *wrap.Error) {
 func (n *session[C]) doubt(after time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	if !n.ended {
-		n.auth.chores.Set(&n.check, time.Now().Add(after))
+	at := time.Now().Add(after)
+	if n.ended || !n.checkAt.IsZero() && n.checkAt.Before(at) {
+		return
 	}
+	n.checkAt = at
+	n.auth.chores.Set(&n.check, at)
 }
 
 // recheck asks the store about the socket. A store that cannot answer
 // disconnects nobody; it is asked again.
 func (n *session[C]) recheck() {
+	n.mu.Lock()
+	n.checkAt = time.Time{}
+	n.mu.Unlock()
 	id := n.identity.Load()
 	if id == nil {
 		return

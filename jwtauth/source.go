@@ -181,24 +181,35 @@ func protocols(r *http.Request) (offered []string) {
 
 var errAmbiguous = errors.New("different tokens in one request")
 
-// find returns the token of a client, "" if it has sent none, and the first
-// source that holds it. Sources must agree: whoever can add a second token to a
-// request must not choose which one counts.
-func find(sources []Source, auth any, r *http.Request) (token string, from Source, err error) {
+// found is a token and where it was.
+type found struct {
+	token string
+	from  Source
+}
+
+// find returns the token that a client has sent with CONNECT, and the one that it
+// has opened its connection with; "" where there is none. Within either the
+// sources must agree: whoever can add a second token to a request must not choose
+// which one counts.
+func find(sources []Source, auth any, r *http.Request) (late, early found, err error) {
 	for _, s := range sources {
 		values, err := s.read(auth, r)
 		if err != nil {
-			return "", s, fmt.Errorf("%s: %w", s, err)
+			return found{}, found{}, fmt.Errorf("%s: %w", s, err)
+		}
+		to := &early
+		if s.kind == authField {
+			to = &late
 		}
 		for _, v := range values {
 			switch {
-			case v == "" || v == token:
-			case token != "":
-				return "", s, fmt.Errorf("%s: %w", s, errAmbiguous)
+			case v == "" || v == to.token:
+			case to.token != "":
+				return found{}, found{}, fmt.Errorf("%s: %w", s, errAmbiguous)
 			default:
-				token, from = v, s
+				*to = found{v, s}
 			}
 		}
 	}
-	return token, from, nil
+	return late, early, nil
 }

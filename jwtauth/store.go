@@ -35,7 +35,7 @@ type Login struct {
 	ID        string    // of the token; see [Identity]
 	Issuer    string    // iss, or ""
 	Subject   string    // see [Identity]; never "" under a policy other than ManyLogins
-	Name      string    // of the login; tokens of one login share it
+	Name      string    // of the login; it may have several, see Replaces
 	IssuedAt  time.Time // zero if the token does not say
 	ExpiresAt time.Time // zero if it does not expire
 
@@ -45,9 +45,12 @@ type Login struct {
 
 	Policy LoginPolicy
 
-	// Replaces is the login's name so far when a token is refreshed, else "". If
-	// the user's login is that one it becomes Name, and nobody is told; if that one
-	// was replaced, so is this; else the login is judged like any other.
+	// Replaces is the login's name so far when a token is refreshed, else "". If it
+	// is one of the names of the user's login, Name becomes another of them, beside
+	// it, and nobody is told; if it was replaced, so is this; else the login is judged
+	// like any other. A login has each of its names until the last Until that came
+	// with it. A token with one of them is Admitted, unless it is revoked, whenever it
+	// was issued.
 	Replaces string
 }
 
@@ -64,18 +67,20 @@ const (
 	Revoked
 	// Replaced by a newer login of the user, under [NewestLogin]. A login is
 	// newer if its token was issued later or, within one time of issue, if it
-	// came later; what has been replaced stays so.
+	// came later; what has been replaced stays so. Of the tokens of one login the
+	// newest counts; all its names are replaced together.
 	Replaced
-	// Occupied by an older login of the user whose token has not expired nor been
+	// Occupied by an older login of the user, which has neither expired nor been
 	// revoked, under [OldestLogin].
 	Occupied
 )
 
 // LoginPolicy says how many logins a user may have at a time. A login is not a
-// connection: all sockets with one token, or with tokens of one session (the
-// claim sid), are one login. Where tokens are refreshed, give them a sid: without
-// it a token that only one of two tabs has refreshed to is a newer login, and
-// replaces the other tab's.
+// connection: all sockets with one token, or with tokens of one session (the claim
+// sid), are one login. So are, after auth:refresh, the old token and the new one: a
+// tab may go on with the old one, or refresh it to another. A token that comes from
+// a second sign-in, and not through auth:refresh, is another login, unless it has
+// the same sid.
 type LoginPolicy int
 
 // The policies of logins.
@@ -85,8 +90,8 @@ const (
 	// NewestLogin: a newer login ends the older one, whose sockets are told code
 	// replaced, on all nodes, and which stays out.
 	NewestLogin
-	// OldestLogin: while a login lasts, until its token expires or is revoked,
-	// another one is refused with code too_many_connections.
+	// OldestLogin: while a login lasts, until the last of its tokens expires or the
+	// newest is revoked, another one is refused with code too_many_connections.
 	OldestLogin
 )
 

@@ -171,6 +171,9 @@ func classify(err error) error {
 // admit asks the store about an identity. replaces is the login that it stands
 // for already, if a token is refreshed.
 func (a *Auth[C]) admit(ctx context.Context, id *Identity[C], replaces string) error {
+	if a.closed.Load() {
+		return refusal(ErrUnavailable, errClosed)
+	}
 	until := id.ExpiresAt.Add(a.opts.Leeway)
 	if id.ExpiresAt.IsZero() {
 		until = time.Now().Add(a.keep())
@@ -203,29 +206,45 @@ func (a *Auth[C]) keep() time.Duration {
 
 // seek returns the token of a client, checked, or nil if it has sent none.
 func (a *Auth[C]) seek(ctx context.Context, auth any, r *http.Request) (*checked, error) {
-	token, from, err := find(a.opts.Sources, auth, r)
+	late, early, err := find(a.opts.Sources, auth, r)
 	if err != nil {
 		return nil, refusal(ErrInvalid, err)
 	}
-	if from.kind == cookie {
+	if early.from.kind == cookie {
 		if err := a.origins.Check(r); err != nil {
 			return nil, &wrap.Error{Code: "origin_denied", Err: err}
 		}
 	}
-	if early, ok := ctx.Value(contextKey[C]{a}).(*checked); ok {
-		if token != "" && sha256.Sum256([]byte(token)) != early.hash {
-			return nil, refusal(ErrInvalid, errAmbiguous)
+	first, ok := ctx.Value(contextKey[C]{a}).(*checked) // what Handler has found
+	switch {
+	case ok:
+		err = a.valid(&first.claims, time.Now())
+	case early.token != "" && early.token != late.token:
+		first, err = a.check(ctx, early.token, early.from)
+		if first != nil {
+			first.hash = sha256.Sum256([]byte(early.token))
 		}
-		return early, a.valid(&early.claims, time.Now())
-	}
-	if token == "" {
+	case late.token != "":
+		return a.check(ctx, late.token, late.from)
+	default:
 		return nil, nil
 	}
-	c, err := a.check(ctx, token, from)
-	if auth == nil && err == nil { // Handler, whose find is compared with a later one
-		c.hash = sha256.Sum256([]byte(token))
+	if late.token == "" || first != nil && sha256.Sum256([]byte(late.token)) == first.hash {
+		return first, err
 	}
-	return c, err
+	// A connection outlives the token that it was opened with, and cannot change
+	// that: then CONNECT may bring a newer one of the same user.
+	if !errors.Is(err, ErrExpired) {
+		return nil, refusal(ErrInvalid, errAmbiguous)
+	}
+	c, err := a.check(ctx, late.token, late.from)
+	if err != nil {
+		return nil, err
+	}
+	if c.claims.Subject == "" || c.claims.Subject != first.claims.Subject || c.claims.Issuer != first.claims.Issuer {
+		return nil, refusal(ErrInvalid, errAmbiguous)
+	}
+	return c, nil
 }
 
 // contextKey finds what Handler has checked.

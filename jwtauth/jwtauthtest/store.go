@@ -25,7 +25,7 @@ import (
 //		})
 //	}
 func TestStore(t *testing.T, open func(t *testing.T) (a, b jwtauth.Store)) {
-	for _, c := range slices.Concat(revocationCases, loginCases, watchCases) {
+	for _, c := range slices.Concat(revocationCases, loginCases, refreshCases, watchCases) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			a, b := open(t)
@@ -94,12 +94,6 @@ func (k *storeKit) login(p jwtauth.LoginPolicy, name string, issued time.Duratio
 }
 
 func (k *storeKit) subject() string { return k.tag + "user" }
-
-// refresh returns next as what replaces before.
-func refresh(before, next jwtauth.Login) jwtauth.Login {
-	next.Replaces = before.Name
-	return next
-}
 
 func (k *storeKit) verdict(l jwtauth.Login) jwtauth.Verdict {
 	k.Helper()

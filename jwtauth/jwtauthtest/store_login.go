@@ -92,7 +92,7 @@ var loginCases = []storeCase{
 		k.revoke(jwtauth.ByID(l.ID))
 		k.admit("revoked and replaced", l, jwtauth.Revoked)
 	}},
-	{"OneLogin", "A login is not a connection: all sockets with one token, or with tokens of one session (the claim sid), are one login.", func(k *storeKit) {
+	{"OneLogin", "A login is not a connection: all sockets with one token, or with tokens of one session (the claim sid), are one login", func(k *storeKit) {
 		for _, p := range []jwtauth.LoginPolicy{newest, oldest} {
 			token := func(n time.Duration) jwtauth.Login {
 				l := k.login(p, fmt.Sprint("session ", p), n*time.Second)
@@ -109,7 +109,7 @@ var loginCases = []storeCase{
 		other.Issuer = fmt.Sprint(newest)
 		k.admit("a login between its first token and its last", other, jwtauth.Replaced)
 	}},
-	{"OneLoginUntil", "Occupied by an older login of the user whose token has not expired nor been revoked", func(k *storeKit) {
+	{"OneLoginUntil", "Occupied by an older login of the user, which has neither expired nor been revoked", func(k *storeKit) {
 		// A login lasts as long as one of its tokens, whichever came last.
 		first, other, end := k.login(oldest, "a", 0), k.login(oldest, "b", 0), soon()
 		k.admit("a token that lasts", first, jwtauth.Admitted)
@@ -124,7 +124,7 @@ var loginCases = []storeCase{
 		k.holdsUntil(end, ended, jwtauth.Occupied, jwtauth.Admitted)
 		k.admit("when the short ones have expired", other, jwtauth.Occupied)
 	}},
-	{"OldestRevokedOlderToken", "Occupied by an older login of the user whose token has not expired nor been revoked", func(k *storeKit) {
+	{"OldestRevokedOlderToken", "Occupied by an older login of the user, which has neither expired nor been revoked", func(k *storeKit) {
 		older, newer := k.login(oldest, "a", 0), k.login(oldest, "a", time.Second)
 		newer.ID += " newer"
 		k.admit("the newer token of a login", newer, jwtauth.Admitted)
@@ -133,7 +133,7 @@ var loginCases = []storeCase{
 		k.admit("the older once the newer is revoked", older, jwtauth.Admitted)
 		k.admit("another login then", k.login(oldest, "b", 0), jwtauth.Occupied)
 	}},
-	{"Oldest", "while a login lasts, until its token expires or is revoked, another one is refused", func(k *storeKit) {
+	{"Oldest", "while a login lasts, until the last of its tokens expires or the newest is revoked, another one is refused", func(k *storeKit) {
 		first := k.login(oldest, "a", 0)
 		k.admit("the first", first, jwtauth.Admitted)
 		for _, issued := range []time.Duration{-time.Second, 0, time.Second} {
@@ -141,7 +141,7 @@ var loginCases = []storeCase{
 		}
 		k.admit("the first again", first, jwtauth.Admitted)
 	}},
-	{"OldestExpired", "Occupied by an older login of the user whose token has not expired nor been revoked", func(k *storeKit) {
+	{"OldestExpired", "Occupied by an older login of the user, which has neither expired nor been revoked", func(k *storeKit) {
 		first, second, end := k.login(oldest, "a", 0), k.login(oldest, "b", time.Second), soon()
 		first.Until = end
 		k.admit("the first", first, jwtauth.Admitted)
@@ -149,7 +149,7 @@ var loginCases = []storeCase{
 		first.Until = k.now.Add(time.Hour)
 		k.admit("the first after the second", first, jwtauth.Occupied)
 	}},
-	{"OldestRevokedByID", "Occupied by an older login of the user whose token has not expired nor been revoked", func(k *storeKit) {
+	{"OldestRevokedByID", "Occupied by an older login of the user, which has neither expired nor been revoked", func(k *storeKit) {
 		first, second, third := k.login(oldest, "a", 0), k.login(oldest, "b", -time.Second), k.login(oldest, "c", 0)
 		k.admit("the first", first, jwtauth.Admitted)
 		k.admit("the second while the first lasts", second, jwtauth.Occupied)
@@ -162,7 +162,7 @@ var loginCases = []storeCase{
 		k.admit("another token of the second login", second, jwtauth.Admitted)
 		k.admit("the third again", third, jwtauth.Occupied)
 	}},
-	{"OldestRevokedBySubject", "Occupied by an older login of the user whose token has not expired nor been revoked", func(k *storeKit) {
+	{"OldestRevokedBySubject", "Occupied by an older login of the user, which has neither expired nor been revoked", func(k *storeKit) {
 		first, second := k.login(oldest, "a", 0), k.login(oldest, "b", time.Second)
 		k.admit("the first", first, jwtauth.Admitted)
 		k.revoke(jwtauth.IssuedBefore(first.Subject, k.now))
@@ -170,37 +170,6 @@ var loginCases = []storeCase{
 		k.revoke(jwtauth.IssuedBefore(first.Subject, k.now.Add(time.Second)))
 		k.admit("the second after the revocation", second, jwtauth.Admitted)
 		k.admit("the first", first, jwtauth.Revoked)
-	}},
-	{"RefreshNewest", "the login's name so far, when a token is refreshed", func(k *storeKit) {
-		first, second := k.login(newest, "a", 0), k.login(newest, "b", time.Second)
-		k.admit("the first", first, jwtauth.Admitted)
-		k.admit("its refresh", refresh(first, second), jwtauth.Admitted)
-		k.admit("its refresh by another socket", refresh(first, second), jwtauth.Admitted)
-		k.admit("the new token", second, jwtauth.Admitted)
-		k.admit("the old token, that is older", first, jwtauth.Replaced)
-		k.admit("a newer login", k.login(newest, "c", 2*time.Second), jwtauth.Admitted)
-		k.admit("a refresh of what it replaced", refresh(second, k.login(newest, "d", 3*time.Second)), jwtauth.Replaced)
-		k.admit("the refreshed token by itself", k.login(newest, "d", 3*time.Second), jwtauth.Replaced)
-		k.admit("the newer login again", k.login(newest, "c", 2*time.Second), jwtauth.Admitted)
-	}},
-	{"RefreshLost", "the login's name so far, when a token is refreshed", func(k *storeKit) {
-		k.admit("where nothing is known", refresh(k.login(newest, "a", 0), k.login(newest, "b", time.Second)), jwtauth.Admitted)
-		k.admit("an older login", k.login(newest, "c", 0), jwtauth.Replaced)
-		l := refresh(k.login(newest, "d", 0), k.login(newest, "e", 0))
-		k.admit("of an unknown one, older than the current", l, jwtauth.Replaced)
-	}},
-	{"RefreshOldest", "the login's name so far, when a token is refreshed", func(k *storeKit) {
-		first, second := k.login(oldest, "a", 0), k.login(oldest, "b", time.Second)
-		k.admit("the first", first, jwtauth.Admitted)
-		k.admit("a refresh of another", refresh(k.login(oldest, "c", 0), second), jwtauth.Occupied)
-		k.admit("its refresh", refresh(first, second), jwtauth.Admitted)
-		k.admit("the new token", second, jwtauth.Admitted)
-		k.admit("the old token", first, jwtauth.Occupied)
-		// The place is held by the new token, not by the old one.
-		k.revoke(jwtauth.ByID(first.ID))
-		k.admit("another after the old is revoked", k.login(oldest, "d", 0), jwtauth.Occupied)
-		k.revoke(jwtauth.ByID(second.ID))
-		k.admit("another after the new is revoked", k.login(oldest, "d", 0), jwtauth.Admitted)
 	}},
 	{"Users", "it also makes l the login of its user", func(k *storeKit) {
 		// Issuer and subject together are the user, wherever one ends.

@@ -26,7 +26,11 @@ func TestStoreQuotes(t *testing.T) {
 		t.Fatal(err)
 	}
 	contract := strings.ToLower(regexp.MustCompile(`\s+(//\s*)?`).ReplaceAllString(string(source), " "))
-	for _, c := range slices.Concat(revocationCases, loginCases, watchCases) {
+	cases := slices.Concat(revocationCases, loginCases, refreshCases, watchCases)
+	for _, says := range []string{saysJoins, saysReplaced, saysOther, saysBears, saysEach, saysNewest, saysOldest} {
+		cases = append(cases, storeCase{says: says}) // within others
+	}
+	for _, c := range cases {
 		if !strings.Contains(contract, strings.ToLower(c.says)) {
 			t.Errorf("%s: %q is not in store.go", c.name, c.says)
 		}

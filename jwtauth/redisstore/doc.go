@@ -8,12 +8,15 @@
 //	auth, err := jwtauth.New[jwtauth.Claims](keys, &jwtauth.Options[jwtauth.Claims]{Store: store})
 //
 // It needs Redis 6.2 or later, or Valkey, as a single server, with Sentinel, or as
-// a Cluster. Time is the server's. Every key has an expiry. Their names hold hashes
-// of IDs, subjects and issuers, so that neither length nor odd bytes matter; but
-// what is published, and then gone, holds them as they are. A user of Redis with an
-// ACL needs the keys prefix*, the channel prefix + "changes", and the commands
-// GET, EVAL, EVALSHA, SUBSCRIBE and PING, as well as those in the scripts: HMGET,
-// HSET, PEXPIREAT, PTTL, PUBLISH, SET, TIME, ZADD, ZREMRANGEBYSCORE and ZSCORE.
+// a Cluster. Time is the server's. A revocation is one key. A user has up to three,
+// in one slot: the login, its names (several if tokens are refreshed), and the names
+// that were replaced. Every key has an expiry, and lives as long as what is in it.
+// Their names hold hashes of IDs, subjects and issuers, so that neither length nor
+// odd bytes matter; but what is published, and then gone, holds them as they are. A
+// user of Redis with an ACL needs the keys prefix*, the channel prefix + "changes",
+// and the commands GET, EVAL, EVALSHA, SUBSCRIBE and PING, as well as those in the
+// scripts: DEL, HMGET, HSET, PEXPIREAT, PTTL, PUBLISH, SET, TIME, ZADD, ZRANGE,
+// ZREMRANGEBYSCORE and ZSCORE.
 //
 // # When Redis is away
 //
@@ -22,13 +25,15 @@
 // the answer that was lost. What is published while a process has no connection is
 // lost for it; once it is connected again it tells those who watch that anything
 // may have changed. Redis itself must be durable enough: one that restarts empty
-// has forgotten all revocations, and a replica that becomes the primary may lack
-// the latest.
+// has forgotten all revocations, and which tokens are of one login, and a replica
+// that becomes the primary may lack the latest.
 //
 // # Limits
 //
-// Admit takes one round trip, and a second one if it changes the login of a user
-// or, under OldestLogin, refuses one. The first reads whether the token is revoked
+// Admit takes one round trip, and a second one if it changes the login of a user or
+// if, under OldestLogin, it depends on whether the token that stands for the login
+// is revoked: for a token of another login, and for an older one of this; if that
+// changes the login as well, a third. The first reads whether the token is revoked
 // by ID, which lies on another node of a Cluster than its user; if it is being
 // revoked at that moment, its login may still count, until the next one.
 //

@@ -169,12 +169,12 @@ func TestWrongType(t *testing.T) {
 	s, c := open(t, server.Client(t), unhurried), server.Client(t)
 	l := login(jwtauth.OldestLogin, "user", "a", 0)
 	// Which policies read which of the keys: of the subject, the login, the names
-	// that were replaced, and the ID.
-	reads := [][]jwtauth.LoginPolicy{policies, policies[1:], policies[1:2], policies}
+	// that were replaced, those of the login, and the ID.
+	reads := [][]jwtauth.LoginPolicy{policies, policies[1:], policies[1:2], policies[1:], policies}
 	for i, key := range s.Keys(l) {
 		for _, other := range []func() error{
 			func() error { return c.RPush(t.Context(), key, "a").Err() },
-			func() error { return c.HSet(t.Context(), key, "until", "soon", "name", "b").Err() },
+			func() error { return c.HSet(t.Context(), key, "until", "soon", "id", "b").Err() },
 			func() error { return c.Set(t.Context(), key, "soon", 0).Err() },
 		} {
 			if err := c.FlushAll(t.Context()).Err(); err != nil {
@@ -194,7 +194,7 @@ func TestWrongType(t *testing.T) {
 				continue // which is what a revocation is
 			}
 			byID, bySubject := s.Revoke(t.Context(), jwtauth.ByID(l.ID)), s.Revoke(t.Context(), jwtauth.BySubject(l.Subject))
-			if (bySubject == nil) == (i == 0) || (byID == nil) == (i == 3) {
+			if (bySubject == nil) == (i == 0) || (byID == nil) == (i == 4) {
 				t.Errorf("key %s: Revoke: %v, %v", key, byID, bySubject)
 			}
 		}

@@ -19,12 +19,14 @@ func (s *Store) channel() string { return s.prefix + "changes" }
 func (s *Store) idKey(hash string) string { return s.prefix + "id:{" + hash + "}" }
 
 // subjectKeys are the keys of the script: the revocation of the subject, whatever
-// its issuer, the login, and the names of logins that were replaced.
+// its issuer, the login, the names of logins that were replaced, and those of the
+// login.
 func (s *Store) subjectKeys(l jwtauth.Login) []string {
 	tag, issuer := "{"+hash(l.Subject)+"}", hash(l.Issuer)
 	return []string{
 		s.prefix + "subject:" + tag,
 		s.prefix + "login:" + tag + issuer,
 		s.prefix + "replaced:" + tag + issuer,
+		s.prefix + "names:" + tag + issuer,
 	}
 }

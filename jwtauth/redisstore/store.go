@@ -238,6 +238,9 @@ func (s *Store) decide(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, e
 			if !revoked && d.verdict == jwtauth.Occupied {
 				return jwtauth.Occupied, nil
 			}
+			if !revoked && !d.changes {
+				return jwtauth.Admitted, nil
+			}
 			args[argKnown], args[argRevoked] = d.holder, revoked
 		case committed || !d.changes:
 			return d.verdict, nil

@@ -1,0 +1,166 @@
+package jwtauth_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/jwtauth"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// TestHandlerEarly: what Handler has found good is judged anew at each CONNECT.
+func TestHandlerEarly(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, &jwtauth.Options[claims]{Sources: []jwtauth.Source{jwtauth.Bearer()}})
+	s := serve(t, func(io *socket.Server) { wrap.UseAll(io, a.Middleware()); io.Of("/admin", nil); io.Of("/late", nil) }, a.Handler)
+	c := s.Dial(t, siotest.Dial{Header: http.Header{"Authorization": {"Bearer " + token(t, "ada", time.Hour)}}})
+	c.Connected(t)
+	c.Connect("/admin", nil) // the connection has the token, no longer the request
+	c.Connected(t)
+	if _, err := a.Revoke(t.Context(), jwtauth.BySubject("ada")); err != nil {
+		t.Fatal(err)
+	}
+	c.NextEvent(t, "kicked")
+	c.Connect("/late", nil)
+	for {
+		if p := c.Next(t); p.Type == siotest.TypeConnectError {
+			if code(p.Data) != "token_revoked" {
+				t.Errorf("%v", p)
+			}
+			return
+		}
+	}
+}
+
+// TestEarlyExpires: a connection outlives the token that it was opened with; that
+// one admits nobody any more then.
+func TestEarlyExpires(t *testing.T) {
+	t.Parallel()
+	for name, early := range map[string]bool{"Handler": true, "Middleware": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAuth(t, &jwtauth.Options[claims]{Sources: []jwtauth.Source{jwtauth.Bearer()}})
+			s, sockets := authenticated(t, a, handlers(a, early)...)
+			c := s.Dial(t, bearer(token(t, "ada", 2*time.Second), nil))
+			c.Connected(t)
+			id, _ := a.Identity(<-sockets)
+			kicked(t, c, "token_expired")
+			expired(t, id)
+			c.Connect("/", nil)
+			if got := answer(t, c); got != "token_expired" {
+				t.Errorf("code %q", got)
+			}
+		})
+	}
+}
+
+// TestLateToken: once the token of the connection has expired, CONNECT may bring
+// another one of the same user. Otherwise two tokens are one too many.
+func TestLateToken(t *testing.T) {
+	t.Parallel()
+	soon := func(t *testing.T, sub any, more ...object) string {
+		return token(t, "", 2*time.Second, append(more, object{"sub": sub})...)
+	}
+	fresh := func(t *testing.T, sub any, more ...object) string {
+		return token(t, "", time.Hour, append(more, object{"sub": sub})...)
+	}
+	a := object{"iss": "a"}
+	for _, tt := range []struct {
+		name        string
+		early, late string
+		want        string
+		bare        bool // Handler would not have let it so far
+	}{
+		{"of the same user", soon(t, "ada"), fresh(t, "ada"), "", false},
+		{"of the same user and issuer", soon(t, "ada", a), fresh(t, "ada", a), "", false},
+		{"of another user", soon(t, "ada"), fresh(t, "bob"), "token_invalid", false},
+		{"of another issuer", soon(t, "ada"), fresh(t, "ada", a), "token_invalid", false},
+		{"of nobody", soon(t, nil), fresh(t, nil), "token_invalid", false},
+		{"of nobody, for a user", soon(t, "ada"), fresh(t, nil), "token_invalid", false},
+		{"that has expired too", soon(t, "ada"), token(t, "ada", -time.Hour), "token_expired", false},
+		{"that is garbage", soon(t, "ada"), "x", "token_invalid", false},
+		{"none", soon(t, "ada"), "", "token_expired", false},
+		{"beside a good one", fresh(t, "ada"), fresh(t, "ada"), "token_invalid", false},
+		{"beside garbage", "x", fresh(t, "ada"), "token_invalid", true},
+		{"beside a forgery", forge(hs256, `{"sub":"ada","exp":1}`, []byte("x")), fresh(t, "ada"), "token_invalid", true},
+		{"beside one not for us", soon(t, "ada", object{"nbf": time.Now().Unix() + 60}), fresh(t, "ada"), "token_invalid", true},
+	} {
+		for name, early := range map[string]bool{" (Handler)": true, " (Middleware)": false} {
+			if tt.bare && early {
+				continue
+			}
+			t.Run(tt.name+name, func(t *testing.T) {
+				t.Parallel()
+				auth := newAuth(t, nil)
+				s := serve(t, func(io *socket.Server) { io.Use(auth.Middleware()) }, handlers(auth, early)...)
+				d := bearer(tt.early, nil)
+				d.NoConnect = true
+				c := s.Dial(t, d)
+				expired(t, &jwtauth.Identity[claims]{ExpiresAt: time.Now().Add(1500 * time.Millisecond)})
+				c.Connect("/", object{"token": tt.late})
+				if got := answer(t, c); got != tt.want {
+					t.Errorf("code %q, want %q", got, tt.want)
+				}
+			})
+		}
+	}
+}
+
+// TestSameTokenExpires: a token that came twice does not replace itself.
+func TestSameTokenExpires(t *testing.T) {
+	t.Parallel()
+	s, _ := authenticated(t, newAuth(t, nil))
+	old := token(t, "ada", -time.Second)
+	refused(t, s, bearer(old, object{"token": old}), "token_expired")
+}
+
+// TestRefreshedOnOldConnection: a client that has refreshed the token that it opened
+// its connection with joins other namespaces with the new one.
+func TestRefreshedOnOldConnection(t *testing.T) {
+	t.Parallel()
+	for name, early := range map[string]bool{"Handler": true, "Middleware": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			a := newAuth(t, nil)
+			sockets := make(chan *socket.Socket, 1)
+			s := serve(t, func(io *socket.Server) {
+				wrap.UseAll(io, a.Middleware())
+				io.Of("/chat", nil)
+				onConnection(io.Sockets(), func(s *socket.Socket) { sockets <- s })
+			}, handlers(a, early)...)
+			c := s.Dial(t, bearer(token(t, "ada", 2*time.Second), nil))
+			c.Connected(t)
+			id, _ := a.Identity(<-sockets)
+			fresh := token(t, "ada", time.Hour)
+			if got := refresh(t, c, fresh); got != "" {
+				t.Errorf("refresh: %s", got)
+			}
+			expired(t, id)
+			for _, tt := range []struct {
+				auth any
+				want string
+			}{{nil, "token_expired"}, {object{"token": fresh}, ""}} {
+				c.Connect("/chat", tt.auth)
+				if got := answer(t, c); got != tt.want {
+					t.Errorf("%v: code %q, want %q", tt.auth != nil, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+// bearer is a client of "/" that sends a token in Authorization, and a payload.
+func bearer(token string, auth any) siotest.Dial {
+	return siotest.Dial{Header: http.Header{"Authorization": {"Bearer " + token}}, Auth: auth}
+}
+
+// handlers is the chain in front of the server, with or without that of a.
+func handlers(a *jwtauth.Auth[claims], early bool) []wrap.Middleware {
+	if !early {
+		return nil
+	}
+	return []wrap.Middleware{a.Handler}
+}

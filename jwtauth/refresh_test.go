@@ -1,0 +1,301 @@
+package jwtauth_test
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/jwtauth"
+	"github.com/zishang520/engine.io-go-parser/packet"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// TestRefresh: what a refresh may put in place, and that otherwise all is as
+// before.
+func TestRefresh(t *testing.T) {
+	t.Parallel()
+	var disabled atomic.Bool
+	a := newAuth(t, &jwtauth.Options[claims]{Verify: func(_ context.Context, id *jwtauth.Identity[claims]) error {
+		if disabled.Load() {
+			return jwtauth.ErrDisabled
+		}
+		return nil
+	}})
+	s, sockets := authenticated(t, a)
+	for name, tt := range map[string]struct {
+		args []any
+		want string
+		role string
+	}{
+		"good":       {[]any{token(t, "ada", 2*time.Hour, object{"role": "admin"})}, "", "admin"},
+		"object":     {[]any{object{"token": token(t, "ada", 2*time.Hour, object{"role": "admin"})}}, "", "admin"},
+		"other user": {[]any{token(t, "bob", 2*time.Hour)}, "forbidden", ""},
+		"no user":    {[]any{token(t, "", 2*time.Hour)}, "forbidden", ""},
+		"issuer":     {[]any{token(t, "ada", 2*time.Hour, object{"iss": "x"})}, "forbidden", ""},
+		"older":      {[]any{token(t, "ada", time.Minute)}, "forbidden", ""},
+		"expired":    {[]any{token(t, "ada", -time.Minute)}, "token_expired", ""},
+		"garbage":    {[]any{"x"}, "token_invalid", ""},
+		"nothing":    {nil, "token_missing", ""},
+		"two":        {[]any{"x", "y"}, "token_missing", ""},
+		"a number":   {[]any{1}, "token_missing", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c := s.Dial(t, with(token(t, "ada", time.Hour)))
+			c.Connected(t)
+			so := <-sockets
+			before, _ := a.Identity(so)
+			got := c.EmitAck(t, "auth:refresh", tt.args...).Args()
+			if code(got[0]) != tt.want {
+				t.Errorf("ack %v, want %q", got, tt.want)
+			}
+			after, _ := a.Identity(so)
+			if tt.want != "" && after != before {
+				t.Errorf("identity changed to %+v", after)
+			}
+			if tt.want == "" && (after == before || after.Claims.Role != tt.role || after.Source != "auth:refresh") {
+				t.Errorf("identity %+v", after)
+			}
+			if got := c.EmitAck(t, "whoami").Args(); got[0] != "ada" || got[1] != tt.role || got[2] != true {
+				t.Errorf("whoami: %v", got)
+			}
+		})
+	}
+
+	t.Run("disabled", func(t *testing.T) {
+		c := s.Dial(t, with(token(t, "ada", time.Hour)))
+		c.Connected(t)
+		disabled.Store(true)
+		if got := c.EmitAck(t, "auth:refresh", token(t, "ada", 2*time.Hour)).Args(); code(got[0]) != "user_disabled" {
+			t.Errorf("ack %v", got)
+		}
+	})
+}
+
+// TestRefreshIsLimited: one at a time, and not too often.
+func TestRefreshIsLimited(t *testing.T) {
+	t.Parallel()
+	entered, leave := make(chan struct{}, 1), make(chan struct{})
+	var slow atomic.Bool
+	a := newAuth(t, &jwtauth.Options[claims]{Verify: func(ctx context.Context, _ *jwtauth.Identity[claims]) error {
+		if slow.Load() {
+			entered <- struct{}{}
+			<-leave
+		}
+		return nil
+	}})
+	s, _ := authenticated(t, a)
+	c := s.Dial(t, with(token(t, "ada", time.Hour)))
+	c.Connected(t)
+	slow.Store(true)
+	next := token(t, "ada", 2*time.Hour)
+	c.Emit("auth:refresh", next)
+	<-entered
+	got := c.EmitAck(t, "auth:refresh", next).Args()[0].(object)
+	if code(got) != "rate_limited" || got["retryAfterMs"] != 1000. {
+		t.Errorf("second at a time: %v", got)
+	}
+	slow.Store(false)
+	close(leave)
+	limited := false
+	for range 1000 { // the slow one may still be under way
+		got := c.EmitAck(t, "auth:refresh", "garbage").Args()[0].(object)
+		if limited = code(got) == "rate_limited" && got["retryAfterMs"].(float64) > 1000; limited {
+			break
+		}
+	}
+	if !limited {
+		t.Error("refreshes in a row were not limited")
+	}
+}
+
+// TestRefreshOfNobody: a token without a subject may be anybody's, so that it
+// cannot replace another one.
+func TestRefreshOfNobody(t *testing.T) {
+	t.Parallel()
+	s, _ := authenticated(t, newAuth(t, nil))
+	c := s.Dial(t, with(token(t, "", time.Hour, object{"sub": nil})))
+	c.Connected(t)
+	if got := refresh(t, c, token(t, "", 2*time.Hour, object{"sub": nil})); got != "forbidden" {
+		t.Errorf("code %q", got)
+	}
+}
+
+// TestRefreshWithoutExpiry: a token that never expires is older than none, and
+// none that does can replace it.
+func TestRefreshWithoutExpiry(t *testing.T) {
+	t.Parallel()
+	s, _ := authenticated(t, newAuth(t, &jwtauth.Options[claims]{InsecureNoExpiry: true}))
+	never, once := token(t, "ada", 0, object{"exp": nil}), token(t, "ada", time.Hour)
+	for _, tt := range []struct {
+		name, first, next, want string
+	}{
+		{"neither expires", never, token(t, "ada", 0, object{"exp": nil}), ""},
+		{"from one that does", once, never, ""},
+		{"to one that does", never, once, "forbidden"},
+	} {
+		c := s.Dial(t, with(tt.first))
+		c.Connected(t)
+		got := c.EmitAck(t, "auth:refresh", tt.next).Args()[0].(object)
+		if code(got) != tt.want {
+			t.Errorf("%s: %v, want %q", tt.name, got, tt.want)
+		}
+		if ttl, ok := got["ttlMs"]; tt.want == "" && (!ok || ttl != nil) {
+			t.Errorf("%s: ttlMs %v, want null", tt.name, got)
+		}
+	}
+}
+
+// TestRefreshMovesTheSocket: from then on the new token is the one to revoke.
+func TestRefreshMovesTheSocket(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, nil)
+	s, _ := authenticated(t, a)
+	c := s.Dial(t, with(token(t, "ada", time.Hour, object{"jti": "old"})))
+	c.Connected(t)
+	if got := refresh(t, c, token(t, "ada", 2*time.Hour, object{"jti": "new"})); got != "" {
+		t.Fatalf("refresh: %s", got)
+	}
+	for _, tt := range []struct {
+		id string
+		n  int
+	}{{"old", 0}, {"new", 1}} {
+		if n, err := a.Revoke(t.Context(), jwtauth.ByID(tt.id)); n != tt.n || err != nil {
+			t.Errorf("Revoke of the %s token: %d, %v; want %d", tt.id, n, err, tt.n)
+		}
+	}
+	kicked(t, c, "token_revoked")
+	siotest.Eventually(t, "the index is empty", func() bool { return jwtauth.Indexed(a)+jwtauth.IndexKeys(a) == 0 })
+}
+
+// TestRevokedWhileRefreshing: the index finds nobody by a token that the store has
+// just admitted. What is revoked in between is seen all the same.
+func TestRevokedWhileRefreshing(t *testing.T) {
+	t.Parallel()
+	b := newScripted()
+	a := newAuth(t, &jwtauth.Options[claims]{Store: b})
+	s, _ := authenticated(t, a)
+	c := s.Dial(t, with(token(t, "ada", time.Hour)))
+	c.Connected(t)
+	b.onAdmit(func(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, error) {
+		b.onAdmit(nil)
+		verdict, err := b.MemoryStore.Admit(ctx, l)
+		if n, err := a.Revoke(ctx, jwtauth.ByID(l.ID)); n != 0 || err != nil {
+			t.Errorf("Revoke = %d, %v", n, err)
+		}
+		return verdict, err
+	})
+	if got := refresh(t, c, token(t, "ada", 2*time.Hour)); got != "" {
+		t.Errorf("refresh: %s", got)
+	}
+	kicked(t, c, "token_revoked")
+}
+
+// TestRefreshTooLate: whoever is put out while a refresh is under way is not told
+// that it was good, and nothing changes: also in the moment between the decision
+// and the end of the socket's context, in which the client is told.
+func TestRefreshTooLate(t *testing.T) {
+	t.Parallel()
+	type told struct{ kicking, adopted chan struct{} }
+	for name, tt := range map[string]struct {
+		ttl  time.Duration
+		out  func(t *testing.T, a *jwtauth.Auth[claims], b *scripted, w told)
+		want string
+	}{
+		"revoked here": {time.Hour, func(t *testing.T, a *jwtauth.Auth[claims], _ *scripted, w told) {
+			close(w.adopted) // Kick must return before the refresh goes on
+			if n, err := a.Revoke(context.Background(), jwtauth.ByID("old")); n != 1 || err != nil {
+				t.Errorf("Revoke = %d, %v", n, err)
+			}
+		}, "token_revoked"},
+		"revoked elsewhere": {time.Hour, func(_ *testing.T, _ *jwtauth.Auth[claims], b *scripted, w told) {
+			b.watcher(jwtauth.Change{Revocation: jwtauth.ByID("old")})
+			<-w.kicking
+		}, "token_revoked"},
+		"expired": {2 * time.Second, func(_ *testing.T, _ *jwtauth.Auth[claims], _ *scripted, w told) {
+			<-w.kicking
+		}, "token_expired"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := told{make(chan struct{}), make(chan struct{})}
+			b := newScripted()
+			var a *jwtauth.Auth[claims]
+			a = newAuth(t, &jwtauth.Options[claims]{
+				Store: b, Warning: -1,
+				Verify: func(_ context.Context, id *jwtauth.Identity[claims]) error {
+					if id.ID == "new" {
+						tt.out(t, a, b, w)
+					}
+					return nil
+				},
+				Changed: func(*socket.Socket, *jwtauth.Identity[claims], *jwtauth.Identity[claims]) {
+					t.Error("the identity has changed")
+					close(w.adopted)
+				},
+			})
+			s, sockets := authenticated(t, a)
+			c := s.Dial(t, with(token(t, "ada", tt.ttl, object{"jti": "old"})))
+			c.Connected(t)
+			so := <-sockets
+			_ = so.Client().Conn().On("packetCreate", func(args ...any) {
+				if p, ok := args[0].(*packet.Packet); ok && strings.Contains(fmt.Sprint(p.Data), `"kicked"`) {
+					close(w.kicking)
+					select { // the context of the socket ends when this returns
+					case <-w.adopted:
+					case <-time.After(100 * time.Millisecond): // longer only shows more
+					}
+				}
+			})
+			if got := refresh(t, c, token(t, "ada", time.Hour, object{"jti": "new"})); got != "unavailable" {
+				t.Errorf("refresh: %q", got)
+			}
+			kicked(t, c, tt.want)
+			if id, _ := a.Identity(so); id.ID != "old" {
+				t.Errorf("identity %s", id.ID)
+			}
+			siotest.Eventually(t, "the index is empty", func() bool { return jwtauth.Indexed(a) == 0 })
+		})
+	}
+}
+
+// TestRefreshAfterLeaving: a client that leaves is no fault of ours to be logged.
+func TestRefreshAfterLeaving(t *testing.T) {
+	t.Parallel()
+	log := new(journal)
+	entered, answered := make(chan struct{}), make(chan struct{})
+	a := newAuth(t, &jwtauth.Options[claims]{
+		Logger: slog.New(slog.NewTextHandler(log, nil)),
+		Verify: func(ctx context.Context, id *jwtauth.Identity[claims]) error {
+			if id.Source == "auth:refresh" {
+				close(entered)
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		},
+	})
+	s := serve(t, func(io *socket.Server) {
+		io.Use(func(s *socket.Socket, next func(*socket.ExtendedError)) {
+			s.Use(func(_ []any, next func(error)) {
+				next(nil) // returns when all that come behind have
+				close(answered)
+			})
+			next(nil)
+		})
+		io.Use(a.Middleware())
+	})
+	c := s.Dial(t, with(token(t, "ada", time.Hour)))
+	c.Connected(t)
+	c.Emit("auth:refresh", token(t, "ada", 2*time.Hour))
+	<-entered
+	c.Kill()
+	<-answered
+	if got := log.String(); got != "" {
+		t.Errorf("logged %s", got)
+	}
+}
