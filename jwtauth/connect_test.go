@@ -3,6 +3,7 @@ package jwtauth_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"testing"
@@ -154,4 +155,52 @@ func TestEveryNamespace(t *testing.T) {
 	}
 	c.Connect("/admin", object{"token": good})
 	c.Connected(t)
+}
+
+// TestNobody: a token without a subject has claims, but belongs to no user.
+func TestNobody(t *testing.T) {
+	t.Parallel()
+	for _, sub := range []any{nil, ""} {
+		a := newAuth(t, nil)
+		s, sockets := authenticated(t, a)
+		s.Dial(t, with(token(t, "", time.Hour, object{"sub": sub, "role": "admin"}))).Connected(t)
+		so := <-sockets
+		if got, ok := a.Subject(so); ok || got != "" {
+			t.Errorf("Subject = %q, %v", got, ok)
+		}
+		if got, ok := a.From(so); !ok || got.Role != "admin" {
+			t.Errorf("From = %v, %v", got, ok)
+		}
+	}
+}
+
+// TestFaultMakesNoGuest: a token that could not be verified is not no token, whatever
+// the error wraps.
+func TestFaultMakesNoGuest(t *testing.T) {
+	t.Parallel()
+	keys := jwtauth.KeyFunc(func(context.Context, jwtauth.Unverified) ([]any, error) {
+		return nil, fmt.Errorf("tenant: %w", jwtauth.ErrMissing)
+	})
+	a, err := jwtauth.New(keys, &jwtauth.Options[claims]{Guests: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = a.Close(context.Background()) })
+	s, _ := authenticated(t, a)
+	refused(t, s, with(token(t, "ada", time.Hour)), "unavailable")
+}
+
+// TestAuthenticateErrors: each is a *wrap.Error and wraps its cause.
+func TestAuthenticateErrors(t *testing.T) {
+	t.Parallel()
+	cause := errors.New("no database")
+	a := newAuth(t, &jwtauth.Options[claims]{Verify: func(context.Context, *jwtauth.Identity[claims]) error { return cause }})
+	for tok, want := range map[string]error{
+		"": jwtauth.ErrMissing, "x": jwtauth.ErrInvalid, token(t, "ada", time.Hour): cause, token(t, "ada", -time.Hour): jwtauth.ErrExpired,
+	} {
+		id, err := a.Authenticate(t.Context(), tok)
+		if e := (*wrap.Error)(nil); id != nil || !errors.As(err, &e) || !errors.Is(err, want) {
+			t.Errorf("%v, %T: %v; want %v", id, err, err, want)
+		}
+	}
 }

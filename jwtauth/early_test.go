@@ -1,7 +1,9 @@
 package jwtauth_test
 
 import (
+	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -48,7 +50,7 @@ func TestEarlyExpires(t *testing.T) {
 			c.Connected(t)
 			id, _ := a.Identity(<-sockets)
 			kicked(t, c, "token_expired")
-			expired(t, id)
+			passed(t, id.ExpiresAt)
 			c.Connect("/", nil)
 			if got := answer(t, c); got != "token_expired" {
 				t.Errorf("code %q", got)
@@ -61,46 +63,50 @@ func TestEarlyExpires(t *testing.T) {
 // another one of the same user. Otherwise two tokens are one too many.
 func TestLateToken(t *testing.T) {
 	t.Parallel()
-	soon := func(t *testing.T, sub any, more ...object) string {
-		return token(t, "", 2*time.Second, append(more, object{"sub": sub})...)
+	type make func(t *testing.T) string
+	lasts := func(ttl time.Duration) func(sub any, more ...object) make {
+		return func(sub any, more ...object) make {
+			return func(t *testing.T) string { return token(t, "", ttl, append(more, object{"sub": sub})...) }
+		}
 	}
-	fresh := func(t *testing.T, sub any, more ...object) string {
-		return token(t, "", time.Hour, append(more, object{"sub": sub})...)
-	}
-	a := object{"iss": "a"}
+	text := func(s string) make { return func(*testing.T) string { return s } }
+	soon, fresh, old := lasts(2*time.Second), lasts(time.Hour), lasts(-time.Hour)
+	iss := object{"iss": "a"}
 	for _, tt := range []struct {
 		name        string
-		early, late string
+		early, late make
 		want        string
-		bare        bool // Handler would not have let it so far
 	}{
-		{"of the same user", soon(t, "ada"), fresh(t, "ada"), "", false},
-		{"of the same user and issuer", soon(t, "ada", a), fresh(t, "ada", a), "", false},
-		{"of another user", soon(t, "ada"), fresh(t, "bob"), "token_invalid", false},
-		{"of another issuer", soon(t, "ada"), fresh(t, "ada", a), "token_invalid", false},
-		{"of nobody", soon(t, nil), fresh(t, nil), "token_invalid", false},
-		{"of nobody, for a user", soon(t, "ada"), fresh(t, nil), "token_invalid", false},
-		{"that has expired too", soon(t, "ada"), token(t, "ada", -time.Hour), "token_expired", false},
-		{"that is garbage", soon(t, "ada"), "x", "token_invalid", false},
-		{"none", soon(t, "ada"), "", "token_expired", false},
-		{"beside a good one", fresh(t, "ada"), fresh(t, "ada"), "token_invalid", false},
-		{"beside garbage", "x", fresh(t, "ada"), "token_invalid", true},
-		{"beside a forgery", forge(hs256, `{"sub":"ada","exp":1}`, []byte("x")), fresh(t, "ada"), "token_invalid", true},
-		{"beside one not for us", soon(t, "ada", object{"nbf": time.Now().Unix() + 60}), fresh(t, "ada"), "token_invalid", true},
+		{"of the same user", soon("ada"), fresh("ada"), ""},
+		{"of the same user and issuer", soon("ada", iss), fresh("ada", iss), ""},
+		{"of another user", soon("ada"), fresh("bob"), "token_invalid"},
+		{"of another issuer", soon("ada"), fresh("ada", iss), "token_invalid"},
+		{"of nobody", soon(nil), fresh(nil), "token_invalid"},
+		{"of nobody, for a user", soon("ada"), fresh(nil), "token_invalid"},
+		{"that has expired too", soon("ada"), old("ada"), "token_expired"},
+		{"that is garbage", soon("ada"), text("x"), "token_invalid"},
+		{"none", soon("ada"), text(""), "token_expired"},
+		{"beside a good one", fresh("ada"), fresh("ada"), "token_invalid"},
+		// Handler would not have let these so far.
+		{"beside garbage", text("x"), fresh("ada"), "token_invalid"},
+		{"beside a forgery", text(forge(hs256, `{"sub":"ada","exp":1}`, []byte("x"))), fresh("ada"), "token_invalid"},
+		{"beside one that is not for us", old("ada", object{"nbf": time.Now().Unix() + 60}), fresh("ada"), "token_invalid"},
 	} {
-		for name, early := range map[string]bool{" (Handler)": true, " (Middleware)": false} {
-			if tt.bare && early {
+		for _, early := range []bool{false, true} {
+			if early && strings.HasPrefix(tt.name, "beside ") && tt.name != "beside a good one" {
 				continue
 			}
-			t.Run(tt.name+name, func(t *testing.T) {
+			t.Run(fmt.Sprintf("%s (Handler: %v)", tt.name, early), func(t *testing.T) {
 				t.Parallel()
-				auth := newAuth(t, nil)
-				s := serve(t, func(io *socket.Server) { io.Use(auth.Middleware()) }, handlers(auth, early)...)
-				d := bearer(tt.early, nil)
+				a := newAuth(t, nil)
+				s := serve(t, func(io *socket.Server) { io.Use(a.Middleware()) }, handlers(a, early)...)
+				d := bearer(tt.early(t), nil)
 				d.NoConnect = true
 				c := s.Dial(t, d)
-				expired(t, &jwtauth.Identity[claims]{ExpiresAt: time.Now().Add(1500 * time.Millisecond)})
-				c.Connect("/", object{"token": tt.late})
+				if !strings.HasPrefix(tt.name, "beside ") {
+					passed(t, time.Now().Add(2*time.Second))
+				}
+				c.Connect("/", object{"token": tt.late(t)})
 				if got := answer(t, c); got != tt.want {
 					t.Errorf("code %q, want %q", got, tt.want)
 				}
@@ -138,7 +144,7 @@ func TestRefreshedOnOldConnection(t *testing.T) {
 			if got := refresh(t, c, fresh); got != "" {
 				t.Errorf("refresh: %s", got)
 			}
-			expired(t, id)
+			passed(t, id.ExpiresAt)
 			for _, tt := range []struct {
 				auth any
 				want string

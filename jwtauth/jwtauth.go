@@ -3,6 +3,7 @@ package jwtauth
 import (
 	"context"
 	"errors"
+	"log/slog"
 	"net/http"
 	"reflect"
 	"slices"
@@ -96,7 +97,17 @@ func (a *Auth[C]) Close(ctx context.Context) error {
 // verified like any other, and refused with code forbidden if its state was another
 // user's, whose rooms it would get: a page that changes its user needs a new
 // client object.
-func (a *Auth[C]) Middleware() socket.NamespaceMiddleware { return wrap.Func(a.connect) }
+//
+// Why a client was refused goes to Options.Logger, at level Debug.
+func (a *Auth[C]) Middleware() socket.NamespaceMiddleware {
+	return wrap.Func(func(ctx context.Context, s *socket.Socket) error {
+		err := a.connect(ctx, s)
+		if err != nil {
+			a.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "jwtauth: refused", slog.String("namespace", s.Nsp().Name()), slog.Any("error", err))
+		}
+		return err
+	})
+}
 
 // connect authenticates s.
 func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
@@ -156,15 +167,16 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 // Handler returns next behind the same authentication, as plain net/http
 // middleware. Through wrap it refuses a client before there is a connection, and
 // keeps the token out of the request that the host keeps; [Auth.Middleware] is
-// still needed, and asks Options.Verify and the Store again. Sources that HTTP does not have are left to that: with an AuthField, a
-// handshake without token passes. On a page of your own such a request is refused,
-// and [Auth.FromContext] tells who makes it.
+// still needed, and asks Options.Verify and the Store again. Sources that HTTP does
+// not have are left to that: with an AuthField, a handshake without token passes.
+// On a page of your own such a request is refused, and [Auth.FromContext] tells who
+// makes it.
 //
 // A refused request is answered as *wrap.Error does it, with the client data as
 // JSON and the status that goes with the code (401, 403, 429, 500, 503), and with
-// WWW-Authenticate if it is about the token (RFC 6750, section 3).
-// Without a token only Options.Guests lets a request pass, except as said above.
-// next gets a request without the token.
+// WWW-Authenticate if it is about the token (RFC 6750, section 3). Without a token
+// only Options.Guests lets a request pass, except as said above. next gets a
+// request without the token.
 func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 	late := false // a token may yet come with CONNECT
 	for _, s := range a.opts.Sources {

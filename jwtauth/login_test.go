@@ -91,7 +91,8 @@ func TestRefusedRefreshIsNoLogin(t *testing.T) {
 	for name, policy := range policies {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			a := newAuth(t, &jwtauth.Options[claims]{Logins: policy})
+			b := newScripted()
+			a := newAuth(t, &jwtauth.Options[claims]{Logins: policy, Store: b})
 			s := serve(t, func(io *socket.Server) {
 				io.Use(a.Middleware())
 				io.Use(a.Require(admins))
@@ -100,8 +101,11 @@ func TestRefusedRefreshIsNoLogin(t *testing.T) {
 			first := token(t, "ada", time.Hour, object{"role": "admin", "iat": iat - 5})
 			c := s.Dial(t, with(first))
 			c.Connected(t)
-			if got := refresh(t, c, token(t, "ada", 2*time.Hour, object{"iat": iat})); got != "forbidden" {
+			if got := refresh(t, c, token(t, "ada", 2*time.Hour, object{"iat": iat, "jti": "x"})); got != "forbidden" {
 				t.Errorf("refresh: %q", got)
+			}
+			if n := len(b.logins("x")); n != 0 {
+				t.Errorf("the store was asked %d times", n)
 			}
 			if got := answer(t, s.Dial(t, with(first))); got != "" {
 				t.Errorf("the user's own token is refused: %s", got)

@@ -117,6 +117,8 @@ func TestClaimOptions(t *testing.T) {
 		"iat within leeway": {&options{Leeway: time.Minute}, object{"iat": time.Now().Unix() + 30}, true},
 		"lifetime":          {&options{MaxLifetime: hour + time.Minute}, nil, true},
 		"beyond lifetime":   {&options{MaxLifetime: hour / 2}, nil, false},
+		"lifetime + leeway": {&options{MaxLifetime: hour, Leeway: time.Minute}, object{"exp": time.Now().Unix() + 3630}, true},
+		"beyond both":       {&options{MaxLifetime: hour, Leeway: time.Minute}, object{"exp": time.Now().Unix() + 3690}, false},
 		"no exp, wanted":    {&options{InsecureNoExpiry: true}, object{"exp": nil}, true},
 		"exp, though":       {&options{InsecureNoExpiry: true}, object{"exp": 1}, false},
 		"algorithm":         {&options{Algorithms: []string{"HS256"}}, nil, true},

@@ -172,6 +172,30 @@ func TestRefreshMovesTheSocket(t *testing.T) {
 	siotest.Eventually(t, "the index is empty", func() bool { return jwtauth.Indexed(a)+jwtauth.IndexKeys(a) == 0 })
 }
 
+// TestRefreshPostponesExpiry: the exp of the old token is nothing to a socket that
+// has a new one, whose own it is then.
+func TestRefreshPostponesExpiry(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, &jwtauth.Options[claims]{Warning: -1})
+	s, sockets := authenticated(t, a)
+	c := s.Dial(t, with(token(t, "ada", 2*time.Second)))
+	c.Connected(t)
+	so := <-sockets
+	first, _ := a.Identity(so)
+	if got := refresh(t, c, token(t, "ada", 4*time.Second)); got != "" {
+		t.Errorf("refresh: %s", got)
+	}
+	next, _ := a.Identity(so)
+	passed(t, first.ExpiresAt.Add(600*time.Millisecond)) // the disconnect would come within 500
+	if got := c.EmitAck(t, "whoami").Args(); got[0] != "ada" {
+		t.Errorf("after the first exp: %v", got)
+	}
+	kicked(t, c, "token_expired")
+	if early := time.Until(next.ExpiresAt); early > 0 {
+		t.Errorf("disconnected %v before exp", early)
+	}
+}
+
 // TestRevokedWhileRefreshing: the index finds nobody by a token that the store has
 // just admitted. What is revoked in between is seen all the same.
 func TestRevokedWhileRefreshing(t *testing.T) {
@@ -195,9 +219,9 @@ func TestRevokedWhileRefreshing(t *testing.T) {
 	kicked(t, c, "token_revoked")
 }
 
-// TestRefreshTooLate: whoever is put out while a refresh is under way is not told
-// that it was good, and nothing changes: also in the moment between the decision
-// and the end of the socket's context, in which the client is told.
+// TestRefreshTooLate: whoever is put out while the store is asked about a refresh is
+// not told that it was good, and nothing changes: also in the moment between the
+// decision and the end of the socket's context, in which the client is told.
 func TestRefreshTooLate(t *testing.T) {
 	t.Parallel()
 	type told struct{ kicking, adopted chan struct{} }
@@ -224,19 +248,18 @@ func TestRefreshTooLate(t *testing.T) {
 			t.Parallel()
 			w := told{make(chan struct{}), make(chan struct{})}
 			b := newScripted()
-			var a *jwtauth.Auth[claims]
-			a = newAuth(t, &jwtauth.Options[claims]{
+			a := newAuth(t, &jwtauth.Options[claims]{
 				Store: b, Warning: -1,
-				Verify: func(_ context.Context, id *jwtauth.Identity[claims]) error {
-					if id.ID == "new" {
-						tt.out(t, a, b, w)
-					}
-					return nil
-				},
 				Changed: func(*socket.Socket, *jwtauth.Identity[claims], *jwtauth.Identity[claims]) {
 					t.Error("the identity has changed")
 					close(w.adopted)
 				},
+			})
+			b.onAdmit(func(_ context.Context, l jwtauth.Login) (jwtauth.Verdict, error) {
+				if l.ID == "new" {
+					tt.out(t, a, b, w)
+				}
+				return jwtauth.Admitted, nil
 			})
 			s, sockets := authenticated(t, a)
 			c := s.Dial(t, with(token(t, "ada", tt.ttl, object{"jti": "old"})))

@@ -88,3 +88,6 @@ func (s *scripted) Watch(f func(jwtauth.Change)) func() {
 func down(context.Context, jwtauth.Login) (jwtauth.Verdict, error) {
 	return jwtauth.Admitted, errors.New("connection to 10.0.0.1 refused")
 }
+
+// panics is a store that fails altogether.
+func panics(context.Context, jwtauth.Login) (jwtauth.Verdict, error) { panic("a store") }

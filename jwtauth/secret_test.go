@@ -101,6 +101,11 @@ func TestNoTokenLeft(t *testing.T) {
 			places["the host's request"], places["its URL"], places["its headers"] = shared, shared.URL, shared.Header
 		}
 		places["logs"] = logs.String()
+		// fmt takes none of the locks of a, whose clocks must stand still then.
+		siotest.Eventually(t, "nothing is to come", func() bool { return jwtauth.Planned(a) == 0 })
+		if err := a.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
 		for name, v := range places {
 			for _, verb := range []string{"%v", "%+v", "%#v", "%s"} {
 				text := fmt.Sprintf(verb, v)

@@ -56,18 +56,23 @@ func TestMissedChanges(t *testing.T) {
 // it has, or until the socket leaves.
 func TestStoreIsAskedAgain(t *testing.T) {
 	t.Parallel()
-	b := newScripted()
-	a := newAuth(t, &jwtauth.Options[claims]{Store: b})
-	s, _ := authenticated(t, a)
-	c := s.Dial(t, with(token(t, "ada", time.Hour, object{"jti": "x"})))
-	c.Connected(t)
-	b.onAdmit(down)
-	b.watcher(jwtauth.Change{})
-	siotest.Eventually(t, "the store was asked, and is to be asked again", func() bool {
-		return len(b.logins("x")) == 2 && jwtauth.Planned(a) == 1
-	})
-	c.Close()
-	siotest.Eventually(t, "no alarm is left", func() bool { return jwtauth.Armed(a)+jwtauth.Planned(a) == 0 })
+	for name, admit := range map[string]admission{"down": down, "panics": panics} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := newScripted()
+			a := newAuth(t, &jwtauth.Options[claims]{Store: b, Logger: slog.New(slog.DiscardHandler)})
+			s, _ := authenticated(t, a)
+			c := s.Dial(t, with(token(t, "ada", time.Hour, object{"jti": "x"})))
+			c.Connected(t)
+			b.onAdmit(admit)
+			b.watcher(jwtauth.Change{})
+			siotest.Eventually(t, "the store was asked, and is to be asked again", func() bool {
+				return len(b.logins("x")) == 2 && jwtauth.Planned(a) == 1
+			})
+			c.Close()
+			siotest.Eventually(t, "no alarm is left", func() bool { return jwtauth.Armed(a)+jwtauth.Planned(a) == 0 })
+		})
+	}
 }
 
 // TestBadStore: whatever a store does when it is asked anew, the token expires.
@@ -75,7 +80,7 @@ func TestBadStore(t *testing.T) {
 	t.Parallel()
 	for name, admit := range map[string]admission{
 		"admits": func(context.Context, jwtauth.Login) (jwtauth.Verdict, error) { return jwtauth.Admitted, nil },
-		"panics": func(context.Context, jwtauth.Login) (jwtauth.Verdict, error) { panic("a store") },
+		"panics": panics,
 		"fails":  down,
 	} {
 		t.Run(name, func(t *testing.T) {
