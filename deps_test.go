@@ -30,7 +30,8 @@ func TestDependencies(t *testing.T) {
 		deps := list("-deps", pkg)
 		for dep, allowed := range rules {
 			for _, d := range deps {
-				if d == pkg || d != dep && !(strings.HasSuffix(dep, "/") && strings.HasPrefix(d, dep)) {
+				below := strings.HasSuffix(dep, "/") && strings.HasPrefix(d, dep)
+				if d == pkg || d != dep && !below {
 					continue
 				}
 				ok := false

@@ -3,7 +3,6 @@ package jwtauth_test
 import (
 	"fmt"
 	"net/http"
-	"strings"
 	"testing"
 	"time"
 
@@ -45,12 +44,10 @@ func TestEarlyExpires(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			a := newAuth(t, &jwtauth.Options[claims]{Sources: []jwtauth.Source{jwtauth.Bearer()}})
-			s, sockets := authenticated(t, a, handlers(a, early)...)
+			s, _ := authenticated(t, a, handlers(a, early)...)
 			c := s.Dial(t, bearer(token(t, "ada", 2*time.Second), nil))
 			c.Connected(t)
-			id, _ := a.Identity(<-sockets)
 			kicked(t, c, "token_expired")
-			passed(t, id.ExpiresAt)
 			c.Connect("/", nil)
 			if got := answer(t, c); got != "token_expired" {
 				t.Errorf("code %q", got)
@@ -76,24 +73,24 @@ func TestLateToken(t *testing.T) {
 		name        string
 		early, late make
 		want        string
+		bare        bool // Handler would not have let it so far
 	}{
-		{"of the same user", soon("ada"), fresh("ada"), ""},
-		{"of the same user and issuer", soon("ada", iss), fresh("ada", iss), ""},
-		{"of another user", soon("ada"), fresh("bob"), "token_invalid"},
-		{"of another issuer", soon("ada"), fresh("ada", iss), "token_invalid"},
-		{"of nobody", soon(nil), fresh(nil), "token_invalid"},
-		{"of nobody, for a user", soon("ada"), fresh(nil), "token_invalid"},
-		{"that has expired too", soon("ada"), old("ada"), "token_expired"},
-		{"that is garbage", soon("ada"), text("x"), "token_invalid"},
-		{"none", soon("ada"), text(""), "token_expired"},
-		{"beside a good one", fresh("ada"), fresh("ada"), "token_invalid"},
-		// Handler would not have let these so far.
-		{"beside garbage", text("x"), fresh("ada"), "token_invalid"},
-		{"beside a forgery", text(forge(hs256, `{"sub":"ada","exp":1}`, []byte("x"))), fresh("ada"), "token_invalid"},
-		{"beside one that is not for us", old("ada", object{"nbf": time.Now().Unix() + 60}), fresh("ada"), "token_invalid"},
+		{"of the same user", soon("ada"), fresh("ada"), "", false},
+		{"of the same user and issuer", soon("ada", iss), fresh("ada", iss), "", false},
+		{"of another user", soon("ada"), fresh("bob"), "token_invalid", false},
+		{"of another issuer", soon("ada"), fresh("ada", iss), "token_invalid", false},
+		{"of nobody", soon(nil), fresh(nil), "token_invalid", false},
+		{"of nobody, for a user", soon("ada"), fresh(nil), "token_invalid", false},
+		{"that has expired too", soon("ada"), old("ada"), "token_expired", false},
+		{"that is garbage", soon("ada"), text("x"), "token_invalid", false},
+		{"none", soon("ada"), text(""), "token_expired", false},
+		{"beside a good one", fresh("ada"), fresh("ada"), "token_invalid", false},
+		{"beside garbage", text("x"), fresh("ada"), "token_invalid", true},
+		{"beside a forgery", text(forge(hs256, `{"sub":"ada","exp":1}`, []byte("x"))), fresh("ada"), "token_invalid", true},
+		{"beside one that is not for us", old("ada", object{"nbf": time.Now().Unix() + 60}), fresh("ada"), "token_invalid", true},
 	} {
 		for _, early := range []bool{false, true} {
-			if early && strings.HasPrefix(tt.name, "beside ") && tt.name != "beside a good one" {
+			if early && tt.bare {
 				continue
 			}
 			t.Run(fmt.Sprintf("%s (Handler: %v)", tt.name, early), func(t *testing.T) {
@@ -103,8 +100,8 @@ func TestLateToken(t *testing.T) {
 				d := bearer(tt.early(t), nil)
 				d.NoConnect = true
 				c := s.Dial(t, d)
-				if !strings.HasPrefix(tt.name, "beside ") {
-					passed(t, time.Now().Add(2*time.Second))
+				if !tt.bare {
+					passed(t, time.Now().Add(2*time.Second)) // what is soon to expire has expired
 				}
 				c.Connect("/", object{"token": tt.late(t)})
 				if got := answer(t, c); got != tt.want {

@@ -30,7 +30,9 @@ func TestDisconnectAtExpiry(t *testing.T) {
 			if ttl <= 0 || ttl > 2000 {
 				t.Errorf("expiring in %v ms", ttl)
 			}
-			kicked(t, c, "token_expired")
+			if p := c.Next(t); p.Event() != "kicked" || code(p.Args()[0]) != "token_expired" {
+				t.Errorf("%v after the warning, of which there is one", p)
+			}
 			if at := <-gone; at.Before(exp) {
 				t.Errorf("disconnected %v before exp", exp.Sub(at))
 			}
@@ -75,6 +77,9 @@ func TestDowngradeAtExpiry(t *testing.T) {
 	if got, ok := a.From(so); !ok || got.Subject != "ada" {
 		t.Errorf("From = %v, %v", got, ok)
 	}
+	if n := jwtauth.Armed(a); n != 1 {
+		t.Errorf("%d alarms for the new token", n)
+	}
 	siotest.Eventually(t, "both changes are told", func() bool { return changes.Load() == 2 })
 }
 
@@ -82,7 +87,7 @@ func TestNotifyAtExpiry(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, &jwtauth.Options[claims]{OnExpiry: jwtauth.Notify, Warning: -1})
 	s, sockets := authenticated(t, a)
-	c := s.Dial(t, with(token(t, "ada", time.Second)))
+	c := s.Dial(t, with(token(t, "ada", 2*time.Second)))
 	c.Connected(t)
 	so := <-sockets
 	c.NextEvent(t, "auth:expired")

@@ -91,7 +91,7 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 		return err
 	}
 	// After the server: sockets that expire meanwhile are still told.
-	defer accounts.auth.Close(context.Background()) //nolint:errcheck // it fails only with its context
+	defer accounts.auth.Close(context.Background())
 
 	opts := wrap.Harden(nil)
 	opts.SetMaxHttpBufferSize(16 << 10) // a message is far smaller

@@ -71,7 +71,7 @@ func New(workers int) *Clock {
 // executed its first line: Run must check under its owner's lock whether what it
 // is about to do still stands.
 func (c *Clock) Set(a *Alarm, at time.Time) {
-	if at == at.Round(0) { // which takes off the monotonic reading
+	if at == at.Round(0) { //nolint:staticcheck // not Equal: Round takes off the monotonic reading, if there is one
 		c.arm(a, true, unixNano(at))
 	} else {
 		c.arm(a, false, int64(at.Sub(c.start)))

@@ -2,6 +2,7 @@ package redistest_test
 
 import (
 	"context"
+	"errors"
 	"testing"
 	"time"
 
@@ -28,7 +29,7 @@ func TestServer(t *testing.T) {
 	if err := get(t, c); err != nil {
 		t.Error(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); get(t, c) != redis.Nil; {
+	for deadline := time.Now().Add(10 * time.Second); !errors.Is(get(t, c), redis.Nil); {
 		if time.Now().After(deadline) {
 			t.Fatal("the key does not expire")
 		}
@@ -37,7 +38,7 @@ func TestServer(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.Pause(t)
-	if err := get(t, c); err == nil || err == redis.Nil {
+	if err := get(t, c); err == nil || errors.Is(err, redis.Nil) {
 		t.Errorf("paused: %v", err)
 	}
 	s.Resume(t)
@@ -45,11 +46,11 @@ func TestServer(t *testing.T) {
 		t.Errorf("resumed: %v", err)
 	}
 	s.Kill(t)
-	if err := get(t, c); err == nil || err == redis.Nil {
+	if err := get(t, c); err == nil || errors.Is(err, redis.Nil) {
 		t.Errorf("killed: %v", err)
 	}
 	s.Restart(t)
-	if err := get(t, c); err != redis.Nil {
+	if err := get(t, c); !errors.Is(err, redis.Nil) {
 		t.Errorf("restarted: %v, want that it is empty", err)
 	}
 	s.Restart(t)
@@ -67,7 +68,7 @@ func TestMini(t *testing.T) {
 	if err := c.Set(t.Context(), "key", "value", 50*time.Millisecond).Err(); err != nil {
 		t.Fatal(err)
 	}
-	for deadline := time.Now().Add(10 * time.Second); get(t, c) != redis.Nil; {
+	for deadline := time.Now().Add(10 * time.Second); !errors.Is(get(t, c), redis.Nil); {
 		if time.Now().After(deadline) {
 			t.Fatal("the key does not expire")
 		}
@@ -82,7 +83,7 @@ func TestProxy(t *testing.T) {
 	s := redistest.Start(t)
 	p := redistest.NewProxy(t, s.Addr)
 	c := redistest.Client(t, p.Addr)
-	works := func() bool { return get(t, c) == redis.Nil }
+	works := func() bool { return errors.Is(get(t, c), redis.Nil) }
 	if !works() || p.Conns() == 0 {
 		t.Fatalf("it does not pass, with %d connections", p.Conns())
 	}

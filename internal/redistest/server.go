@@ -218,7 +218,7 @@ func (s *Server) start() error {
 			return fmt.Errorf("redis-server ended: %s", p.out.String())
 		case <-ctx.Done():
 			s.stop()
-			return fmt.Errorf("redis-server does not answer: %v\n%s", err, p.out.String())
+			return fmt.Errorf("redis-server does not answer: %w\n%s", err, p.out.String())
 		}
 	}
 }
