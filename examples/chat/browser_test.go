@@ -4,7 +4,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -12,9 +11,9 @@ import (
 
 // TestBrowser has two tabs of a real browser talk, with the official client.
 func TestBrowser(t *testing.T) {
-	b, client := needs(t)
+	b := needs(t)
 	records := new(journal)
-	base, stop := start(t, config{client: client, token: time.Minute}, records)
+	base, stop := start(t, config{token: time.Minute}, records)
 
 	ada, bob := b.open(t, base), b.open(t, base)
 	ada.signIn("ada", "ladder")
@@ -83,8 +82,8 @@ func TestBrowser(t *testing.T) {
 
 // TestBrowserGuest is for those without a password.
 func TestBrowserGuest(t *testing.T) {
-	b, client := needs(t)
-	base, _ := start(t, config{client: client, token: time.Minute}, io.Discard)
+	b := needs(t)
+	base, _ := start(t, config{token: time.Minute}, io.Discard)
 
 	cleo, dan := b.open(t, base), b.open(t, base)
 	for nickname, want := range map[string]string{
@@ -127,8 +126,8 @@ func TestBrowserGuest(t *testing.T) {
 
 // TestBrowserToken watches tokens expire, be refreshed and be revoked.
 func TestBrowserToken(t *testing.T) {
-	b, client := needs(t)
-	base, _ := start(t, config{client: client, token: 3 * time.Second}, io.Discard)
+	b := needs(t)
+	base, _ := start(t, config{token: 3 * time.Second}, io.Discard)
 
 	ada := b.open(t, base)
 	ada.signIn("ada", "engine")
@@ -194,19 +193,10 @@ func (p *tab) quiet() {
 	}
 }
 
-// needs starts a browser, and returns the file of the client too.
-func needs(t *testing.T) (b *browser, client string) {
+// needs starts a browser.
+func needs(t *testing.T) *browser {
 	t.Helper()
-	chromium := need(t, "chromium", func() (string, error) { return exec.LookPath("chromium") })
-	client = need(t, "socket.io.min.js (see SOCKET_IO_CLIENT)", func() (string, error) {
-		file := os.Getenv("SOCKET_IO_CLIENT")
-		if file == "" {
-			file = filepath.FromSlash("../../internal/e2e/node_modules/client4/dist/socket.io.min.js")
-		}
-		_, err := os.Stat(file)
-		return file, err
-	})
-	return launch(t, chromium), client
+	return launch(t, need(t, "chromium", func() (string, error) { return exec.LookPath("chromium") }))
 }
 
 // need skips the test where something is missing, but not on CI.

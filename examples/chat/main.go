@@ -26,15 +26,13 @@ import (
 
 // config is what the flags say.
 type config struct {
-	addr   string
-	client string        // the file of the client, or ""
-	token  time.Duration // how long a token lives
+	addr  string
+	token time.Duration // how long a token lives
 }
 
 func main() {
 	var c config
 	flag.StringVar(&c.addr, "addr", "127.0.0.1:3000", "`address` to listen on")
-	flag.StringVar(&c.client, "client", "", "`path` to socket.io.min.js; default: the official CDN")
 	flag.DurationVar(&c.token, "token", time.Minute, "`lifetime` of an access token")
 	flag.Parse()
 
@@ -51,18 +49,18 @@ func main() {
 }
 
 // newHandler returns the page, the sign-in and, below /socket.io/, the chat.
-func newHandler(log *slog.Logger, sio *socket.Server, accounts *accounts, client script) http.Handler {
+func newHandler(log *slog.Logger, sio *socket.Server, accounts *accounts) http.Handler {
 	// What every site has, written without a thought of Socket.IO.
 	site := []wrap.Middleware{
 		requestID,
 		accessLog(log),
-		secureHeaders(client.policy()),
+		secureHeaders(policy),
 	}
 	// And what stands before all that trusts a cookie.
 	guarded := slices.Concat(site, []wrap.Middleware{wrap.Origin()})
 
 	mux := http.NewServeMux()
-	mux.Handle("/", chain(newPages(client), site))
+	mux.Handle("/", chain(newPages(), site))
 	mux.Handle("POST /login", chain(endpoint(accounts.signIn), guarded))
 	mux.Handle("POST /token", chain(endpoint(accounts.token), guarded))
 	mux.Handle("POST /logout", chain(endpoint(accounts.signOut), guarded))
@@ -82,10 +80,6 @@ func chain(h http.Handler, mws []wrap.Middleware) http.Handler {
 
 // run serves until ctx is done, then lets everyone go in order.
 func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
-	client, err := newScript(c.client)
-	if err != nil {
-		return err
-	}
 	accounts, err := newAccounts(c.token, log)
 	if err != nil {
 		return err
@@ -99,7 +93,7 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	newChat(sio, accounts.auth, log)
 
 	srv := &http.Server{
-		Handler:           until(ctx)(newHandler(log, sio, accounts, client)),
+		Handler:           until(ctx)(newHandler(log, sio, accounts)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}

@@ -6,7 +6,7 @@ const $ = (id) => document.getElementById(id);
 
 if (typeof io === "undefined") {
   $("fault").textContent =
-    "The Socket.IO client could not be loaded. Without the internet, start the server with -client.";
+    "The Socket.IO client could not be loaded.";
 } else {
   start();
 }
