@@ -135,6 +135,10 @@ func TestConfusion(t *testing.T) {
 		"Ed25519": {jwtauth.Ed25519(edKey), edKey, edPrivate, jwt.SigningMethodEdDSA},
 		"func": {jwtauth.KeyFunc(func(context.Context, jwtauth.Unverified) ([]any, error) { return []any{edKey}, nil }, "EdDSA"),
 			edKey, edPrivate, jwt.SigningMethodEdDSA},
+		"func, made": {jwtauth.KeyFunc(func(context.Context, jwtauth.Unverified) ([]any, error) {
+			key, err := jwtauth.NewKey(edKey, "EdDSA")
+			return []any{key}, err
+		}), edKey, edPrivate, jwt.SigningMethodEdDSA},
 		"issuers": {jwtauth.Issuers(map[string]jwtauth.Keys{"a": jwtauth.Ed25519(edKey)}), edKey, nil, nil},
 	} {
 		a, err := jwtauth.New[jwtauth.Claims](tt.keys, nil)

@@ -46,9 +46,13 @@ type Key struct{ key jws.Key }
 //	*rsa.PublicKey      RS256, RS384, RS512, PS256, PS384, PS512; 2048 to 8192 bits
 //	*ecdsa.PublicKey    ES256 on P-256, ES384 on P-384, ES512 on P-521
 //	ed25519.PublicKey   EdDSA
+//	Key                 those that it has
 //
 // An error says why a key is too weak, or cannot be used with an algorithm.
 func NewKey(key any, algorithms ...string) (Key, error) {
+	if made, ok := key.(Key); ok {
+		key = made.key
+	}
 	k, err := jws.NewKey(key, algorithms...)
 	return Key{k}, err
 }
@@ -126,7 +130,8 @@ func (f *fixed) String() string { return "jwtauth." + f.name }
 func (f *fixed) GoString() string { return f.String() }
 
 // KeyFunc returns keys that f looks up: for each token the ones that may have
-// signed it, of the types that [NewKey] takes, or none. An error of f, and a key
+// signed it, of the types that [NewKey] takes, or none. One that is used again is
+// best returned as the [Key] that was made of it, once. An error of f, and a key
 // that NewKey refuses, are faults of ours: the client is told unavailable. f
 // is called concurrently, for every token that anybody sends, before anything
 // of it is verified; what it fetches it must cache and bound.
