@@ -118,6 +118,8 @@ func usable(m jwkset.JWKMarshal, allowed []string) (jwtauth.Key, []string, slog.
 		return refuse(slog.LevelDebug, "key_ops has no verify")
 	case m.ALG != "" && !slices.Contains(algorithms, string(m.ALG)):
 		return refuse(slog.LevelDebug, "alg is %.32q", m.ALG)
+	case len(m.E) > 8: // of base64; jwkset cuts off what is beyond 64 bits
+		return refuse(slog.LevelWarn, "an exponent of more than 48 bits")
 	}
 
 	// The key alone: what else it has is checked above, and certificates that
