@@ -19,10 +19,13 @@ func TestDependencies(t *testing.T) {
 	}
 	// A package, and who may depend on it: by a part of its path.
 	rules := map[string][]string{
-		"github.com/redis/":                           {"/redisstore", "/examples/", "/internal/bench", "/internal/redistest"},
+		"github.com/redis/":                           {"/redisstore", "/examples/", "/internal/bench", "/internal/redistest", "/internal/redisclient"},
 		"github.com/alicebob/miniredis/":              {"/internal/redistest"},
 		"github.com/MicahParks/":                      {"/jwks", "/jwtauthtest"},
-		"github.com/golang-jwt/":                      {"/jwtauth", "/examples/"},
+		"github.com/golang-jwt/":                      {"/jwtauth", "/examples/", "/internal/bench"},
+		"github.com/gorilla/sessions":                 {"/session", "/examples/", "/internal/bench"},
+		"github.com/prometheus/":                      {"/prommetrics", "/examples/"},
+		"github.com/boj/":                             {"/examples/"},
 		"github.com/sioware/sioware/internal/siotest": {},
 		"testing": {"/internal/siotest", "/internal/redistest", "test"},
 	}

@@ -9,9 +9,10 @@ import (
 )
 
 var (
-	goBlock  = regexp.MustCompile("(?s)```go\n(.*?)```")
-	anyBlock = regexp.MustCompile("(?s)```.*?```")
-	link     = regexp.MustCompile(`\]\(([^)#:]+)\)`)
+	goBlock    = regexp.MustCompile("(?s)```go\n(.*?)```")
+	nginxBlock = regexp.MustCompile("(?s)```nginx\n(.*?)```")
+	anyBlock   = regexp.MustCompile("(?s)```.*?```")
+	link       = regexp.MustCompile(`\]\(([^)#:]+)\)`)
 )
 
 // flat returns the lines of a text without their indentation, so that a part of a
@@ -24,8 +25,9 @@ func flat(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestPages: the Go of a page is part of a file that is compiled, its first
-// JavaScript with a link is the module that it links to, and links lead somewhere.
+// TestPages: the Go of a page is part of a file that is compiled, what it shows of nginx
+// is part of the file that examples/cluster runs, its first JavaScript with a link is the
+// module that it links to, and links lead somewhere.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	var compiled strings.Builder
@@ -39,6 +41,10 @@ func TestPages(t *testing.T) {
 			t.Fatal(err)
 		}
 		compiled.WriteString(flat(string(text)) + "\n")
+	}
+	nginx, err := os.ReadFile("examples/cluster/nginx.conf")
+	if err != nil {
+		t.Fatal(err)
 	}
 	pages, err := filepath.Glob("docs/*.md")
 	if err != nil {
@@ -54,21 +60,28 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s: no example has this:\n%s", page, block[1])
 			}
 		}
+		for _, block := range nginxBlock.FindAllStringSubmatch(string(text), -1) {
+			if !strings.Contains(flat(string(nginx))+"\n", flat(block[1])+"\n") {
+				t.Errorf("%s: examples/cluster/nginx.conf does not have this:\n%s", page, block[1])
+			}
+		}
 		for _, m := range link.FindAllStringSubmatch(anyBlock.ReplaceAllString(string(text), ""), -1) {
 			if _, err := os.Stat(filepath.Join("docs", m[1])); err != nil {
 				t.Errorf("%s links to %s: %v", page, m[1], err)
 			}
 		}
 	}
-	recipe, err := os.ReadFile("internal/e2e/recipe_auth.mjs")
-	if err != nil {
-		t.Fatal(err)
-	}
 	clients, err := os.ReadFile("docs/clients.md")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !strings.Contains(string(clients), "```js\n"+string(recipe)+"```\n") {
-		t.Error("docs/clients.md does not show internal/e2e/recipe_auth.mjs as it is")
+	for _, name := range []string{"internal/e2e/recipe_auth.mjs", "internal/e2e/recipe_limit.mjs", "internal/e2e/recipe_session.mjs"} {
+		recipe, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !strings.Contains(string(clients), "```js\n"+string(recipe)+"```\n") {
+			t.Errorf("docs/clients.md does not show %s as it is", name)
+		}
 	}
 }

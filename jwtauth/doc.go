@@ -3,7 +3,7 @@
 //
 //	auth, err := jwtauth.New[jwtauth.Claims](jwtauth.HMAC(secret), nil)
 //	...
-//	io.Use(auth.Middleware())
+//	wrap.UseAll(io, auth.Middleware()) // io.Use covers "/" alone
 //	io.On("connection", func(args ...any) {
 //		s := args[0].(*socket.Socket)
 //		claims, _ := auth.From(s)

@@ -3,6 +3,7 @@ package jwtauth
 import (
 	"errors"
 
+	refused "github.com/sioware/sioware/internal/refusal"
 	"github.com/sioware/sioware/wrap"
 )
 
@@ -40,17 +41,4 @@ var kinds = []error{
 
 // refusal returns the error that the client gets for kind, one of the sentinels
 // above. The cause, if there is one, is for the log alone.
-func refusal(kind, cause error) *wrap.Error {
-	err := kind
-	if cause != nil {
-		err = &fault{kind, cause}
-	}
-	return &wrap.Error{Code: codes[kind], Err: err}
-}
-
-// fault is a sentinel with its cause.
-type fault struct{ kind, cause error }
-
-func (f *fault) Error() string { return f.kind.Error() + ": " + f.cause.Error() }
-
-func (f *fault) Unwrap() []error { return []error{f.kind, f.cause} }
+func refusal(kind, cause error) *wrap.Error { return refused.New(codes[kind], kind, cause) }

@@ -67,7 +67,7 @@ func migrateSocketIOJWT(secret []byte) error {
 		return err
 	}
 	io := socket.NewServer(nil, wrap.Harden(nil))
-	io.Use(auth.Middleware())
+	wrap.UseAll(io, auth.Middleware()) // io.Use would leave other namespaces open
 	return nil
 }
 

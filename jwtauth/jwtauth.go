@@ -8,12 +8,12 @@ import (
 	"reflect"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 
 	"github.com/sioware/sioware/internal/alarm"
 	"github.com/sioware/sioware/internal/mark"
 	"github.com/sioware/sioware/internal/origin"
+	"github.com/sioware/sioware/internal/recovery"
 	"github.com/sioware/sioware/internal/sidecar"
 	"github.com/sioware/sioware/jwtauth/internal/jws"
 	"github.com/sioware/sioware/wrap"
@@ -36,13 +36,12 @@ type Auth[C any] struct {
 	origins *origin.Policy
 	shape   *jws.Shape
 
-	sessions   sidecar.Map[socket.Socket, session[C]]
-	namespaces sidecar.Map[socket.StrictEventEmitter, sync.Once]
-	index      index[C]
-	clock      *alarm.Clock // disconnects and warns; nothing of it waits for others
-	chores     *alarm.Clock // asks the store and tells the application
-	unwatch    func()
-	closed     atomic.Bool
+	sessions sidecar.Map[socket.Socket, session[C]]
+	index    index[C]
+	clock    *alarm.Clock // disconnects and warns; nothing of it waits for others
+	chores   *alarm.Clock // asks the store and tells the application
+	unwatch  func()
+	closed   atomic.Bool
 }
 
 // New returns an Auth for tokens that are signed with one of keys. The error
@@ -99,14 +98,14 @@ func (a *Auth[C]) Close(ctx context.Context) error {
 // client object.
 //
 // Why a client was refused goes to Options.Logger, at level Debug.
-func (a *Auth[C]) Middleware() socket.NamespaceMiddleware {
-	return wrap.Func(func(ctx context.Context, s *socket.Socket) error {
-		err := a.connect(ctx, s)
-		if err != nil {
-			a.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "jwtauth: refused", slog.String("namespace", s.Nsp().Name()), slog.Any("error", err))
-		}
-		return err
-	})
+func (a *Auth[C]) Middleware() socket.NamespaceMiddleware { return wrap.Func(a.join) }
+
+func (a *Auth[C]) join(ctx context.Context, s *socket.Socket) error {
+	err := a.connect(ctx, s)
+	if err != nil {
+		a.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "jwtauth: refused", slog.String("namespace", s.Nsp().Name()), slog.Any("error", err))
+	}
+	return err
 }
 
 // connect authenticates s.
@@ -117,10 +116,9 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 	case a.sessions.Load(s) != nil:
 		return nil // used twice: the token is gone, and was good
 	}
-	if err := recoverable(s); err != nil {
+	if err := recovery.Check(s); err != nil {
 		return err
 	}
-	a.follow(s.Nsp())
 	r := wrap.Request(s)
 	c, err := a.seek(ctx, s.Handshake().Auth, r)
 	scrubSocket(a.opts.Sources, s, r)
@@ -135,7 +133,7 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 	case !a.opts.Guests:
 		return refusal(ErrMissing, nil)
 	}
-	if s.Recovered() && !s.Rooms().Has(owner(id)) {
+	if recovery.Foreign(s, owner(id)) {
 		return refusal(ErrForbidden, errRecovered)
 	}
 
@@ -154,12 +152,13 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 		}
 	}
 	a.sessions.Store(s, n)
-	s.Use(func(ev []any, next func(error)) {
-		if name, _ := ev[0].(string); name == "auth:refresh" {
-			n.answer(s, ev[1:])
-			return // no handler of the application needs to see a token
+	recovery.Follow(s, func() socket.Room { return owner(n.identity.Load()) })
+	wrap.UsePacket(s, func(_ context.Context, s *socket.Socket, e *wrap.Event) error {
+		if e.Name == "auth:refresh" {
+			n.answer(s, e.Args, e.Ack)
+			return wrap.ErrHandled // no handler of the application needs to see a token
 		}
-		next(nil)
+		return nil
 	})
 	return nil
 }
@@ -254,8 +253,8 @@ func (a *Auth[C]) From(s *socket.Socket) (claims C, ok bool) {
 	return claims, false
 }
 
-// Subject returns the user that s belongs to, as presence.New wants it: false
-// also for a token without subject.
+// Subject returns the user that s belongs to, for a presence tracker: false also
+// for a token without subject.
 func (a *Auth[C]) Subject(s *socket.Socket) (string, bool) {
 	if id := a.identity(s); id != nil && id.Subject != "" {
 		return id.Subject, true

@@ -50,13 +50,7 @@ func (t *throttle) take(now time.Time) time.Duration {
 // answer deals with the event "auth:refresh": args are the token, as a string or
 // in a field "token", and perhaps the ack. The ack gets {ttlMs} (null if the token
 // does not expire), or what is wrong, as an error of wrap does it.
-func (n *session[C]) answer(s *socket.Socket, args []any) {
-	var ack socket.Ack
-	if len(args) > 0 {
-		if f, ok := args[len(args)-1].(socket.Ack); ok {
-			ack, args = f, args[:len(args)-1]
-		}
-	}
+func (n *session[C]) answer(s *socket.Socket, args []any, ack socket.Ack) {
 	err, panicked := error(&wrap.Error{}), true
 	var id *Identity[C]
 	n.auth.guard("a refresh", func() {

@@ -21,7 +21,7 @@ var errUnguarded = errors.New("jwtauth: Require and Events need Middleware befor
 // refused, and a socket whose token expires is disconnected, also under
 // [Downgrade]. f is called concurrently and must not block.
 func (a *Auth[C]) Require(f func(C) error) socket.NamespaceMiddleware {
-	return wrap.Func(func(_ context.Context, s *socket.Socket) error {
+	return wrap.Named("jwtauth.Require", wrap.Func(func(_ context.Context, s *socket.Socket) error {
 		n := a.sessions.Load(s)
 		if n == nil {
 			return &wrap.Error{Err: errUnguarded}
@@ -35,7 +35,7 @@ func (a *Auth[C]) Require(f func(C) error) socket.NamespaceMiddleware {
 		}
 		n.rules = append(n.rules, f)
 		return nil
-	})
+	}))
 }
 
 // Events returns a connection middleware that has f judge every event of the

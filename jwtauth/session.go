@@ -13,6 +13,7 @@ import (
 	"weak"
 
 	"github.com/sioware/sioware/internal/alarm"
+	"github.com/sioware/sioware/internal/wire"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -139,7 +140,7 @@ func (n *session[C]) ring() {
 		n.arm(now)
 		n.mu.Unlock()
 		ttl := max(0, id.ExpiresAt.Sub(now).Milliseconds())
-		_ = s.Emit("auth:expiring", map[string]any{"ttlMs": ttl})
+		wire.Emit(s, "auth:expiring", map[string]any{"ttlMs": ttl})
 	default:
 		n.arm(now)
 		n.mu.Unlock()
@@ -166,7 +167,7 @@ func (n *session[C]) expire(s *socket.Socket, id *Identity[C]) {
 		wrap.Kick(s, e)
 		return
 	}
-	_ = s.Emit("auth:expired", e.ClientData())
+	wire.Emit(s, "auth:expired", e.ClientData())
 }
 
 // condemn has the socket disconnected, from whatever goroutine.

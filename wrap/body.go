@@ -6,6 +6,8 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"os"
+	"time"
 
 	"github.com/zishang520/engine.io-go-parser/packet"
 	"github.com/zishang520/engine.io-go-parser/parser"
@@ -38,14 +40,18 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 
 	// The host takes a body that breaks off for whole (transports/polling.go:167).
 	var body bytes.Buffer
+	inTime := h.hurry(w, r)
 	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody)); err != nil {
 		status := http.StatusBadRequest
 		if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
 			status = http.StatusRequestEntityTooLarge
+		} else if errors.Is(err, os.ErrDeadlineExceeded) {
+			status = http.StatusRequestTimeout
 		}
 		http.Error(w, http.StatusText(status), status)
 		return nil, nil, false
 	}
+	inTime()
 	payload := body.Bytes()
 
 	// The engine judges a request whose packets it cannot read by one without
@@ -74,6 +80,23 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 		return withBody(r, []byte("6")), func() { deliver(s, packets) }, true
 	}
 	return withBody(r, payload), nil, true
+}
+
+// hurry bounds the time that a body may take by that after which a session without a
+// heartbeat ends, unless the function that it returns is called. A client could else
+// keep a goroutine and a connection by half a body, session or not, as with the bare
+// host. It does nothing where the server has a ReadTimeout.
+func (h *handler) hurry(w http.ResponseWriter, r *http.Request) (inTime func()) {
+	srv, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
+	if h.engine == nil || srv == nil || srv.ReadTimeout > 0 {
+		return func() {}
+	}
+	o := h.engine.Opts()
+	c := http.NewResponseController(w)
+	if c.SetReadDeadline(time.Now().Add(o.PingInterval()+o.PingTimeout())) != nil {
+		return func() {} // not net/http's
+	}
+	return func() { _ = c.SetReadDeadline(time.Time{}) }
 }
 
 // protocol returns the Engine.IO version of the session.

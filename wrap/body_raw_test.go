@@ -5,11 +5,14 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"net/http"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
 )
 
 // raw sends a request as it stands and returns the status line.
@@ -56,5 +59,26 @@ func TestBodySpellings(t *testing.T) {
 				t.Errorf("%q, want %s", got, tt.want)
 			}
 		})
+	}
+}
+
+// TestHalfBody: half a body keeps its handler no longer than a session lives without a
+// heartbeat.
+func TestHalfBody(t *testing.T) {
+	t.Parallel()
+	o := socket.DefaultServerOptions()
+	o.SetPingInterval(300 * time.Millisecond)
+	o.SetPingTimeout(300 * time.Millisecond)
+	s := siotest.Config{
+		Options: wrap.Harden(o),
+		Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
+	}.NewServer(t, nil)
+	for name, body := range map[string]string{"length": "Content-Length: 100\r\n\r\n42[", "chunked": "Transfer-Encoding: chunked\r\n\r\n3\r\n42[\r\n"} {
+		c := s.Dial(t, siotest.Dial{Polling: true})
+		c.Connected(t)
+		head := fmt.Sprintf("POST %s?EIO=4&transport=polling&sid=%s HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n", siotest.Path, c.SID)
+		if got := raw(t, s, head+body, 20*time.Second); !strings.Contains(got, " 408") {
+			t.Errorf("%s: %q, want 408", name, got)
+		}
 	}
 }

@@ -133,6 +133,7 @@ func TestCompression(t *testing.T) {
 			if got := res.Header.Get("Sec-Websocket-Extensions") != ""; got == wrapped {
 				t.Errorf("compression: %v", got)
 			}
+			settle(t, s, ws)
 		})
 	}
 }

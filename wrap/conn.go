@@ -13,7 +13,7 @@ import (
 // maxAhead bounds what a conn reads ahead while a middleware runs.
 const maxAhead = 4 << 10
 
-// conn is a hijacked connection with four repairs.
+// conn is a hijacked connection with five repairs.
 //
 // Gate: nothing is read before the host's handshake handler has returned.
 // v2.5.0 starts its reader before it listens (transports/websocket.go:53,
@@ -25,6 +25,8 @@ const maxAhead = 4 << 10
 //
 // Wait: what the client sends upon the answer to its CONNECT waits until the
 // host knows the socket; see handshake.settle.
+//
+// End: it is closed when its client has ended the session; see hangUp.
 //
 // Watch: while a connection middleware runs on the reader of this connection,
 // nobody would notice that the client has gone; a watch reads ahead meanwhile.
@@ -73,8 +75,21 @@ func (c *conn) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Read implements net.Conn.
+// Read implements net.Conn. An idle connection waits in it, on a stack that the
+// runtime halves if less than a quarter is in use (runtime/stack.go, shrinkstack): what
+// stands before and after the wait has frames of its own, or each connection would
+// keep 8 KB of stack in place of 4.
 func (c *conn) Read(p []byte) (int, error) {
+	if n, err := c.before(p); n > 0 || err != nil {
+		return n, err
+	}
+	return c.after(c.Conn.Read(p))
+}
+
+// before returns what has been read ahead, or, as nothing, that the caller is to read.
+//
+//go:noinline
+func (c *conn) before(p []byte) (int, error) {
 	<-c.gate
 	c.mu.Lock()
 	c.interrupt()
@@ -87,20 +102,30 @@ func (c *conn) Read(p []byte) (int, error) {
 		c.mark.wait()
 		return n, nil
 	}
-	if c.err != nil {
-		defer c.mu.Unlock()
-		return 0, c.err
-	}
-	c.reading = true
-	c.mu.Unlock()
+	defer c.mu.Unlock()
+	c.reading = c.err == nil
+	return 0, c.err
+}
 
-	n, err := c.Conn.Read(p)
-
+// after ends a read, and returns what it has brought.
+//
+//go:noinline
+func (c *conn) after(n int, err error) (int, error) {
 	c.mu.Lock()
 	c.reading = false
 	c.mu.Unlock()
 	c.mark.wait()
 	return n, err
+}
+
+// hangUp closes the connection of a session that its client has ended, by a close frame,
+// which has been answered, or by an end of file. The host leaves that to the garbage
+// collector (transports/websocket.go:74 makes transports/transport.go:164 return), and
+// the client waits for it (RFC 6455, section 7.1.1).
+func (c *conn) hangUp(reason string) {
+	if reason == "transport close" {
+		_ = c.Close()
+	}
 }
 
 // interrupt ends a running watch and waits for it. c.mu is held.

@@ -38,15 +38,18 @@ var connections sidecar.Map[socket.Client, connection]
 // connection belongs to one Engine.IO connection, and must not refer to its
 // client, nor to the engine's socket, whose listeners lead to the client.
 type connection struct {
-	mark    *handshake // nil if the session passed no wrap
-	text    bool       // packets are text; what is binary is an attachment
-	mu      sync.Mutex
-	reason  string               // why it was closed
-	open    map[*state]struct{}  // sockets whose context has not ended
-	pending map[string]admission // by namespace: not yet connected nor refused
-	joined  map[string]*state    // by namespace: connected
-	refused int
-	idle    *time.Timer // runs after Kick; see linger
+	mark     *handshake // nil if the session passed no wrap
+	text     bool       // packets are text; what is binary is an attachment
+	protocol int        // of Engine.IO
+	mu       sync.Mutex
+	reason   string               // why it was closed
+	open     map[*state]struct{}  // sockets whose context has not ended
+	pending  map[string]admission // by namespace: not yet connected nor refused
+	joined   map[string]*state    // by namespace: connected
+	refused  int
+	idle     *time.Timer // runs after Kick; see linger
+
+	forsaken map[string]struct{} // namespaces of sockets that were kicked; see gone
 
 	// unresolved counts the sockets that we have admitted and whose fate lies
 	// with later middlewares.
@@ -69,11 +72,12 @@ func connectionOf(s *socket.Socket) *connection {
 		return c
 	}
 	c := &connection{
-		mark:    handshakeOf(s).session(),
-		text:    reflect.TypeOf(s.Nsp().Server().Encoder()) == stockEncoder,
-		open:    make(map[*state]struct{}),
-		pending: make(map[string]admission),
-		joined:  make(map[string]*state),
+		mark:     handshakeOf(s).session(),
+		protocol: s.Conn().Protocol(),
+		text:     reflect.TypeOf(s.Nsp().Server().Encoder()) == stockEncoder,
+		open:     make(map[*state]struct{}),
+		pending:  make(map[string]admission),
+		joined:   make(map[string]*state),
 	}
 	c, stored := connections.LoadOrStore(client, c)
 	if stored {
@@ -92,7 +96,7 @@ func (c *connection) add(st *state) {
 	}
 	c.mu.Unlock()
 	if closed != "" {
-		st.end(&Disconnected{closed})
+		st.end(&Disconnected{Reason: closed})
 	}
 }
 
@@ -138,7 +142,7 @@ func (c *connection) close(reason string) {
 	}
 	c.mu.Unlock()
 	for _, st := range open {
-		st.end(&Disconnected{reason})
+		st.end(&Disconnected{Reason: reason})
 	}
 }
 
@@ -226,7 +230,7 @@ func (c *connection) outgoing(args ...any) {
 		nsp, _, _ = strings.Cut(string(b[1:]), ",")
 	}
 	if st := c.answered(nsp, b[0] == byte(parser.CONNECT)); st != nil {
-		st.end(&refusedCause{Disconnected{reasonRefused}, nil})
+		st.end(&refusedCause{Disconnected{reasonRefused, st.refuser()}, told(b, c.protocol)})
 		if s := st.socket.Value(); s != nil && s.Connected() {
 			// A middleware has called both next(error) and next(nil). Not here: the
 			// host holds a lock of the client.
@@ -242,7 +246,10 @@ func (c *connection) answered(nsp string, connected bool) *state {
 	defer c.mu.Unlock()
 	a, ok := c.pending[nsp]
 	if !ok && !connected {
-		return c.joined[nsp]
+		if st := c.joined[nsp]; st != nil {
+			return st
+		}
+		return c.stray(nsp)
 	}
 	if !ok || !a.admitted || (connected && a.settled != nil) {
 		return nil
@@ -254,6 +261,18 @@ func (c *connection) answered(nsp string, connected bool) *state {
 	}
 	c.refused++
 	return a.st
+}
+
+// stray returns a socket that has not reached a middleware of ours but has a state,
+// since somebody has asked for its Context, and that is not connected: where plain
+// middlewares are alone, it is the one that they have refused. c.mu is held.
+func (c *connection) stray(nsp string) *state {
+	for st := range c.open {
+		if st.nsp == nsp && st.alien() {
+			return st
+		}
+	}
+	return nil
 }
 
 // unreadable gives the pending admissions up: with a parser that is not text

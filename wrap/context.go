@@ -15,6 +15,10 @@ type Disconnected struct {
 	// "client namespace disconnect" or "server namespace disconnect", or
 	// "refused" for a socket that a middleware has turned away.
 	Reason string
+
+	// By is the name of the middleware that has refused the socket; see [Named].
+	// Empty if none has, or if it cannot be known.
+	By string
 }
 
 // Error implements error.
@@ -32,6 +36,9 @@ func (d *Disconnected) As(target any) bool {
 // reasonRefused is the Reason of a socket that a middleware has turned away.
 const reasonRefused = "refused"
 
+// reasonLeft is the host's word for a client that leaves a namespace.
+const reasonLeft = "client namespace disconnect"
+
 // reasonKicked is the host's word for what Kick does to a connected socket.
 const reasonKicked = "server namespace disconnect"
 
@@ -39,7 +46,7 @@ const reasonKicked = "server namespace disconnect"
 // Disconnected and, if it is one of ours, the *Error.
 type refusedCause struct {
 	Disconnected
-	err error // nil: refused by a middleware that we did not run
+	err error // nil: refused by a middleware that we did not run, we know not why
 }
 
 func (c *refusedCause) Error() string {
@@ -48,6 +55,9 @@ func (c *refusedCause) Error() string {
 	}
 	if c.Reason == reasonKicked {
 		return "wrap: kicked: " + c.err.Error()
+	}
+	if c.By != "" {
+		return "wrap: refused by " + c.By + ": " + c.err.Error()
 	}
 	return "wrap: refused: " + c.err.Error()
 }
@@ -63,7 +73,9 @@ func (c *refusedCause) Unwrap() []error {
 // as the middleware chain left it, and of the chain of [Namespace] if one ran
 // for s, and no deadline. It is done, exactly once, when s is refused or
 // disconnected or its connection is lost; context.Cause then holds a
-// *[Disconnected], and the *[Error] of a refusal or of [Kick].
+// *[Disconnected], and the *[Error] of a refusal or of [Kick]. Of a refusal by a
+// middleware that this package has not run it holds what the client was told, as a
+// *socket.ExtendedError.
 //
 // It is the place for what Koa and Egg put after "await next()":
 //

@@ -40,10 +40,12 @@ type Error struct {
 	// RetryAfter is how long the client should wait before it tries again; zero
 	// means that nothing is known. A positive value makes the refusal retryable,
 	// as the codes rate_limited, too_many_connections, unavailable, http_429,
-	// http_502, http_503 and http_504 are by themselves.
+	// http_502, http_503 and http_504 are by themselves, unless it is negative: then
+	// the same will never be accepted.
 	RetryAfter time.Duration
 
-	// Err is the cause, for the log alone.
+	// Err is the cause, for the log alone. Only refusals with code internal, and
+	// with code unavailable and a cause, are logged here.
 	Err error
 }
 
@@ -106,8 +108,11 @@ func (e *Error) code() string {
 	return e.Code
 }
 
-// ours reports whether the fault is on our side, which is news for the log.
-func (e *Error) ours() bool { return e.code() == codeInternal || e.code() == codeUnavailable }
+// ours reports whether the fault is on our side, which is news for the log. That
+// something is unavailable is none without a cause: who says so has logged it.
+func (e *Error) ours() bool {
+	return e.code() == codeInternal || e.code() == codeUnavailable && e.Err != nil
+}
 
 func (e *Error) message() string {
 	if e.Message != "" {
@@ -142,7 +147,7 @@ func (e *Error) ClientData() map[string]any {
 	code := e.code()
 	data["code"] = code
 	data["message"] = e.message()
-	data["retryable"] = e.RetryAfter > 0 || retryable[code]
+	data["retryable"] = e.RetryAfter > 0 || e.RetryAfter == 0 && retryable[code]
 	delete(data, "retryAfterMs")
 	if e.RetryAfter > 0 {
 		// Rounded up: a client that comes back a moment early is refused again.

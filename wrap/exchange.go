@@ -136,9 +136,13 @@ func (x *exchange) revoke() {
 
 // opened tells the exchanges that opened conn of it.
 func opened(conn engine.Socket) {
-	for h := marked(conn.Request().Request()); h != nil; h = h.outer {
+	mark := marked(conn.Request().Request())
+	for h := mark; h != nil; h = h.outer {
 		if x := h.x.Load(); x != nil {
 			x.session = conn
 		}
+	}
+	if c := mark.socketConn(); c != nil {
+		_ = conn.On("close", func(args ...any) { c.hangUp(reason(args)) })
 	}
 }

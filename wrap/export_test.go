@@ -9,7 +9,7 @@ import (
 
 // FuncWithin is Func with another deadline.
 func FuncWithin(d time.Duration, f func(context.Context, *socket.Socket) error) socket.NamespaceMiddleware {
-	return within(d, f)
+	return within(d, "test", f)
 }
 
 // Refusals is the bound on refused CONNECTs of one connection.
@@ -19,4 +19,9 @@ func init() { unusedAfter = UnusedAfter }
 
 // UnusedAfter is how long a connection of the tests stays without a namespace
 // after a kick.
-const UnusedAfter = 200 * time.Millisecond
+const UnusedAfter = time.Second
+
+// EndRefused ends the context of s as a refusal does.
+func EndRefused(s *socket.Socket) {
+	stateOf(s).end(&refusedCause{Disconnected: Disconnected{Reason: reasonRefused}})
+}

@@ -49,17 +49,18 @@ var (
 // [Kick] has put out meanwhile is refused with the error of Kick.
 //
 // A connection of which 32 CONNECTs have been refused, by this middleware or
-// those behind it, is closed at the next, and so is one that sends CONNECT for a namespace that it is still joining. A
-// socket whose transport is closed is never admitted. Events that the client
+// those behind it, is closed at the next, and so is one that sends CONNECT for a
+// namespace that it is still joining, and one that has left all namespaces and joins
+// none for 5 seconds. A socket whose transport is closed is never admitted. Events that the client
 // sends at once wait, up to 2 seconds and 1,024 of them, until the "connection"
 // handlers have returned: the host sends CONNECT before it runs them.
 func Func(f func(ctx context.Context, s *socket.Socket) error) socket.NamespaceMiddleware {
-	return within(defaultTimeout, f)
+	return within(defaultTimeout, funcName(f), f)
 }
 
-func within(timeout time.Duration, f func(context.Context, *socket.Socket) error) socket.NamespaceMiddleware {
+func within(timeout time.Duration, name string, f func(context.Context, *socket.Socket) error) socket.NamespaceMiddleware {
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
-		a := admit(s, next)
+		a := admit(s, next, name)
 		if a == nil {
 			return
 		}
@@ -86,8 +87,9 @@ func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.Namespac
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}
+	name := funcName(mw)
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
-		a := admit(s, next)
+		a := admit(s, next, name)
 		if a == nil {
 			return
 		}
@@ -132,12 +134,15 @@ func (f *foreign) extended() (ext *socket.ExtendedError) {
 
 // call runs f and turns a panic into an error.
 func call(f func() error) (err error) {
-	defer func() {
-		if p := recover(); p != nil {
-			err = &Error{Code: codeInternal, Err: &panicError{p, debug.Stack()}}
-		}
-	}()
+	defer recovered(&err)
 	return f()
+}
+
+// recovered, deferred, turns a panic into an error.
+func recovered(err *error) {
+	if p := recover(); p != nil {
+		*err = &Error{Code: codeInternal, Err: &panicError{p, debug.Stack()}}
+	}
 }
 
 // panicError is a recovered panic.
@@ -148,11 +153,15 @@ type panicError struct {
 
 func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
+// Stack returns where it was; package logging asks for it.
+func (p *panicError) Stack() []byte { return p.stack }
+
 // attempt is one run of one middleware for one socket.
 type attempt struct {
 	s       *socket.Socket
 	st      *state
 	next    func(*socket.ExtendedError)
+	name    string // what the middleware goes by if nobody has named it
 	cleanup func()
 	decided atomic.Bool
 
@@ -163,10 +172,11 @@ type attempt struct {
 	unwatch  func() bool
 }
 
-// admit prepares a run, or closes the connection and returns nil.
-func admit(s *socket.Socket, next func(*socket.ExtendedError)) *attempt {
+// admit prepares a run of the middleware that is called name if nobody has named it,
+// or closes the connection and returns nil.
+func admit(s *socket.Socket, next func(*socket.ExtendedError), name string) *attempt {
 	st := stateOf(s)
-	a := &attempt{s: s, st: st, next: next}
+	a := &attempt{s: s, st: st, next: next, name: name}
 	observe(s.Nsp())
 	err := st.conn.enter(s.Nsp().Name(), st)
 	if err == nil && handshakeOf(s).refused() {
@@ -181,16 +191,11 @@ func admit(s *socket.Socket, next func(*socket.ExtendedError)) *attempt {
 	}
 	if err != nil {
 		s.Conn().Close(true)
-		st.end(&Disconnected{"forced close"})
+		st.end(&Disconnected{Reason: "forced close"})
 		a.pass(socket.NewExtendedError(err.Error(), nil)) // the host cleans up, and sends nothing
 		return nil
 	}
-	if st.held.CompareAndSwap(false, true) {
-		s.Use(func(_ []any, next func(error)) {
-			st.hold()
-			next(nil)
-		})
-	}
+	st.listen(s)
 	return a
 }
 
@@ -208,7 +213,7 @@ func (a *attempt) watch() {
 		st := a.st
 		a.unwatch = context.AfterFunc(x.ctx, func() {
 			if !x.left.Load() { // else it ends with its handler
-				st.end(&Disconnected{"transport close"})
+				st.end(&Disconnected{Reason: "transport close"})
 			}
 		})
 	}
@@ -221,7 +226,7 @@ func (a *attempt) watchConn() {
 		return
 	}
 	st := a.st
-	stop := a.conn.watch(func(error) { st.end(&Disconnected{"transport close"}) })
+	stop := a.conn.watch(func(error) { st.end(&Disconnected{Reason: "transport close"}) })
 	a.unwatch = func() bool { stop(); return true }
 }
 
@@ -256,16 +261,21 @@ func (a *attempt) decide(err error) {
 		a.pass(nil)
 		return
 	}
+	if errors.Is(err, errClosed) {
+		a.st.end(&Disconnected{Reason: "transport close"}) // unless it is known better
+		a.pass(socket.NewExtendedError(err.Error(), nil))  // the host cleans up, and sends nothing
+		return
+	}
 	if f := (*foreign)(nil); errors.As(err, &f) {
-		a.st.end(&refusedCause{Disconnected{reasonRefused}, f.ExtendedError})
+		a.st.end(&refusedCause{Disconnected{reasonRefused, a.st.by(a.name)}, f.ExtendedError})
 		a.pass(f.extended())
 		return
 	}
 	e := asError(err)
-	if !a.st.ended() {
+	if !a.st.ended() && !a.st.watched() {
 		report(a.s, e)
 	}
-	a.st.end(&refusedCause{Disconnected{reasonRefused}, e})
+	a.st.end(&refusedCause{Disconnected{reasonRefused, a.st.by(a.name)}, e})
 	a.pass(e.extended())
 }
 
@@ -274,7 +284,7 @@ func (a *attempt) decide(err error) {
 // socket or not, so its connection is closed.
 func (a *attempt) pass(ext *socket.ExtendedError) {
 	if err := call(func() error { a.next(ext); return nil }); err != nil {
-		report(a.s, asError(err))
+		a.st.fault(a.s, asError(err))
 		a.s.Conn().Close(true)
 	}
 }

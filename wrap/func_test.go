@@ -278,6 +278,7 @@ func TestFuncRefusedCollected(t *testing.T) {
 		io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
 			wrap.Request(s).Header.Set("X-Own", "1")
 			context.AfterFunc(wrap.Context(s), func() { _ = s.Id() })
+			wrap.UsePacket(s, func(context.Context, *socket.Socket, *wrap.Event) error { _ = s.Id(); return nil })
 			refs <- weak.Make(s)
 			return errors.New("no")
 		}))

@@ -112,16 +112,18 @@ func TestPlainPanicBehindFunc(t *testing.T) {
 	}
 }
 
-// A plain middleware that forgets to return refuses and admits: the host
-// connects the socket that it has refused, and its events are handled.
+// A plain middleware that forgets to return refuses and admits: the host connects the
+// socket that it has refused, and its events are handled. (It does the two at the same
+// time, socket/namespace.go:259; here the refusal comes first, as it mostly does.)
 func TestPlainRefusesAndAdmitsBehindFunc(t *testing.T) {
 	t.Parallel()
 	for range 10 {
-		handled := make(chan struct{}, 1)
+		handled, refused := make(chan struct{}, 10_000), make(chan struct{})
 		s := serve(t, func(io *socket.Server) {
 			io.Use(pass)
 			io.Use(func(_ *socket.Socket, next func(*socket.ExtendedError)) {
 				next(socket.NewExtendedError("no", nil))
+				<-refused
 				next(nil)
 			})
 			_ = io.On("connection", func(args ...any) {
@@ -129,14 +131,50 @@ func TestPlainRefusesAndAdmitsBehindFunc(t *testing.T) {
 			})
 		})
 		c := s.Dial(t, siotest.Dial{})
+		c.ConnectError(t)
 		c.Emit("x")
-		c.Emit("x")
-		c.AwaitDone(t)
+		close(refused)
+		// The session ends, as a rule at once; the host may also keep it, deaf.
+		for over, tick := time.After(500*time.Millisecond), time.Tick(10*time.Millisecond); ; {
+			c.Emit("x")
+			select {
+			case <-tick:
+				continue
+			case <-c.Done():
+			case <-over:
+			}
+			break
+		}
 		select {
 		case <-handled:
 			t.Fatal("an event of a refused socket was handled")
 		default:
 		}
+	}
+}
+
+// Whatever order the host takes the two in, an event of a socket that was refused and is
+// connected is not handled, and ends its session.
+func TestRefusedIsDeaf(t *testing.T) {
+	t.Parallel()
+	handled, sockets := make(chan struct{}, 1), make(chan *socket.Socket, 1)
+	s := serve(t, func(io *socket.Server) {
+		io.Use(pass)
+		_ = io.On("connection", func(args ...any) {
+			so := args[0].(*socket.Socket)
+			_ = so.On("x", func(...any) { handled <- struct{}{} })
+			sockets <- so
+		})
+	})
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	wrap.EndRefused(<-sockets)
+	c.Emit("x")
+	c.AwaitDone(t)
+	select {
+	case <-handled:
+		t.Error("an event of a refused socket was handled")
+	default:
 	}
 }
 

@@ -184,7 +184,7 @@ var errUnwrapped = errors.New("wrap: the session was opened past Handler, Engine
 // of a server that was mounted without them. Put it behind Namespace where that
 // is the only one in use.
 func Require() socket.NamespaceMiddleware {
-	return Func(func(_ context.Context, s *socket.Socket) error {
+	return within(defaultTimeout, "wrap.Require", func(_ context.Context, s *socket.Socket) error {
 		if handshakeOf(s) != nil || stateOf(s).wrapped.Load() {
 			return nil
 		}

@@ -7,8 +7,8 @@ import (
 	"unsafe"
 	"weak"
 
+	"github.com/sioware/sioware/internal/wire"
 	"github.com/zishang520/engine.io/v2/types"
-	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -41,7 +41,8 @@ var unusedAfter = 5 * time.Second
 // soon as the host has connected it; the host runs its "connection" handlers even
 // so.
 //
-// The connection stays, for other namespaces may be using it. If it is in none
+// What the client sends to the namespace before it knows is dropped, if packets are
+// text. The connection stays, for other namespaces may be using it. If it is in none
 // 5 seconds later, and no middleware of this package runs for one, it is closed:
 // else a client that does not mind could keep it for ever.
 //
@@ -81,44 +82,33 @@ func Kick(s *socket.Socket, e *Error) {
 		return
 	}
 	// Not end: the namespace is still being joined.
-	st.cancel(&refusedCause{Disconnected{reasonRefused}, e})
+	st.cancel(&refusedCause{Disconnected{Reason: reasonRefused}, e})
 	st.conn.linger(s.Client())
 }
 
 // putOut disconnects s, which is connected.
 func (st *state) putOut(s *socket.Socket, e *Error) {
-	if err := call(func() error { tell(s, e); return nil }); err != nil {
-		report(s, asError(err)) // a listener of the engine's
+	if err := call(func() error { wire.Emit(s, eventKicked, e.ClientData()); return nil }); err != nil {
+		st.fault(s, asError(err)) // a listener of the engine's
 	}
-	st.end(&refusedCause{Disconnected{reasonKicked}, e})
+	st.end(&refusedCause{Disconnected{Reason: reasonKicked}, e})
 	// The host sends DISCONNECT before it forgets the socket (socket/socket.go:675):
 	// a client that sends CONNECT upon it would lose the whole connection.
 	settled := st.conn.mark.settle()
-	disconnect(s)
+	st.conn.forsake(s)
+	st.disconnect(s)
 	settled()
 	st.conn.linger(s.Client())
 }
 
-// tell sends the event. Not by s.Emit, which takes the flags that the application
-// has set for an event of its own, such as Volatile, and which with state
-// recovery goes by way of the adapter (socket/socket.go:301): that one may talk to
-// the network, and keeps the event to send it again.
-func tell(s *socket.Socket, e *Error) {
-	if !s.Connected() {
-		return
-	}
-	p := &parser.Packet{Type: parser.EVENT, Nsp: s.Nsp().Name(), Data: []any{eventKicked, e.ClientData()}}
-	s.Client().WriteToEngine(s.Nsp().Server().Encoder().Encode(p), &socket.WriteOptions{})
-}
-
 // disconnect is s.Disconnect(false), whatever the listeners do.
-func disconnect(s *socket.Socket) {
+func (st *state) disconnect(s *socket.Socket) {
 	for {
 		err := call(func() error { s.Disconnect(false); return nil })
 		if err == nil {
 			return
 		}
-		report(s, asError(err))
+		st.fault(s, asError(err))
 		// If it was a listener of "disconnecting", the host has not cleaned anything
 		// up yet (socket/socket.go:623).
 		if !s.Connected() || !s.RemoveAllListeners("disconnecting") {
@@ -159,8 +149,14 @@ func (c *connection) closeUnused(weakly weak.Pointer[socket.Client]) {
 	if pending || joinedAny(client) {
 		return
 	}
-	if err := call(func() error { client.Conn().Close(false); return nil }); err != nil {
+	// A close in the middle of a write may wait for the end of one that is over
+	// (engine/socket.go:555, :557); it is not waited for twice.
+	late := client.Conn().ReadyState() == "closing"
+	if err := call(func() error { client.Conn().Close(late); return nil }); err != nil {
 		slog.Error("wrap: closing a connection", "error", err) // a listener of the application
+	}
+	if !late {
+		c.linger(client) // ends with the session
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -244,4 +245,27 @@ func TestKickLeavesFlags(t *testing.T) {
 	if got := fmt.Sprint(c.NextEvent(t, "kicked").Args()); got != "["+toldRevoked+"]" {
 		t.Error(got)
 	}
+}
+
+// TestKickUnread: a client that does not fetch what it is told keeps its connection no
+// longer for that. The host would wait for it until the ping timeout.
+func TestKickUnread(t *testing.T) {
+	t.Parallel()
+	s := kicking(t)
+	sid, ws, err := startUpgrade(s) // a session over long-polling that nobody polls
+	if err != nil {
+		t.Fatal(err)
+	}
+	ws.Close()
+	for _, packet := range []string{"40", `42["leave"]`} {
+		res, err := http.Post(s.URL+siotest.Path+"?EIO=4&transport=polling&sid="+sid, "text/plain", strings.NewReader(packet))
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		if packet == "40" {
+			siotest.Eventually(t, "it is connected", func() bool { return s.IO.Sockets().Sockets().Len() == 1 })
+		}
+	}
+	siotest.Eventually(t, "the session has ended", func() bool { return s.IO.Engine().ClientsCount() == 0 })
 }

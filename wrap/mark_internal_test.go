@@ -182,7 +182,7 @@ func TestHoldBounds(t *testing.T) {
 		if d := time.Since(start); d != 0 {
 			t.Errorf("an event beyond the bound waited %v", d)
 		}
-		st.end(&Disconnected{"gone"})
+		st.end(&Disconnected{Reason: "gone"})
 		synctest.Wait()
 		if n, d := free.Load(), time.Since(start); n != maxWaiting || d != 0 {
 			t.Errorf("%d events are free %v after the end", n, d)

@@ -33,7 +33,7 @@ const maxMessage = 256
 // a middleware that sets a cookie belongs into [Handler] or [Engine].
 func Namespace(mws ...Middleware) socket.NamespaceMiddleware {
 	h := chain(mws)
-	return Func(func(ctx context.Context, s *socket.Socket) error {
+	return within(defaultTimeout, "wrap.Namespace", func(ctx context.Context, s *socket.Socket) error {
 		st := stateOf(s)
 		rec := &recorder{header: make(http.Header)}
 		j := &join{}

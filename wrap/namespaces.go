@@ -59,6 +59,7 @@ func (o *observer) connected(s *socket.Socket) {
 		s.Disconnect(true)
 		return
 	}
+	st.connected(s)
 	o.last(s.Nsp().EventEmitter())
 }
 

@@ -19,9 +19,10 @@ import (
 // public origin must be an entry.
 //
 // A request without Origin passes unless it has a Sec-Fetch-Site other than
-// "same-origin" and "none". This stops the cross-site <script> of a JSON-P
-// client, whose answer would tell the session id to the foreign page. A request
-// with neither header is taken for one that no browser sent.
+// "same-origin" and "none", or has none and asks for a script: the answer to a JSONP
+// client would tell the session id to a foreign page, and browsers send Sec-Fetch-Site
+// over HTTPS and to localhost alone. A request with neither header is else taken for
+// one that no browser sent.
 //
 // Entries are compared without regard to case:
 //

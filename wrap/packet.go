@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -49,51 +50,97 @@ var ErrHandled = errors.New("wrap: event handled by a middleware")
 // goroutine of its own: what it shares must be locked. Handlers added by OnAny
 // see an event before f does.
 func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socket.NamespaceMiddleware {
-	return Func(func(_ context.Context, s *socket.Socket) error {
-		st := stateOf(s)
-		s.Use(func(ev []any, next func(error)) {
-			err := dispatch(st, s, ev, f)
-			if errors.Is(err, ErrHandled) {
-				return
-			}
-			next(err)
-		})
+	return within(defaultTimeout, "wrap.Packet", func(_ context.Context, s *socket.Socket) error {
+		UsePacket(s, f)
 		return nil
 	})
 }
 
-// dispatch runs f for ev, the host's form of an event: the name, the arguments
-// and perhaps the ack. It returns nil, ErrHandled or an *Error.
-func dispatch(st *state, s *socket.Socket, ev []any, f func(context.Context, *socket.Socket, *Event) error) error {
+// UsePacket installs f on s alone, as [Packet] does on every socket that joins. It is
+// for connection middlewares that have a packet middleware of their own; call it
+// before the socket is connected. All that are installed so run in the order in which
+// they were, one after the other where the first of them or of [Func] stands among
+// those that s.Use has added.
+func UsePacket(s *socket.Socket, f func(ctx context.Context, s *socket.Socket, p *Event) error) {
+	st := stateOf(s)
+	observe(s.Nsp())
+	st.tap(s, func(t *tapped) { t.funcs = append(slices.Clip(t.funcs), f) })
+}
+
+// dispatch runs what taps ev, the host's form of an event: the name, the arguments
+// and perhaps the ack. A panic becomes an error.
+func (st *state) dispatch(s *socket.Socket, ev []any, t *tapped) (err error) {
+	defer recovered(&err)
 	name, _ := ev[0].(string)
-	p := Event{Name: name, Args: ev[1:]}
+	p := &Event{Name: name, Args: ev[1:]}
 	ack, answer := ev[len(ev)-1].(socket.Ack)
 	if answer {
 		p.Args, p.Ack = ev[1:len(ev)-1:len(ev)-1], ack
 	}
 	n := len(p.Args)
-	err := call(func() error { return f(st.context(), s, &p) })
-	switch {
-	case errors.Is(err, ErrHandled):
-		return ErrHandled
-	case err != nil:
-	case len(p.Args) != n:
-		err = fmt.Errorf("wrap: packet middleware changed the number of arguments from %d to %d", n, len(p.Args))
-	case p.Name != name && (p.Name == "" || parser.RESERVED_EVENTS.Has(p.Name)):
-		err = fmt.Errorf("wrap: packet middleware renamed an event to %q", p.Name)
-	}
-	if err == nil {
-		ev[0] = p.Name
-		copy(ev[1:], p.Args)
-		if answer && p.Ack != nil {
-			ev[len(ev)-1] = p.Ack
+	for _, f := range t.funcs {
+		if err = f(st.context(), s, p); err == nil {
+			err = fault(p, name, n)
 		}
-		return nil
+		if err != nil {
+			return err
+		}
 	}
-	e := asError(err)
-	report(s, e)
+	if t.events {
+		t.event(s, p)
+	}
+	if p.Name != name { // to store a string in an any allocates
+		ev[0] = p.Name
+	}
+	copy(ev[1:], p.Args)
+	if answer && p.Ack != nil {
+		ev[len(ev)-1] = p.Ack
+	}
+	return nil
+}
+
+// fault is what packet middlewares have done wrong to an event that had this name and n
+// arguments.
+//
+//go:noinline
+func fault(p *Event, name string, n int) error {
+	switch {
+	case len(p.Args) != n:
+		return fmt.Errorf("wrap: packet middleware changed the number of arguments from %d to %d", n, len(p.Args))
+	case p.Name != name && (p.Name == "" || parser.RESERVED_EVENTS.Has(p.Name)):
+		return fmt.Errorf("wrap: packet middleware renamed an event to %q", p.Name)
+	}
+	return nil
+}
+
+// refusePacket answers the ack of ev, which is refused, if it has one, and tells the
+// host, unless a middleware has dealt with it.
+//
+//go:noinline
+func (st *state) refusePacket(s *socket.Socket, ev []any, next func(error), t *tapped, err error) {
+	var e *Error
+	ack, answer := ev[len(ev)-1].(socket.Ack)
+	if !errors.Is(err, ErrHandled) {
+		e = asError(err)
+		err = e
+		if !st.watched() {
+			report(s, e)
+		}
+		if answer {
+			ack([]any{e.ClientData()}, nil)
+		}
+	}
+	name, _ := ev[0].(string)
+	p := &Event{Name: name, Args: ev[1:]}
 	if answer {
-		ack([]any{e.ClientData()}, nil)
+		p.Args, p.Ack = ev[1:len(ev)-1], ack
 	}
-	return e
+	for _, h := range t.hooks {
+		if h.Refused != nil {
+			tell(s, func() { h.Refused(p, err) })
+		}
+	}
+	if e != nil {
+		next(e)
+	}
 }

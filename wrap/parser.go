@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/sioware/sioware/internal/wire"
 	"github.com/zishang520/engine.io/v2/events"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 )
@@ -158,12 +159,12 @@ func (d *decoder) decode(data any) (first []any, more [][]any, err error) {
 	if d.inner == nil {
 		d.renew()
 	}
-	var h header
+	var f wire.Frame
 	if frame, ok := text(data); ok {
-		if h, err = parseHeader(frame); err != nil {
+		if f, err = parseFrame(frame); err != nil {
 			return nil, nil, err
 		}
-		if d.stock && h.trailing() {
+		if d.stock && trailing(f.Payload) {
 			return nil, nil, errTrailing
 		}
 	} else if d.pending {
@@ -186,7 +187,7 @@ func (d *decoder) decode(data any) (first []any, more [][]any, err error) {
 	}
 	if d.first != nil {
 		d.pending, d.buffered = false, 0
-		if h.binary && h.attachments == 0 {
+		if f.Binary() && f.Attachments == 0 {
 			// The stock decoder keeps such a packet as one to be completed
 			// (parser/decoder.go:109): it would refuse the next text frame and
 			// collect binary ones for ever.
@@ -195,7 +196,7 @@ func (d *decoder) decode(data any) (first []any, more [][]any, err error) {
 		}
 		return nil, nil, check(d.first)
 	}
-	if h.binary {
+	if f.Binary() {
 		d.pending = true
 	}
 	return nil, nil, nil

@@ -2,13 +2,11 @@ package wrap
 
 import (
 	"bytes"
-	"errors"
 	"io"
-	"strconv"
 	"strings"
 
+	"github.com/sioware/sioware/internal/wire"
 	"github.com/zishang520/engine.io/v2/types"
-	"github.com/zishang520/socket.io-go-parser/v2/parser"
 )
 
 // minPlaceholder is the least that an attachment costs in the JSON payload.
@@ -47,47 +45,20 @@ func sized(data any) (any, int, error) {
 	return data, 0, nil
 }
 
-// header is what stands before the JSON payload in the stock text format:
-// type, attachments and "-" (binary types only), "/namespace,", id.
-type header struct {
-	binary      bool
-	attachments int
-	payload     []byte
-}
-
-// parseHeader reads a header as the stock decoder does (parser/decoder.go:122).
-// What it does not understand it leaves to the decoder.
-func parseHeader(frame []byte) (h header, err error) {
-	if len(frame) == 0 || frame[0] < byte(parser.CONNECT) || frame[0] > byte(parser.BINARY_ACK) {
-		return header{}, nil
+// parseFrame reads the frame of a packet, within our bounds. What is no frame it leaves
+// to the decoder.
+func parseFrame(text []byte) (wire.Frame, error) {
+	f, ok := wire.Parse(text)
+	if !ok {
+		return wire.Frame{}, nil
 	}
-	rest := frame[1:]
-	if t := parser.PacketType(frame[0]); t == parser.BINARY_EVENT || t == parser.BINARY_ACK {
-		count, after, ok := bytes.Cut(rest, []byte("-"))
-		if !ok {
-			return header{}, nil
-		}
-		n, err := strconv.ParseUint(string(count), 10, 64)
-		if err != nil && !errors.Is(err, strconv.ErrRange) {
-			return header{}, nil
-		}
-		if n > maxAttachments || n > uint64(len(after)/minPlaceholder) {
-			return header{}, errAttachments
-		}
-		h.binary, h.attachments, rest = true, int(n), after
+	if f.Attachments > maxAttachments || f.Attachments > uint64((len(text)-1)/minPlaceholder) {
+		return wire.Frame{}, errAttachments
 	}
-	if len(rest) > 0 && rest[0] == '/' {
-		name, after, _ := bytes.Cut(rest, []byte(","))
-		if len(name) > maxNamespace {
-			return header{}, errNamespace
-		}
-		rest = after
+	if len(f.Namespace) > maxNamespace {
+		return wire.Frame{}, errNamespace
 	}
-	for len(rest) > 0 && '0' <= rest[0] && rest[0] <= '9' {
-		rest = rest[1:]
-	}
-	h.payload = rest
-	return h, nil
+	return f, nil
 }
 
 const jsonSpace = " \t\r\n"
@@ -95,10 +66,10 @@ const jsonSpace = " \t\r\n"
 // structural marks the bytes at which trailing has to stop.
 var structural = [256]bool{'"': true, '[': true, ']': true, '{': true, '}': true}
 
-// trailing reports whether anything but white space follows the payload. It only
-// finds the end of the value: the decoder refuses what is not JSON.
-func (h *header) trailing() bool {
-	b := bytes.Trim(h.payload, jsonSpace)
+// trailing reports whether anything but white space follows the value in a payload. It
+// only finds the end of the value: the decoder refuses what is not JSON.
+func trailing(payload []byte) bool {
+	b := bytes.Trim(payload, jsonSpace)
 	if len(b) == 0 || b[0] != '[' && b[0] != '{' {
 		// "1null" has the one scalar that the stock decoder accepts.
 		return len(b) > 4 && string(b[:4]) == "null"

@@ -10,12 +10,11 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// passage is the way of one request through Handler into the engine. It is one
-// allocation for all that this takes.
+// passage is the way of one request through Handler into the engine. Only its answer
+// outlives the request.
 type passage struct {
 	exchange
-	front  front
-	answer answer
+	front front
 
 	h     *handler
 	opens bool   // the request opens a session
@@ -46,15 +45,15 @@ func (p *passage) enter(w http.ResponseWriter, r *http.Request) {
 // serve runs the engine, and returns the status that it answered with, or 0.
 func (p *passage) serve(w http.ResponseWriter, r *http.Request) int32 {
 	p.w = w
-	p.answer.header = make(http.Header, 4)
-	p.answer.p = p
+	a := &answer{p: p, header: make(http.Header, 4)}
 	defer func() {
+		a.release()
 		if p.gate != nil {
 			close(p.gate)
 		}
 	}()
-	p.h.next.ServeHTTP(&p.answer, p.h.prepare(r))
-	status := p.answer.seal()
+	p.h.next.ServeHTTP(a, p.h.prepare(r))
+	status := a.seal()
 	switch {
 	case p.front.hijacked.Load():
 		return http.StatusSwitchingProtocols
@@ -63,7 +62,7 @@ func (p *passage) serve(w http.ResponseWriter, r *http.Request) int32 {
 	case status == http.StatusOK && p.late != nil:
 		p.late()
 	}
-	p.answer.replay(w)
+	a.replay(w)
 	return int32(status)
 }
 

@@ -7,6 +7,8 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/sioware/sioware/internal/mark"
 )
 
 // statuses are the HTTP statuses of the codes that have one of their own.
@@ -55,7 +57,8 @@ func (e *Error) status() int {
 //
 // In a chain that [Namespace] runs, where no HTTP client listens, e itself
 // becomes the connect_error. Err goes to the default slog logger alone: at level
-// Error for the codes internal and unavailable, else at level Debug.
+// Error for the codes internal and unavailable, else at level Debug. Behind the
+// Handler of package logging it is that one's to log.
 //
 // ServeHTTP does not change e, and so may run concurrently with itself.
 func (e *Error) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -68,11 +71,13 @@ func (e *Error) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.WriteHeader(status)
 		return
 	}
-	level := slog.LevelDebug
-	if e.ours() {
-		level = slog.LevelError
+	if !mark.Refused(r.Context(), e) {
+		level := slog.LevelDebug
+		if e.ours() {
+			level = slog.LevelError
+		}
+		slog.LogAttrs(r.Context(), level, "wrap: request refused", slog.String("code", e.code()), slog.Any("error", e.Err))
 	}
-	slog.LogAttrs(r.Context(), level, "wrap: request refused", slog.String("code", e.code()), slog.Any("error", e.Err))
 	body, err := json.Marshal(e.ClientData())
 	if err != nil { // cannot happen: ClientData returns plain values
 		body = []byte(`{}`)

@@ -2,6 +2,7 @@ package wrap
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 	"sync"
@@ -9,6 +10,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/sioware/sioware/internal/rooms"
 	"github.com/sioware/sioware/internal/sidecar"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -26,6 +28,7 @@ var states sidecar.Map[socket.Socket, state]
 type state struct {
 	conn   *connection
 	socket weak.Pointer[socket.Socket]
+	nsp    string // the namespace's name
 
 	mu      sync.Mutex
 	ctx     context.Context
@@ -35,10 +38,13 @@ type state struct {
 	entered bool   // has reached a middleware of ours, so that appear will tell of it
 	shown   bool   // the host has connected it
 	kick    *Error // why Kick puts it out, or nil
+	name    string // what Named calls the middleware that runs
+	refused string // what Named calls a middleware of others that has refused it
 
 	cancel  context.CancelCauseFunc
-	wrapped atomic.Bool // has passed Namespace
-	held    atomic.Bool // its events pass hold
+	wrapped atomic.Bool        // has passed Namespace
+	deaf    atomic.Bool        // was refused: should the host connect it all the same, no event reaches it
+	taps    weak.Pointer[taps] // who is told of it, and what its events pass; see listen
 
 	ready   chan struct{} // closed when the "connection" handlers have returned
 	once    sync.Once     // closes ready
@@ -50,7 +56,7 @@ func stateOf(s *socket.Socket) *state {
 	if st := states.Load(s); st != nil {
 		return st
 	}
-	st := &state{conn: connectionOf(s), socket: weak.Make(s), request: s.Request().Request(), ready: make(chan struct{})}
+	st := &state{conn: connectionOf(s), socket: weak.Make(s), nsp: s.Nsp().Name(), request: s.Request().Request(), ready: make(chan struct{})}
 	// The request's own context was canceled when its handler returned.
 	st.ctx, st.cancel = context.WithCancelCause(context.WithoutCancel(st.request.Context()))
 	st, stored := states.LoadOrStore(s, st)
@@ -60,10 +66,22 @@ func stateOf(s *socket.Socket) *state {
 	// A rejected socket never emits this, and a connected one may emit it twice
 	// or never (socket/socket.go:619 tests and :636 sets without a lock, and a socket
 	// stored after its transport closed is forgotten): the connection stands in.
-	_ = s.On("disconnect", func(args ...any) { st.end(&Disconnected{reason(args)}) })
+	var leaving atomic.Pointer[rooms.Leaving]
+	_ = s.On("disconnecting", func(...any) { leaving.Store(rooms.LeavingOf(s)) })
+	_ = s.On("disconnect", func(args ...any) {
+		why := reason(args)
+		st.end(&Disconnected{Reason: why})
+		rooms.Forget(s)
+		leaving.Load().Mend()
+		if why == reasonLeft {
+			// The host gives a connection up that never joins a namespace, but not one
+			// that has left its last: it would be kept as long as it answers pings.
+			st.conn.linger(s.Client())
+		}
+	})
 	st.conn.add(st)
 	if s.Conn().ReadyState() != "open" { // closed before we could listen
-		st.end(&Disconnected{"transport close"})
+		st.end(&Disconnected{Reason: "transport close"})
 	}
 	return st
 }
@@ -86,6 +104,10 @@ func (st *state) context() context.Context {
 
 // end ends the context. The first cause stays.
 func (st *state) end(cause error) {
+	var r *refusedCause
+	if errors.As(cause, &r) && r.Reason == reasonRefused {
+		st.deaf.Store(true)
+	}
 	st.cancel(cause)
 	st.conn.remove(st)
 }
@@ -120,6 +142,18 @@ func (st *state) enter() *Error {
 	defer st.mu.Unlock()
 	st.entered = true
 	return st.kick
+}
+
+// alien reports whether no middleware of ours has seen the socket, and the host has
+// not connected it.
+func (st *state) alien() bool {
+	st.mu.Lock()
+	defer st.mu.Unlock()
+	if st.entered || st.shown {
+		return false
+	}
+	s := st.socket.Value()
+	return s == nil || !s.Connected()
 }
 
 // appear notes that the host has connected the socket, and returns why Kick puts

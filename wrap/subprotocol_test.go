@@ -2,6 +2,7 @@ package wrap_test
 
 import (
 	"context"
+	"encoding/json"
 	"net/http"
 	"testing"
 
@@ -53,13 +54,22 @@ func TestSubprotocol(t *testing.T) {
 					if got := res.Header["Sec-Websocket-Protocol"]; ws.Subprotocol() != tt.want || len(got) > 1 || (tt.want == "" && len(got) > 0) {
 						t.Errorf("subprotocol %q, header %q, want %q", ws.Subprotocol(), got, tt.want)
 					}
-					if _, _, err := ws.ReadMessage(); err != nil { // OPEN
-						t.Error(err)
-					}
+					settle(t, r.Server, ws)
 				})
 			}
 		}
 	}
+}
+
+// settle reads OPEN, and waits until the host listens to the session.
+func settle(t *testing.T, s *siotest.Server, ws *websocket.Conn) {
+	t.Helper()
+	_, data, err := ws.ReadMessage()
+	var open struct{ SID string }
+	if err != nil || len(data) == 0 || json.Unmarshal(data[1:], &open) != nil {
+		t.Fatalf("not OPEN: %q, %v", data, err)
+	}
+	s.Settle(t, open.SID)
 }
 
 // What a middleware of the engine itself has chosen is not sent twice.
@@ -111,9 +121,9 @@ func TestMark(t *testing.T) {
 		if got := <-runs; got != (seen{true, true, true}) {
 			t.Errorf("on the handshake: %+v", got)
 		}
-		if mark.Connecting(kept) || mark.Connecting(wrap.Context(s)) || mark.Connecting(wrap.Request(s).Context()) {
-			t.Error("still connecting when the chain has returned")
-		}
+		siotest.Eventually(t, "the chain has returned, and nothing says that it runs", func() bool {
+			return !mark.Connecting(kept) && !mark.Connecting(wrap.Context(s)) && !mark.Connecting(wrap.Request(s).Context())
+		})
 		for len(runs) > 0 {
 			if got := <-runs; got.before && !got.opens {
 				t.Error("connecting on a poll")

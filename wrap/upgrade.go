@@ -177,10 +177,13 @@ func (p *probe) park() {
 func (h *handshake) follow(s engine.Socket) {
 	h.followed.Do(func() {
 		h.life, h.over = context.WithCancel(context.Background())
-		_ = s.On("close", func(...any) {
+		_ = s.On("close", func(args ...any) {
 			h.over()
 			if p := h.probe.Swap(nil); p != nil {
 				p.park()
+			}
+			if c := h.conn.Load(); c != nil {
+				c.hangUp(reason(args))
 			}
 		})
 		_ = s.On("upgrade", func(...any) {

@@ -19,7 +19,8 @@ import (
 // In a namespace that exists mws run after the middlewares that it has; in one
 // to come they run first. Call it before the server serves, and after
 // io.SetAdapter if that is used: UseAll wraps the adapter's constructor, by
-// which the host tells of all namespaces that it makes.
+// which the host tells of all namespaces that it makes. What sends through io must not
+// have begun by then: the host's SetAdapter takes no lock.
 func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
 	g, first := globals.LoadOrStore(io, new(global))
 	if first {

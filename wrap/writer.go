@@ -98,17 +98,27 @@ func (f *front) FlushError() error {
 // its own (transports/polling.go:219), where a header with no values ends the
 // process (types/http-context.go:113) and a list is cut to its first value, and
 // before it listens for what the client sends next.
+//
+// The engine keeps its writer as long as the session (types/http-context.go:29). With
+// net/http's own that is 11 KB of an upgraded connection, its buffers above all; with
+// this one, once it has been released, nothing.
 type answer struct {
-	p *passage
-
 	mu     sync.Mutex
+	p      *passage // nil once released
 	header http.Header
 	status int
 	body   []byte
 	sealed bool
 }
 
-func (a *answer) Header() http.Header { return a.header }
+func (a *answer) Header() http.Header {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if a.header == nil {
+		return make(http.Header) // nobody will see it
+	}
+	return a.header
+}
 
 func (a *answer) WriteHeader(status int) {
 	a.mu.Lock()
@@ -132,7 +142,15 @@ func (a *answer) Write(p []byte) (int, error) {
 }
 
 // Hijack implements http.Hijacker.
-func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) { return a.p.hijack() }
+func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
+	a.mu.Lock()
+	p := a.p
+	a.mu.Unlock()
+	if p == nil {
+		return nil, nil, http.ErrHandlerTimeout
+	}
+	return p.hijack()
+}
 
 // seal ends the writing and returns the status, 0 if there is no answer. The
 // engine writes its headers before the status, so that they may be read now if
@@ -142,6 +160,13 @@ func (a *answer) seal() int {
 	defer a.mu.Unlock()
 	a.sealed = true
 	return a.status
+}
+
+// release lets go of the request, when its handler returns.
+func (a *answer) release() {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	a.sealed, a.p, a.header, a.body = true, nil, nil, nil
 }
 
 // replay writes the sealed answer to w.

@@ -1,203 +1,28 @@
 package main
 
 import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"io"
+	"net/url"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sioware/sioware/ratelimit"
 )
 
-// TestBrowser has two tabs of a real browser talk, with the official client.
-func TestBrowser(t *testing.T) {
-	b := needs(t)
-	records := new(journal)
-	base, stop := start(t, config{token: time.Minute}, records)
+// envShots names the directory for pictures of the page, which exists; without it they
+// are gone with the test.
+const envShots = "CHAT_SHOTS"
 
-	ada, bob := b.open(t, base), b.open(t, base)
-	ada.signIn("ada", "ladder")
-	ada.see("user-error", "There is no such user, or that is not the password. login_failed")
-	ada.signIn("ada", "engine")
-	ada.see("lines", "Welcome, ada.")
-	ada.see("who", "Signed in as ada")
-	ada.see("status", "Online (websocket)")
-	ada.wait(`/^Token expires in \d+ s$/.test(document.getElementById("expiry").innerText)`)
-	bob.signIn("bob", "ladder")
-	bob.see("people", "ada bob")
-	ada.see("lines", "bob joined.")
-	ada.see("people-title", "In the room (2)")
-
-	const text = `<img src=x onerror="document.title='hacked'">`
-	ada.enter("text", text)
-	bob.see("lines", text)
-	ada.see("lines", text)
-	bob.enter("text", " ")
-	bob.see("text-error", "Please write something first. message_empty")
-	bob.enter("text", strings.Repeat("b", 501))
-	bob.see("text-error", "That message is too long: 500 characters at most. message_too_long")
-	bob.fill("text", "free cake")
-	bob.click("announce")
-	bob.see("text-error", "")
-	ada.wait(`document.querySelector(".announcement p")?.innerText === "free cake"`)
-	if got := ada.eval(`document.title + document.images.length`); got != "Chat0" {
-		t.Errorf("the message became HTML: %v", got)
-	}
-
-	second := ada.another(base) // comes in by the cookie
-	second.see("people", "ada bob")
-	second.see("who", "Signed in as ada")
-	ada.eval(`document.getElementById("lines").replaceChildren()`)
-	second.call("Page.navigate", map[string]any{"url": "about:blank"})
-	bob.call("Page.navigate", map[string]any{"url": "about:blank"})
-	ada.see("people", "ada")
-	ada.see("lines", "bob left.") // and nobody joined or left before
-	if got := ada.eval(`document.getElementById("lines").children.length`); got != 1.0 {
-		t.Errorf("got %v lines, want one", got)
-	}
-
-	for _, tab := range []*tab{ada, second, bob} {
-		tab.quiet()
-	}
-	// What the page never does, to know that the test would have seen it.
-	ada.wait(`new Promise(seen => {
-		addEventListener("securitypolicyviolation", () => seen(true), {once: true});
-		document.body.append(Object.assign(document.createElement("img"), {src: "http://127.0.0.1:1/"}));
-	})`)
-	if got := strings.Join(b.complaints(ada.session), "\n"); !strings.Contains(got, "Content Security Policy") {
-		t.Errorf("a violation of the policy was not seen; the console says: %s", got)
-	}
-
-	stop()
-	ada.see("status", "The server cannot be reached; trying again")
-	for _, want := range []string{
-		`path=/login status=200`, `path=/socket.io/ status=200`, `msg="signed in" user=bob`,
-		`msg=joined nickname=bob`, `msg=left nickname=bob`, `msg="shutting down"`,
-	} {
-		if got := records.String(); !strings.Contains(got, want) {
-			t.Errorf("the log has no %q:\n%s", want, got)
-		}
-	}
-}
-
-// TestBrowserGuest is for those without a password.
-func TestBrowserGuest(t *testing.T) {
-	b := needs(t)
-	base, _ := start(t, config{token: time.Minute}, io.Discard)
-
-	cleo, dan := b.open(t, base), b.open(t, base)
-	for nickname, want := range map[string]string{
-		"  ":                    "Please enter a nickname. nickname_missing",
-		strings.Repeat("a", 21): "That nickname is too long: 20 characters at most. nickname_too_long",
-		"admin":                 "That nickname is not for guests. forbidden",
-		"Ada":                   "That nickname is not for guests. forbidden",
-	} {
-		cleo.enter("nickname", nickname)
-		cleo.see("nickname-error", want)
-	}
-	cleo.enter("nickname", "Cleo")
-	cleo.see("nickname-error", "")
-	cleo.see("who", "Guest Cleo")
-	cleo.see("status", "Online (websocket)")
-	dan.enter("nickname", "cleo")
-	dan.see("nickname-error", "Somebody here has that nickname already. nickname_taken")
-	dan.enter("nickname", "Dan")
-	dan.see("people", "Cleo Dan")
-
-	cleo.fill("text", "free cake")
-	cleo.click("announce")
-	cleo.see("text-error", "Guests may not do that. Please sign in. forbidden")
-	cleo.enter("text", "no cake")
-	cleo.see("text-error", "")
-	dan.see("lines", "no cake")
-	if dan.eval(`document.body.innerText.includes("free cake")`) == true {
-		t.Error("a guest has announced something")
-	}
-
-	dan.click("leave")
-	dan.see("status", "Offline")
-	cleo.see("lines", "Dan left.")
-	dan.enter("nickname", "Dan")
-	cleo.see("people", "Cleo Dan")
-	for _, tab := range []*tab{cleo, dan} {
-		tab.quiet()
-	}
-}
-
-// TestBrowserToken watches tokens expire, be refreshed and be revoked.
-func TestBrowserToken(t *testing.T) {
-	b := needs(t)
-	base, _ := start(t, config{token: 3 * time.Second}, io.Discard)
-
-	ada := b.open(t, base)
-	ada.signIn("ada", "engine")
-	ada.see("lines", "Welcome, ada.")
-	ada.see("token-log", "token refreshed (2)")
-	ada.see("status", "Online (websocket)")
-	if ada.eval(`document.getElementById("lines").innerText.includes("back")`) == true {
-		t.Error("it was refreshed by another connection")
-	}
-
-	bob := b.open(t, base)
-	bob.signIn("bob", "ladder")
-	bob.click("auto")
-	bob.see("gone-text", "Signed out: token expired. token_expired")
-	bob.see("status", "Offline")
-	ada.see("lines", "bob left.")
-	bob.click("back")
-	bob.see("lines", "Welcome, bob.")
-	bob.see("people", "ada bob")
-	bob.click("auto")
-	bob.see("token-log", "token refreshed (1)")
-
-	second, elsewhere := ada.another(base), b.open(t, base)
-	second.see("who", "Signed in as ada")
-	elsewhere.signIn("ada", "engine")
-	elsewhere.see("who", "Signed in as ada")
-	second.click("sign-out")
-	second.see("status", "Offline")
-	second.wait(`document.getElementById("sign-in").checkVisibility()`)
-	const revoked = "Signed out: your login was ended, perhaps in another tab. token_revoked"
-	ada.see("gone-text", revoked)
-	elsewhere.see("status", "Online (websocket)") // another login
-
-	ada.click("back")
-	ada.signIn("ada", "engine")
-	ada.see("lines", "Welcome, ada.")
-	ada.click("sign-out-everywhere")
-	elsewhere.see("gone-text", revoked)
-	bob.see("people", "bob")
-	ada.signIn("ada", "engine")
-	bob.see("people", "ada bob")
-	for _, tab := range []*tab{ada, bob, second, elsewhere} {
-		tab.quiet()
-	}
-}
-
-// signIn fills in the form.
-func (p *tab) signIn(user, password string) {
-	p.t.Helper()
-	p.fill("user", user)
-	p.enter("password", password)
-}
-
-// quiet fails the test if the console has complained.
-func (p *tab) quiet() {
-	p.t.Helper()
-	for _, complaint := range p.complaints(p.session) {
-		// Refusals by HTTP. And a refused client drops what it has under way: an
-		// upgrade, a poll.
-		if !strings.Contains(complaint, `"source":"network"`) {
-			p.t.Errorf("the console says: %s", complaint)
-		}
-	}
-}
-
-// needs starts a browser.
-func needs(t *testing.T) *browser {
-	t.Helper()
-	return launch(t, need(t, "chromium", func() (string, error) { return exec.LookPath("chromium") }))
-}
+const driver = "../../internal/e2e/chat.mjs"
 
 // need skips the test where something is missing, but not on CI.
 func need(t *testing.T, what string, find func() (string, error)) string {
@@ -211,4 +36,114 @@ func need(t *testing.T, what string, find func() (string, error)) string {
 		t.Skipf("no %s: %v", what, err)
 	}
 	return found
+}
+
+// play runs a scenario of testdata in a browser, which ask may stop to have something
+// done by the test. What it reads of our files is named here, so that go test runs again
+// when one has changed.
+func play(t *testing.T, scenario, base string, ask map[string]func()) {
+	t.Helper()
+	chromium := need(t, "chromium", func() (string, error) { return exec.LookPath("chromium") })
+	node := need(t, "Node.js", func() (string, error) { return exec.LookPath("node") })
+	file := filepath.Join("testdata", scenario+".mjs")
+	need(t, "playwright-core: run npm ci in internal/e2e", func() (string, error) {
+		var errs []error
+		for _, name := range []string{driver, file, "../../internal/e2e/node_modules/playwright-core/package.json"} {
+			_, err := os.Stat(name)
+			errs = append(errs, err)
+		}
+		return "", errors.Join(errs...)
+	})
+	shots := os.Getenv(envShots)
+	if shots == "" {
+		shots = t.TempDir()
+	}
+	config, err := json.Marshal(map[string]string{"url": base, "chromium": chromium, "shots": shots})
+	if err != nil {
+		t.Fatal(err)
+	}
+
+	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, node, driver, file, string(config))
+	var stderr bytes.Buffer
+	cmd.Stderr = &stderr
+	in, err1 := cmd.StdinPipe()
+	out, err2 := cmd.StdoutPipe()
+	if err := errors.Join(err1, err2); err != nil {
+		t.Fatal(err)
+	}
+	cmd.Cancel = in.Close // it ends the browser, and itself
+	cmd.WaitDelay = 20 * time.Second
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	for lines := bufio.NewScanner(out); lines.Scan(); {
+		var said struct{ Ask string }
+		if err := json.Unmarshal(lines.Bytes(), &said); err != nil || ask[said.Ask] == nil {
+			t.Errorf("the driver said %q: %v", lines.Text(), err)
+			break
+		}
+		ask[said.Ask]()
+		_, _ = io.WriteString(in, "true\n") // Wait tells if it has gone
+	}
+	if err := cmd.Wait(); err != nil {
+		t.Errorf("%s: %v\n%s", scenario, err, stderr.String())
+	}
+}
+
+// TestBrowser has people meet in tabs of a real browser, with the official client.
+func TestBrowser(t *testing.T) {
+	long := config{token: time.Minute, grace: time.Minute, devices: 2}
+	for scenario, c := range map[string]config{
+		"talk":   {token: time.Minute},
+		"guests": {token: time.Minute},
+		"tokens": {token: 10 * time.Second},
+		"people": long,
+		"grace":  {token: time.Minute, grace: 2 * time.Second},
+		"rooms":  {token: time.Minute, limits: roomy()},
+		"phone":  long,
+		"words":  long,
+		"limits": {token: time.Minute, limits: tight(func(l *limits) {
+			l.messages = ratelimit.Every(10 * time.Second).Burst(2)
+			l.logins = ratelimit.Every(10 * time.Second).Burst(1)
+			// Whoever is back may send again.
+			l.penalty = ratelimit.Penalty{After: ratelimit.Every(time.Hour), Ban: 12 * time.Second}
+		})},
+	} {
+		t.Run(scenario, func(t *testing.T) {
+			records := new(journal)
+			base, stop := start(t, c, records)
+			play(t, scenario, base, map[string]func(){
+				"stop": stop,
+				"start": func() {
+					u, err := url.Parse(base)
+					if err != nil {
+						t.Fatal(err)
+					}
+					c.addr = u.Host
+					start(t, c, records)
+				},
+			})
+			if t.Failed() {
+				t.Log(records)
+			}
+		})
+	}
+}
+
+// TestBrowserLog reads what the server has written meanwhile.
+func TestBrowserLog(t *testing.T) {
+	records := new(journal)
+	base, stop := start(t, config{token: time.Minute}, records)
+	play(t, "log", base, map[string]func(){"stop": stop})
+	for _, want := range []string{
+		`msg=request method=POST path=/login`, `msg="signed in" user=bob`, `msg="socket connected"`,
+		`msg=joined user=user:bob room=lobby people=2`, `msg=left user=user:bob room=lobby people=1`, `class=client`,
+		`msg="shutting down"`, `reason="server shutting down" class=server`,
+	} {
+		if got := records.String(); !strings.Contains(got, want) {
+			t.Errorf("the log has no %q:\n%s", want, got)
+		}
+	}
 }

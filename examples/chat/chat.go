@@ -1,229 +1,124 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"log/slog"
-	"slices"
-	"strings"
 	"sync"
 	"time"
-	"unicode"
-	"unicode/utf8"
 
 	"github.com/sioware/sioware/jwtauth"
+	"github.com/sioware/sioware/logging"
+	"github.com/sioware/sioware/presence"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// What the chat accepts, in characters. The page checks nothing, so that every
-// refusal can be seen there.
-const (
-	maxNickname = 20
-	maxMessage  = 500
-)
-
-// events are those that a client may send, with a text, and that everyone gets.
-var events = []string{"message", "announce"}
-
-// reserved are nicknames that nobody gets. Those of users belong to them.
-var reserved = []string{"admin", "moderator", "server", "system"}
-
-// chat is one room in which no two people have the same nickname.
+// chat is some rooms, of which a page is in one at a time, and in which no two people
+// have the same nickname.
 type chat struct {
-	io   *socket.Server
-	auth *jwtauth.Auth[jwtauth.Claims]
-	log  *slog.Logger
-
-	mu     sync.Mutex
-	people map[string]*person // by nickname in lower case
+	io     *socket.Server
+	auth   *jwtauth.Auth[jwtauth.Claims]
+	log    *slog.Logger
+	logs   *logging.Logger
+	names  *names
+	online *presence.Tracker
+	roster *roster
 }
 
-// person is what the chat knows of who a socket belongs to; it is the socket's
-// Data. A user may be here in several tabs, a guest is in one.
-type person struct {
-	nickname string
-	guest    bool
-	sockets  int
-	joined   bool // the others have been told
+// visitor is what the chat knows of one socket; it is the socket's Data.
+type visitor struct {
+	user string // to presence: who sees whom, and who is written to; see names.go
+	profile
+
+	mu     sync.Mutex // also while presence is told, which must hear of it in order
+	room   string     // "" until it has entered one
+	typing bool
+	stops  *time.Timer // typing
 }
 
-// The payloads of the events that the server sends.
-type (
-	presence struct { // welcome, joined, left
-		Nickname string   `json:"nickname"`
-		Guest    bool     `json:"guest"`
-		People   []string `json:"people"`
-	}
-	message struct { // message, announce
-		Nickname string `json:"nickname"`
-		Text     any    `json:"text"`
-		At       int64  `json:"at"` // Unix milliseconds
-	}
-)
+// profile is what a visitor brings along for the others.
+type profile struct {
+	Nickname string `json:"nickname"`
+	Guest    bool   `json:"guest"`
+}
+
+// message is what everyone in a room gets for a message, or for an announcement.
+type message struct {
+	Room     string `json:"room"`
+	Nickname string `json:"nickname"`
+	Text     any    `json:"text"`
+	At       int64  `json:"at"` // Unix milliseconds
+}
 
 // newChat makes io a chat.
-func newChat(io *socket.Server, auth *jwtauth.Auth[jwtauth.Claims], log *slog.Logger) *chat {
-	c := &chat{io: io, auth: auth, log: log, people: make(map[string]*person)}
+func newChat(io *socket.Server, s *services) *chat {
+	c := &chat{
+		io: io, auth: s.accounts.auth, log: s.log, logs: s.logs, names: s.names, online: s.online,
+	}
 
 	// For every socket, in every namespace, in this order.
 	wrap.UseAll(io,
-		wrap.Require(),       // it came through wrap.Handler, so the HTTP middlewares ran
-		auth.Middleware(),    // its token is good, or it is a guest's
-		wrap.Func(c.admit),   // it has a nickname
-		auth.Events(may),     // each of its events is one that it may send
-		wrap.Packet(c.check), // and one that we expect
+		s.logs.Middleware(),                        // whatever becomes of it is in the log, and counted
+		wrap.Require(),                             // it came through wrap.Handler, so the HTTP middlewares ran
+		s.limiters.door.Middleware(),               // its address has not tried too often, nor has too many
+		c.auth.Middleware(),                        // its token is good, or it is a guest's; "auth:refresh" ends here
+		s.limiters.talk.Middleware(),               // it is not banned, and sends no more than it may
+		s.names.sessions.Middleware(),              // its browser has a session
+		wrap.Named("nickname", wrap.Func(c.admit)), // it has a nickname
+		c.online.Middleware(),                      // whoever it belongs to is online
+		c.auth.Events(may),                         // each of its events is one that it may send
+		wrap.Packet(check),                         // and one that we expect
 	)
+	c.roster = newRoster(io, s.online, s.log) // behind UseAll, which changes what it sends by
 	_ = io.On("connection", func(args ...any) { c.enter(args[0].(*socket.Socket)) })
 	return c
 }
 
-// may says which events are for whom: guests, who have no claims, do not announce.
-func may(claims jwtauth.Claims, event string, _ []any) error {
-	if event == "announce" && claims.Subject == "" {
-		return &wrap.Error{Code: "forbidden", Message: "Only users may announce something"}
-	}
-	return nil
-}
-
-// admit is the connection middleware: an error becomes the connect_error of the
-// client, with the code and the text of the *wrap.Error and nothing else.
-func (c *chat) admit(_ context.Context, s *socket.Socket) error {
-	nickname, user := c.auth.Subject(s)
-	if !user {
-		var err error
-		if nickname, err = guestName(s); err != nil {
-			return err
-		}
-	}
-
-	key := strings.ToLower(nickname)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	p := c.people[key]
-	switch {
-	case p == nil:
-		p = &person{nickname: nickname, guest: !user}
-		c.people[key] = p
-	case !user:
-		// RetryAfter, since it may be the connection that this client has just
-		// lost: the server notices that only when a ping is not answered.
-		return &wrap.Error{
-			Code: "nickname_taken", Message: "The nickname is taken",
-			RetryAfter: 5 * time.Second,
-		}
-	}
-	p.sockets++
-	s.SetData(p)
-
-	// Whatever happens to the socket from here on, a refusal by a later
-	// middleware included, it is counted out again, exactly once.
-	ctx := wrap.Context(s)
-	context.AfterFunc(ctx, func() { c.leave(ctx, key, p) })
-	return nil
-}
-
-// guestName returns the nickname that a guest wishes, if it may be had.
-func guestName(s *socket.Socket) (string, error) {
-	auth, _ := s.Handshake().Auth.(map[string]any)
-	raw, _ := auth["nickname"].(string)
-	nickname := strings.Join(strings.Fields(raw), " ")
-	key := strings.ToLower(nickname)
-	_, user := passwords[key]
-	switch {
-	case nickname == "":
-		return "", &wrap.Error{Code: "nickname_missing", Message: "A nickname is required"}
-	case utf8.RuneCountInString(nickname) > maxNickname:
-		return "", &wrap.Error{
-			Code: "nickname_too_long", Message: "The nickname is too long",
-			Data: map[string]any{"max": maxNickname},
-		}
-	case strings.ContainsFunc(nickname, func(r rune) bool { return !unicode.IsPrint(r) }):
-		return "", &wrap.Error{Code: "nickname_invalid", Message: "The nickname has invisible characters"}
-	case user || slices.Contains(reserved, key):
-		return "", &wrap.Error{Code: "forbidden", Message: "The nickname is reserved"}
-	}
-	return nickname, nil
-}
-
-// check is the packet middleware: an error keeps the event from its handler and
-// answers the client's acknowledgement.
-func (c *chat) check(_ context.Context, _ *socket.Socket, e *wrap.Event) error {
-	if !slices.Contains(events, e.Name) || len(e.Args) != 1 {
-		return &wrap.Error{Code: "forbidden", Message: "There is no such event"}
-	}
-	text, _ := e.Args[0].(string)
-	text = strings.TrimSpace(text)
-	switch {
-	case text == "":
-		return &wrap.Error{Code: "message_empty", Message: "The message is empty"}
-	case utf8.RuneCountInString(text) > maxMessage:
-		return &wrap.Error{
-			Code: "message_too_long", Message: "The message is too long",
-			Data: map[string]any{"max": maxMessage},
-		}
-	}
-	e.Args[0] = text // the handler gets what was checked
-	return nil
-}
-
 // enter is the "connection" handler.
 func (c *chat) enter(s *socket.Socket) {
-	p := s.Data().(*person)
-	for _, event := range events {
-		_ = s.On(event, func(args ...any) {
-			c.io.Emit(event, message{p.nickname, args[0], time.Now().UnixMilli()})
-			if ack, ok := args[len(args)-1].(socket.Ack); ok {
-				ack([]any{}, nil) // no argument: accepted
-			}
-		})
+	v := s.Data().(*visitor)
+	if v.Guest {
+		c.names.remember(s, v.Nickname)
 	}
+	for _, event := range []string{"message", "announce"} {
+		handle(s, event, func(text any) any { return c.say(s, v, event, text) })
+	}
+	handle(s, "room", func(name any) any { return c.move(s, v, name.(string)) })
+	handle(s, "exchange", func(letter any) any { return c.exchange(v, letter) })
+	handle(s, "typing", func(any) any { c.setTyping(s, v, true); return nil })
+	handle(s, "away", func(away any) any { return c.setAway(s, away == true) })
+	handle(s, "leave", func(any) any { return c.leave(s) })
+	handle(s, "sign-out-others", func(any) any { return c.signOutOthers(s, v) })
 
-	// Told under the lock, so that everyone hears of comings and goings in the
-	// order in which they happened.
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	ctx := wrap.Context(s)
-	if ctx.Err() != nil {
-		return // left already
+	if !c.settle(s, v) {
+		return // it has left already, or was put out at once
 	}
-	first := !p.joined
-	p.joined = true
-	now := presence{p.nickname, p.guest, c.nicknames()}
-	_ = s.Emit("welcome", now)
-	if !first {
-		return // in another tab already
-	}
-	_ = s.Broadcast().Emit("joined", now)
-	c.log.Info("joined", "nickname", p.nickname, "people", len(now.People), "request", requestIDFrom(ctx))
+	log, _ := c.logs.From(s)
+	log.Info("entered", "nickname", v.Nickname, "request", requestIDFrom(wrap.Context(s)))
 }
 
-// leave runs once the context of the socket has ended.
-func (c *chat) leave(ctx context.Context, key string, p *person) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p.sockets--; p.sockets > 0 {
-		return // still here in another tab
+// say hands a text to everyone in the room of its sender.
+func (c *chat) say(s *socket.Socket, v *visitor, event string, text any) any {
+	c.setTyping(s, v, false)
+	v.mu.Lock()
+	room := v.room
+	v.mu.Unlock()
+	if room == "" {
+		return &wrap.Error{Code: "unavailable"} // it has not entered yet
 	}
-	delete(c.people, key)
-	if !p.joined {
-		return // nobody knew
-	}
-	now := presence{p.nickname, p.guest, c.nicknames()}
-	c.io.Emit("left", now)
-	var why wrap.Disconnected
-	errors.As(context.Cause(ctx), &why)
-	c.log.Info("left", "nickname", p.nickname, "people", len(now.People), "request", requestIDFrom(ctx), "reason", why.Reason)
+	ctx, cancel := brief()
+	defer cancel()
+	_, err := c.online.Count(ctx, place(room))
+	to := c.to(socket.Room(place(room)), errors.Is(err, presence.ErrStale))
+	_ = to.Emit(event, message{room, v.Nickname, text, time.Now().UnixMilli()})
+	return nil
 }
 
-// nicknames lists who is in the room. c.mu is held.
-func (c *chat) nicknames() []string {
-	names := []string{}
-	for _, p := range c.people {
-		if p.joined {
-			names = append(names, p.nickname)
-		}
+// to returns what sends to a room. Where Redis does not answer the adapter would drop it,
+// for the sockets of this node too, and say nothing: then it is for those alone.
+func (c *chat) to(room socket.Room, stale bool) *socket.BroadcastOperator {
+	if stale {
+		return c.io.Local().To(room)
 	}
-	slices.Sort(names)
-	return names
+	return c.io.To(room)
 }

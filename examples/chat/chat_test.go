@@ -3,7 +3,6 @@ package main
 import (
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"strings"
 	"testing"
@@ -12,37 +11,16 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 )
 
-func nickname(v any) map[string]any { return map[string]any{"nickname": v} }
-
-// join lets a new client in and returns it with its welcome.
-func join(t *testing.T, srv *program, name string) (*siotest.Client, siotest.Packet) {
-	t.Helper()
-	c := srv.Dial(t, siotest.Dial{Auth: nickname(name)})
-	c.Connected(t)
-	return c, c.NextEvent(t, "welcome")
-}
-
-func field(t *testing.T, p siotest.Packet, key string) any {
-	t.Helper()
-	if len(p.Args()) != 1 {
-		t.Fatalf("got %v, want one argument", p)
-	}
-	m, ok := p.Args()[0].(map[string]any)
-	if !ok {
-		t.Fatalf("got %v, want an object", p)
-	}
-	return m[key]
-}
-
 func TestConversation(t *testing.T) {
 	srv := newServer(t, quiet, time.Minute)
 	cleo, _ := join(t, srv, "Cleo")
 	bob, welcome := join(t, srv, "  Bob   B. ")
-	if got := fmt.Sprint(field(t, welcome, "nickname"), field(t, welcome, "people")); got != "Bob B.[Bob B. Cleo]" {
+	bobs := fmt.Sprint(field(t, welcome, "user"))
+	if got := fmt.Sprint(field(t, welcome, "nickname")); got != "Bob B." {
 		t.Errorf("welcome: got %s", got)
 	}
-	if got := field(t, cleo.NextEvent(t, "joined"), "nickname"); got != "Bob B." {
-		t.Errorf("joined: got %v", got)
+	if n := announced(t, cleo, "join", bobs); n != 2 {
+		t.Errorf("%d are here", n)
 	}
 
 	if answer := cleo.EmitAck(t, "message", " <b>hi</b> "); len(answer.Args()) != 0 {
@@ -56,10 +34,13 @@ func TestConversation(t *testing.T) {
 	}
 
 	bob.Disconnect("")
-	if got := fmt.Sprint(field(t, cleo.NextEvent(t, "left"), "people")); got != "[Cleo]" {
-		t.Errorf("left: got %s", got)
+	if n := announced(t, cleo, "leave", bobs); n != 1 {
+		t.Errorf("%d are here", n)
 	}
-	join(t, srv, "bob b.") // the nickname is free again
+	siotest.Eventually(t, "the nickname is free again", func() bool {
+		c := srv.Dial(t, siotest.Dial{Auth: nickname("bob b.")})
+		return c.Next(t).Type == siotest.TypeConnect
+	})
 }
 
 func TestNicknameRefused(t *testing.T) {
@@ -114,6 +95,19 @@ func TestEventRefused(t *testing.T) {
 		{"nothing", "message", nil, "forbidden"},
 		{"too much", "message", []any{"a", "b"}, "forbidden"},
 		{"another event", "kick", []any{"Cleo"}, "forbidden"},
+		{"no letter", "exchange", []any{"Cleo"}, "forbidden"},
+		{"for nobody", "exchange", []any{letterTo("", "hi")}, "forbidden"},
+		{"for a list", "exchange", []any{letterTo([]any{"user:ada"}, "hi")}, "forbidden"},
+		{"a long ID", "exchange", []any{letterTo(strings.Repeat("x", 101), "hi")}, "forbidden"},
+		{"an empty letter", "exchange", []any{letterTo("user:ada", " ")}, "message_empty"},
+		{"a long letter", "exchange", []any{letterTo("user:ada", strings.Repeat("ü", 501))}, "message_too_long"},
+		{"away and how", "away", []any{"very"}, "forbidden"},
+		{"typing what", "typing", []any{"hi"}, "forbidden"},
+		{"no room", "room", []any{" "}, "room_missing"},
+		{"a room that is no string", "room", []any{1}, "room_missing"},
+		{"a long room", "room", []any{strings.Repeat("ü", 21)}, "room_too_long"},
+		{"an invisible room", "room", []any{"a\u200b"}, "room_invalid"},
+		{"a guest elsewhere", "sign-out-others", nil, "forbidden"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if got := field(t, cleo.EmitAck(t, test.event, test.args...), "code"); got != test.code {
@@ -131,7 +125,7 @@ func TestEventRefused(t *testing.T) {
 
 func TestHandshakeMiddlewares(t *testing.T) {
 	records := new(journal)
-	srv := newServer(t, slog.New(slog.NewTextHandler(records, nil)), time.Minute)
+	srv := newServer(t, newLog(records, config{debug: true}), time.Minute)
 	for _, polling := range []bool{false, true} {
 		c, err := srv.Open(t, siotest.Dial{Polling: polling, Header: http.Header{"Origin": {srv.URL}}})
 		if err != nil {
@@ -173,23 +167,21 @@ func TestAnnounce(t *testing.T) {
 
 func TestTwoTabs(t *testing.T) {
 	srv := newServer(t, quiet, time.Minute)
-	cleo, _ := join(t, srv, "Cleo")
+	cleo, welcome := join(t, srv, "Cleo")
+	announced(t, cleo, "join", field(t, welcome, "user"))
 	login := srv.signIn(t, "ada")
 	tabs := []*siotest.Client{srv.enter(t, login), srv.enter(t, login)}
-	if got := fmt.Sprint(field(t, cleo.NextEvent(t, "joined"), "people")); got != "[Cleo ada]" {
-		t.Errorf("joined: got %s", got)
+	if n := announced(t, cleo, "join", "user:ada"); n != 2 {
+		t.Errorf("%d are here", n)
 	}
 	tabs[0].Disconnect("")
 	tabs[0].Close()
 	if p := tabs[1].EmitAck(t, "message", "still here"); len(p.Args()) != 0 {
 		t.Errorf("got %v, want an empty acknowledgement", p)
 	}
-	// Neither was the second tab told of, nor the end of the first one.
-	if p := cleo.Next(t); p.Event() != "message" {
-		t.Errorf("got %v, want the message", p)
-	}
+	silent(t, cleo, "online") // neither was the second tab told of, nor the end of the first one
 	tabs[1].Disconnect("")
-	if got := fmt.Sprint(field(t, cleo.Next(t), "people")); got != "[Cleo]" {
-		t.Errorf("left: got %s", got)
+	if n := announced(t, cleo, "leave", "user:ada"); n != 1 {
+		t.Errorf("%d are here", n)
 	}
 }

@@ -1,4 +1,4 @@
-// Chat is the main example of sioware: one room, for users who sign in and for
+// Chat is the main example of sioware: some rooms, for users who sign in and for
 // guests, and every middleware in front of it that a Socket.IO server should have.
 //
 // Read chat.go first, then newHandler below and accounts.go; README.md says what
@@ -20,6 +20,8 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/logging"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -28,45 +30,93 @@ import (
 type config struct {
 	addr  string
 	token time.Duration // how long a token lives
+	json  bool          // of the log
+	debug bool
+
+	grace   time.Duration // how long somebody stays whose connection has ended; 0 is not at all
+	devices int           // connections that one person may have; 0 is any number
+
+	metrics string // address of /metrics; "" is none
+	redis   string // address or URL of the Redis that all nodes share; "" is none
+	secret  string // with redis: all keys are made of it; "" is one that is kept there
+
+	limits limits // no flags: usual, except in tests
 }
 
+// maxPacket is how many bytes the server reads at a time; a message is far smaller.
+const maxPacket = 16 << 10
+
 func main() {
-	var c config
+	c := config{limits: usual(), secret: os.Getenv(envSecret)}
 	flag.StringVar(&c.addr, "addr", "127.0.0.1:3000", "`address` to listen on")
 	flag.DurationVar(&c.token, "token", time.Minute, "`lifetime` of an access token")
+	flag.DurationVar(&c.grace, "grace", 5*time.Second, "`time` for which people stay online when their connection has ended")
+	flag.IntVar(&c.devices, "devices", 3, "`number` of connections that one person may have; 0 is any")
+	flag.StringVar(&c.redis, "redis", "", "`address` of a Redis, which makes this a node of a cluster")
+	flag.StringVar(&c.metrics, "metrics", "", "`address` at which /metrics is served to whoever can reach it, such as 127.0.0.1:9100")
+	flag.BoolVar(&c.json, "json", false, "write the log as JSON")
+	flag.BoolVar(&c.debug, "debug", false, "log handshakes and events too")
 	flag.Parse()
 
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	context.AfterFunc(ctx, stop) // a second signal ends the process at once
 
-	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	log := newLog(os.Stderr, c)
 	slog.SetDefault(log)
+	redis.SetLogger(redisLog{log})
 	if err := run(ctx, log, os.Stdout, c); err != nil {
 		log.Error("chat", "error", err)
 		os.Exit(1)
 	}
 }
 
+// newLog returns the log: for people, or for machines. No secret gets into it, whoever
+// writes.
+func newLog(w io.Writer, c config) *slog.Logger {
+	o := &slog.HandlerOptions{}
+	if c.debug {
+		o.Level = slog.LevelDebug
+	}
+	if c.json {
+		return slog.New(logging.Redact(slog.NewJSONHandler(w, o)))
+	}
+	o.ReplaceAttr = func(_ []string, a slog.Attr) slog.Attr {
+		switch a.Key {
+		case slog.TimeKey:
+			if a.Value.Kind() == slog.KindTime {
+				a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
+			}
+		case "user_agent", "origin", "referer", "socket", "protocol":
+			return slog.Attr{} // who looks on knows
+		}
+		return a
+	}
+	return slog.New(logging.Redact(slog.NewTextHandler(w, o)))
+}
+
 // newHandler returns the page, the sign-in and, below /socket.io/, the chat.
-func newHandler(log *slog.Logger, sio *socket.Server, accounts *accounts) http.Handler {
+func newHandler(sio *socket.Server, s *services) http.Handler {
 	// What every site has, written without a thought of Socket.IO.
 	site := []wrap.Middleware{
 		requestID,
-		accessLog(log),
+		s.logs.Handler,
 		secureHeaders(policy),
 	}
-	// And what stands before all that trusts a cookie.
+	// And what stands before all that trusts a cookie. It comes before the limits: a
+	// page of somebody else's takes nothing of what its visitor may do here.
 	guarded := slices.Concat(site, []wrap.Middleware{wrap.Origin()})
 
 	mux := http.NewServeMux()
-	mux.Handle("/", chain(newPages(), site))
-	mux.Handle("POST /login", chain(endpoint(accounts.signIn), guarded))
-	mux.Handle("POST /token", chain(endpoint(accounts.token), guarded))
-	mux.Handle("POST /logout", chain(endpoint(accounts.signOut), guarded))
+	mux.Handle("/", chain(newPages(s.names), site))
+	mux.Handle("POST /login", chain(s.limiters.login.Handler(endpoint(s.accounts.signIn)), guarded))
+	mux.Handle("POST /token", chain(s.limiters.token.Handler(endpoint(s.accounts.token)), guarded))
+	mux.Handle("POST /logout", chain(endpoint(s.accounts.signOut), guarded))
 
 	// The same middlewares on the handshake, over long-polling and WebSocket.
-	mux.Handle("/socket.io/", wrap.Handler(sio.ServeHandler(nil), guarded...))
+	engine := sio.ServeHandler(nil)
+	s.logs.Engine(sio.Engine())
+	mux.Handle("/socket.io/", wrap.Handler(engine, append(guarded, s.limiters.door.Handler, s.names.sessions.Handler)...))
 	return mux
 }
 
@@ -80,20 +130,26 @@ func chain(h http.Handler, mws []wrap.Middleware) http.Handler {
 
 // run serves until ctx is done, then lets everyone go in order.
 func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
-	accounts, err := newAccounts(c.token, log)
+	services, err := newServices(c, log)
 	if err != nil {
 		return err
 	}
-	// After the server: sockets that expire meanwhile are still told.
-	defer accounts.auth.Close(context.Background())
+	defer func() {
+		if err := services.close(); err != nil {
+			log.Warn("closing", "error", err)
+		}
+	}()
 
 	opts := wrap.Harden(nil)
-	opts.SetMaxHttpBufferSize(16 << 10) // a message is far smaller
+	opts.SetMaxHttpBufferSize(maxPacket)
+	if services.stores.adapter != nil {
+		opts.SetAdapter(services.stores.adapter) // before the server is made
+	}
 	sio := socket.NewServer(nil, opts)
-	newChat(sio, accounts.auth, log)
+	newChat(sio, services)
 
 	srv := &http.Server{
-		Handler:           until(ctx)(newHandler(log, sio, accounts)),
+		Handler:           until(ctx)(newHandler(sio, services)),
 		ReadHeaderTimeout: 10 * time.Second,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
@@ -103,6 +159,13 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 		sio.Close(nil)
 	})
 
+	if c.metrics != "" {
+		stop, err := services.metrics.serve(c.metrics, log)
+		if err != nil {
+			return fmt.Errorf("-metrics: %w", err)
+		}
+		defer stop()
+	}
 	l, err := net.Listen("tcp", c.addr)
 	if err != nil {
 		return err
@@ -124,6 +187,10 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	log.Info("shutting down")
 	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
+	// First, or each who is put out would be told who left before him.
+	if err := services.handOver(grace); err != nil {
+		log.Warn("closing", "error", err)
+	}
 	if err := srv.Shutdown(grace); err != nil {
 		log.Warn("requests are cut off", "error", err)
 		_ = srv.Close()

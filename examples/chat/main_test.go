@@ -2,119 +2,47 @@ package main
 
 import (
 	"bufio"
-	"bytes"
 	"context"
 	"crypto/sha512"
 	"encoding/base64"
-	"encoding/json"
 	"errors"
 	"io"
-	"log/slog"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/siotest"
-	"github.com/sioware/sioware/wrap"
-	"github.com/zishang520/socket.io/v2/socket"
 	"go.uber.org/goleak"
 )
 
+// children are what tests start in processes of their own.
+var children = make(map[string]func(report func(url string)))
+
 func TestMain(m *testing.M) {
+	redis.SetLogger(redisLog{quiet})
 	// A browser that leaves in the middle of long-polling leaves a timer of the
 	// host behind for up to 30 seconds (transports/polling.go:394).
-	siotest.Main(m, nil, goleak.IgnoreTopFunction("github.com/zishang520/engine.io/v2/utils.SetTimeout.func1"))
+	siotest.Main(m, children, goleak.IgnoreTopFunction("github.com/zishang520/engine.io/v2/utils.SetTimeout.func1"))
 }
 
-// program is the chat as run starts it. Raw clients reach its sockets, and post
-// the rest.
-type program struct {
-	*siotest.Server
-	accounts *accounts
-	handler  http.Handler
-}
-
-func newServer(t *testing.T, log *slog.Logger, lifetime time.Duration) *program {
-	t.Helper()
-	accounts, err := newAccounts(lifetime, log)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := accounts.auth.Close(context.Background()); err != nil { // after the server
-			t.Error(err)
-		}
-	})
-	p := &program{accounts: accounts}
-	p.Server = siotest.Config{
-		Options: wrap.Harden(nil),
-		Handler: func(http.Handler) http.Handler { return p.handler },
-	}.NewServer(t, func(sio *socket.Server) {
-		newChat(sio, accounts.auth, log)
-		p.handler = newHandler(log, sio, accounts)
-	})
-	return p
-}
-
-// post sends JSON to an endpoint, with a login.
-func (p *program) post(t *testing.T, path string, login *http.Cookie, body any) (*http.Response, map[string]any) {
-	t.Helper()
-	b, err := json.Marshal(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := httptest.NewRequest(http.MethodPost, path, bytes.NewReader(b))
-	r.Header.Set("Content-Type", "application/json")
-	if login != nil {
-		r.AddCookie(login)
-	}
-	return p.do(t, r)
-}
-
-func (p *program) do(t *testing.T, r *http.Request) (*http.Response, map[string]any) {
-	t.Helper()
-	w := httptest.NewRecorder()
-	p.handler.ServeHTTP(w, r)
-	var answer map[string]any
-	if err := json.Unmarshal(w.Body.Bytes(), &answer); err != nil {
-		t.Fatalf("%s: %d, %q: %v", r.URL, w.Code, w.Body, err)
-	}
-	return w.Result(), answer
-}
-
-var quiet = slog.New(slog.DiscardHandler)
-
-// journal is a log that may be read while it is written.
-type journal struct {
-	mu sync.Mutex
-	b  strings.Builder
-}
-
-func (j *journal) Write(p []byte) (int, error) {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.Write(p)
-}
-
-func (j *journal) String() string {
-	j.mu.Lock()
-	defer j.mu.Unlock()
-	return j.b.String()
-}
-
-// start runs the program and returns its URL. stop ends it as a signal does.
+// start runs the program, with the usual limits and a free port if there are no others,
+// and returns its URL. stop ends it as a signal does.
 func start(t *testing.T, c config, logTo io.Writer) (base string, stop func()) {
 	t.Helper()
-	c.addr = "127.0.0.1:0"
+	if c.addr == "" {
+		c.addr = "127.0.0.1:0"
+	}
+	if c.limits == (limits{}) {
+		c.limits = usual()
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	out, in := io.Pipe()
 	done := make(chan error, 1)
 	go func() {
-		err := run(ctx, slog.New(slog.NewTextHandler(logTo, nil)), in, c)
+		err := run(ctx, newLog(logTo, c), in, c)
 		in.CloseWithError(errors.Join(err, io.EOF))
 		done <- err
 	}()
@@ -169,6 +97,11 @@ func TestPage(t *testing.T) {
 		"/static/account.js":    "text/javascript; charset=utf-8",
 		"/static/chat.js":       "text/javascript; charset=utf-8",
 		"/static/connection.js": "text/javascript; charset=utf-8",
+		"/static/forms.js":      "text/javascript; charset=utf-8",
+		"/static/letters.js":    "text/javascript; charset=utf-8",
+		"/static/lines.js":      "text/javascript; charset=utf-8",
+		"/static/people.js":     "text/javascript; charset=utf-8",
+		"/static/rooms.js":      "text/javascript; charset=utf-8",
 		"/static/words.js":      "text/javascript; charset=utf-8",
 		"/static/style.css":     "text/css; charset=utf-8",
 		"/static/icon.svg":      "image/svg+xml",
@@ -195,8 +128,10 @@ func TestRunFails(t *testing.T) {
 		name string
 		config
 	}{
-		{"no such address", config{"127.0.0.1:none", time.Minute}},
-		{"no lifetime", config{"127.0.0.1:0", 0}},
+		{"no such address", config{addr: "127.0.0.1:none", token: time.Minute, limits: usual()}},
+		{"no lifetime", config{addr: "127.0.0.1:0", limits: usual()}},
+		{"no limits", config{addr: "127.0.0.1:0", token: time.Minute}},
+		{"less than no devices", config{addr: "127.0.0.1:0", token: time.Minute, limits: usual(), devices: -1}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			if err := run(t.Context(), quiet, io.Discard, test.config); err == nil {

@@ -3,9 +3,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"log/slog"
 	"net/http"
-	"time"
 )
 
 // The middlewares of this file are the usual net/http ones, such as any project
@@ -27,30 +25,6 @@ func requestID(next http.Handler) http.Handler {
 func requestIDFrom(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
-}
-
-// accessLog writes one record for each request.
-func accessLog(log *slog.Logger) func(http.Handler) http.Handler {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			start := time.Now()
-			rec := &statusRecorder{ResponseWriter: w, status: http.StatusOK}
-			next.ServeHTTP(rec, r)
-			log.Info("request", "method", r.Method, "path", r.URL.Path, "status", rec.status,
-				"duration", time.Since(start), "request", requestIDFrom(r.Context()))
-		})
-	}
-}
-
-// statusRecorder remembers the status of a response.
-type statusRecorder struct {
-	http.ResponseWriter
-	status int
-}
-
-func (r *statusRecorder) WriteHeader(status int) {
-	r.status = status
-	r.ResponseWriter.WriteHeader(status)
 }
 
 // until answers 503 once ctx is done. Browsers open connections in reserve, and

@@ -28,17 +28,19 @@ var policy = strings.Join([]string{
 
 // content is what the page shows.
 type content struct {
-	Users map[string]string // and their passwords, as this is a demo
+	Users    map[string]string // and their passwords, as this is a demo
+	Nickname string            // that this browser has had as a guest
 }
 
 // newPages serves the page and its files, the official client among them.
-func newPages() http.Handler {
+func newPages(names *names) http.Handler {
 	mux := http.NewServeMux()
-	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+	mux.Handle("GET /{$}", names.sessions.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Content-Type", "text/html; charset=utf-8")
-		_ = index.Execute(w, content{passwords}) // fails only if the visitor has left
-	})
-	for _, name := range []string{"account.js", "chat.js", "connection.js", "icon.svg", "socket.io.min.js", "style.css", "words.js"} {
+		w.Header().Set("Cache-Control", "no-store")
+		_ = index.Execute(w, content{passwords, names.of(r)}) // fails only if the visitor has left
+	})))
+	for _, name := range []string{"account.js", "chat.js", "connection.js", "forms.js", "icon.svg", "letters.js", "lines.js", "people.js", "rooms.js", "socket.io.min.js", "style.css", "words.js"} {
 		mux.HandleFunc("GET /static/"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
 			http.ServeFileFS(w, r, static, "static/"+name)

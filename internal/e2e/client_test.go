@@ -30,17 +30,23 @@ type scenario struct {
 	Responses  bool     `json:"responses,omitempty"`
 	Tokens     string   `json:"tokens,omitempty"`
 	Recipe     bool     `json:"recipe,omitempty"`
+	Limits     bool     `json:"limits,omitempty"`
+	Pages      string   `json:"pages,omitempty"`
+	Sessions   bool     `json:"sessions,omitempty"`
 }
 
 type action struct {
-	Do    string `json:"do"`
-	Conn  int    `json:"conn,omitempty"`
-	Nsp   string `json:"nsp,omitempty"`
-	Event string `json:"event,omitempty"`
-	Args  []any  `json:"args,omitempty"`
-	Ack   bool   `json:"ack,omitempty"`
-	Times int    `json:"times,omitempty"`
-	MS    int    `json:"ms,omitempty"`
+	Do     string `json:"do"`
+	Conn   int    `json:"conn,omitempty"`
+	Nsp    string `json:"nsp,omitempty"`
+	Event  string `json:"event,omitempty"`
+	Args   []any  `json:"args,omitempty"`
+	Ack    bool   `json:"ack,omitempty"`
+	Times  int    `json:"times,omitempty"`
+	MS     int    `json:"ms,omitempty"`
+	Method string `json:"method,omitempty"`
+	Path   string `json:"path,omitempty"`
+	Body   string `json:"body,omitempty"`
 }
 
 // record is what driver.mjs tells.

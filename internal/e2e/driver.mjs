@@ -17,21 +17,32 @@
 //	tokens      URL that answers with a token as JSON. Version 4 asks it for each
 //	            CONNECT to "/" (auth), version 2 before its first handshake (query)
 //	recipe      true: recipe_auth.mjs does that, and all else; observed as "signed_out"
+//	limits      true: recipe_limit.mjs comes back, observed as "refused"; with recipe,
+//	            which does that, it sees to the manager alone
+//	pages       URL of a server of pages: cookies are kept as a browser keeps them, and
+//	            sent by all connections and by fetch, which takes paths of that server
+//	sessions    true: recipe_session.mjs comes back; observed as "signed_out"
 //	bound       milliseconds until the process ends whatever happens, default 20000
 //
 // action: {do, conn, nsp}, conn being the number of the connection, default 0
 //	open                                another connection of the same scenario
 //	emit {event, args, ack, times}      with ack: observed as "ack"
 //	connect, disconnect                 the socket of nsp
+//	request {event, args, times}        by recipe_limit.mjs: "answer" or "failed"
 //	pause {ms}                          observed as "paused" when over
 //	renew                               connect the socket of nsp with a new token
 //	leave                               what the recipe has for that
+//	fetch {method, path, body}          of pages: observed as "fetched"
+//	claim {event, args}                 by recipe_session.mjs, the ticket that the ack has:
+//	                                    observed as "claimed" or "failed"
 //
 // {"$binary": base64} stands for a Buffer in args, both ways.
 
 import { subscribe } from "node:diagnostics_channel";
 import { createInterface } from "node:readline";
 import { authenticate } from "./recipe_auth.mjs";
+import { comeBack, heed, request } from "./recipe_limit.mjs";
+import { withSession } from "./recipe_session.mjs";
 
 const say = (record) => process.stdout.write(JSON.stringify(record, hide) + "\n");
 
@@ -136,6 +147,21 @@ function signIn(socket, conn) {
   }
 }
 
+function keepLimits(socket, conn) {
+  if (scenario.limits && scenario.recipe) {
+    heed(socket.io);
+  } else if (scenario.limits) {
+    socket.leave = comeBack(socket, (why) => say({ type: "refused", conn, nsp: socket.nsp, data: why }));
+  }
+}
+
+function keepSession(socket, conn) {
+  if (scenario.sessions) {
+    const signedOut = (code) => say({ type: "signed_out", conn, nsp: socket.nsp, reason: code });
+    socket.claim = withSession(socket, signedOut);
+  }
+}
+
 function open() {
   const conn = connections.length;
   const manager = new library.Manager(scenario.url, { ...scenario.options, autoConnect: false });
@@ -145,6 +171,8 @@ function open() {
     const socket = manager.socket(nsp, scenario.options);
     watchSocket(socket, conn);
     signIn(socket, conn);
+    keepLimits(socket, conn);
+    keepSession(socket, conn);
     sockets.set(nsp, socket);
   }
   connections.push(sockets);
@@ -159,7 +187,7 @@ function run(actions, defaults) {
   }
 }
 
-function act({ do: what, conn = 0, nsp = "/", event, args = [], ack, times = 1, ms }) {
+function act({ do: what, conn = 0, nsp = "/", event, args = [], ack, times = 1, ms, method, path, body }) {
   const socket = connections[conn]?.get(nsp);
   switch (what) {
     case "open":
@@ -172,6 +200,16 @@ function act({ do: what, conn = 0, nsp = "/", event, args = [], ack, times = 1, 
       return setTimeout(() => say({ type: "paused" }), ms);
     case "leave":
       return socket.leave();
+    case "fetch":
+      return fetch(path, { method, body }).then(async (response) => say({
+        type: "fetched", method, path, status: response.status, body: await response.text(),
+        headers: { "set-cookie": response.headers.getSetCookie() },
+      }));
+    case "claim":
+      return socket.emit(event, ...args, (ticket) => socket.claim(ticket).then(
+        () => say({ type: "claimed", conn, nsp }),
+        (err) => say({ type: "failed", conn, nsp, ...explain(err) }),
+      ));
     case "renew":
       return getToken(true).then((token) => {
         if (scenario.client === 4) {
@@ -181,6 +219,14 @@ function act({ do: what, conn = 0, nsp = "/", event, args = [], ack, times = 1, 
         }
         socket.connect();
       });
+    case "request":
+      for (let index = 0; index < times; index++) {
+        request(socket, event, ...args, ...(times > 1 ? [index] : [])).then(
+          (answer) => say({ type: "answer", conn, nsp, event, index, args: [answer] }),
+          (err) => say({ type: "failed", conn, nsp, event, index, ...explain(err) }),
+        );
+      }
+      return;
     case "emit":
       for (let index = 0; index < times; index++) {
         const answer = (...args) => say({ type: "ack", conn, nsp, event, index, args });
@@ -193,19 +239,53 @@ function act({ do: what, conn = 0, nsp = "/", event, args = [], ack, times = 1, 
 }
 
 // All clients and transports go through http.request.
-function watchResponses() {
+function watchResponses(see) {
   subscribe("http.client.request.start", ({ request }) => {
     const tell = (response) => {
       const headers = {};
       for (let i = 0; i < response.rawHeaders.length; i += 2) {
         (headers[response.rawHeaders[i].toLowerCase()] ??= []).push(response.rawHeaders[i + 1]);
       }
-      const { method, path } = request;
-      const cookie = [request.getHeader("cookie") ?? []].flat().join("; ");
-      say({ type: "response", method, path, status: response.statusCode, headers, cookie });
+      see(request, response.statusCode, headers);
     };
     request.on("response", tell).on("upgrade", tell);
   });
+}
+
+function tellResponse(request, status, headers) {
+  const { method, path } = request;
+  const cookie = [request.getHeader("cookie") ?? []].flat().join("; ");
+  say({ type: "response", method, path, status, headers, cookie });
+}
+
+// keepCookies does what a browser does, but for the attributes of cookies. The object of
+// extraHeaders is the same for all requests of all connections.
+function keepCookies() {
+  const jar = new Map();
+  const extraHeaders = {};
+  scenario.options = { ...scenario.options, extraHeaders };
+  const keep = (lines = []) => {
+    for (const line of lines) {
+      const [cookie, ...attributes] = line.split("; ");
+      const name = cookie.split("=", 1)[0];
+      jar.delete(name);
+      if (!attributes.includes("Max-Age=0")) {
+        jar.set(name, cookie);
+      }
+    }
+    delete extraHeaders.Cookie;
+    if (jar.size > 0) {
+      extraHeaders.Cookie = [...jar.values()].join("; ");
+    }
+  };
+  watchResponses((request, status, headers) => keep(headers["set-cookie"]));
+  const { fetch } = globalThis;
+  globalThis.fetch = async (path, options) => {
+    const headers = { ...options?.headers, ...extraHeaders };
+    const response = await fetch(new URL(path, scenario.pages), { ...options, headers });
+    keep(response.headers.getSetCookie());
+    return response;
+  };
 }
 
 async function start(first, atBound) {
@@ -220,7 +300,10 @@ async function start(first, atBound) {
   const module = await import("client" + scenario.client);
   library = module.Manager ? module : module.default;
   if (scenario.responses) {
-    watchResponses();
+    watchResponses(tellResponse);
+  }
+  if (scenario.pages) {
+    keepCookies();
   }
   if (scenario.tokens && scenario.client === 2) {
     scenario.options = { ...scenario.options, query: { token: await getToken(false) } };

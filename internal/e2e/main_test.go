@@ -35,7 +35,7 @@ var findNode = sync.OnceValues(func() (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("no Node.js: %w", err)
 	}
-	for _, name := range []string{"driver.mjs", "recipe_auth.mjs", "package-lock.json"} {
+	for _, name := range []string{"driver.mjs", "recipe_auth.mjs", "recipe_limit.mjs", "recipe_session.mjs", "package-lock.json"} {
 		if _, err := os.Stat(name); err != nil {
 			return "", err
 		}

@@ -1,5 +1,6 @@
 // Package mark lets the packages of this module know who runs their net/http
-// middleware, without a tie to package wrap and what it imports.
+// middleware, and who wants to know why it refuses, without a tie to package wrap and
+// what it imports.
 package mark
 
 import "context"
@@ -29,4 +30,24 @@ type Run interface {
 func Connecting(ctx context.Context) bool {
 	run, ok := ctx.Value(Key{}).(Run)
 	return ok && run.Connecting()
+}
+
+// ListenerKey is the key of the context value by which who answers a request with a
+// refusal finds who wants to know. Its value is a [Listener].
+type ListenerKey struct{}
+
+// Listener is told why a request is refused. It logs that.
+type Listener interface {
+	// Refused is called with the reason, on the goroutine of the request.
+	Refused(reason error)
+}
+
+// Refused tells the Listener in ctx, if there is one, that the request is refused,
+// and reports whether there is.
+func Refused(ctx context.Context, reason error) bool {
+	l, ok := ctx.Value(ListenerKey{}).(Listener)
+	if ok {
+		l.Refused(reason)
+	}
+	return ok
 }

@@ -43,6 +43,7 @@ func New(allow []string) (*Policy, error) {
 }
 
 var (
+	errJSONP  = errors.New("a script is asked for, and nothing tells by which page")
 	errNull   = errors.New(`origin "null" is never allowed`)
 	errScheme = errors.New("no valid scheme")
 	errHost   = errors.New("no valid host (ASCII labels or an IPv6 address in brackets), or something after it")
@@ -60,6 +61,9 @@ func (p *Policy) Check(r *http.Request) error {
 			if site != "same-origin" && site != "none" {
 				return fmt.Errorf("no Origin header, but Sec-Fetch-Site is %.100q", site)
 			}
+		}
+		if len(r.Header["Sec-Fetch-Site"]) == 0 && jsonp(r) {
+			return errJSONP
 		}
 		return nil
 	}
@@ -85,6 +89,18 @@ func (p *Policy) Check(r *http.Request) error {
 		}
 	}
 	return fmt.Errorf("origin %.100q is neither that of the host %.100q nor allowed", values[0], r.Host)
+}
+
+// jsonp reports whether r asks the engine for a script: the one answer that a page of
+// another site can read although it sends no Origin (transports/polling-jsonp.go).
+// Browsers send Sec-Fetch-Site over HTTPS and to localhost alone.
+func jsonp(r *http.Request) bool {
+	raw := r.URL.RawQuery
+	if !strings.Contains(raw, "j=") && !strings.Contains(raw, "j&") && !strings.HasSuffix(raw, "j") && !strings.Contains(raw, "%") {
+		return false // as nearly always
+	}
+	q := r.URL.Query()
+	return q.Has("j") && q.Has("transport")
 }
 
 const (

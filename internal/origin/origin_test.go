@@ -2,6 +2,8 @@ package origin_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 
@@ -119,6 +121,32 @@ func faults(t *testing.T, allow ...string) string {
 		t.Fatalf("New(%q): policy %v, error %v", allow, p, err)
 	}
 	return err.Error()
+}
+
+// TestJSONP: a script of the engine's is for nobody of whom nothing is known.
+func TestJSONP(t *testing.T) {
+	t.Parallel()
+	p := compile(t)
+	for query, refused := range map[string]bool{
+		"EIO=4&transport=polling":                false,
+		"EIO=4&transport=polling&t=abj":          false,
+		"EIO=4&transport=polling&j=0":            true,
+		"j&transport=polling":                    true,
+		"transport=polling&EIO=4&j":              true,
+		"EIO=4&transport=polling&%6a=0":          true,
+		"EIO=4&transport=polling&x=%6a":          false,
+		"j=0":                                    false, // a page's own
+		"EIO=4&transport=polling&j=0&j=1&sid=ab": true,
+	} {
+		r := httptest.NewRequest(http.MethodGet, "http://example.com/socket.io/?"+query, nil)
+		if err := p.Check(r); (err != nil) != refused {
+			t.Errorf("%s: %v", query, err)
+		}
+		r.Header.Set("Sec-Fetch-Site", "same-origin")
+		if err := p.Check(r); err != nil {
+			t.Errorf("%s of the same origin: %v", query, err)
+		}
+	}
 }
 
 func TestCheckAllocs(t *testing.T) {

@@ -13,14 +13,14 @@ type Proxy struct {
 	// Addr is where it listens.
 	Addr string
 
-	target   string
 	listener net.Listener
 	running  sync.WaitGroup
 
-	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-	gate  chan struct{} // closed while data passes
-	cut   bool
+	mu     sync.Mutex
+	target string
+	conns  map[net.Conn]struct{}
+	gate   chan struct{} // closed while data passes
+	cut    bool
 }
 
 // NewProxy returns a Proxy in front of target.
@@ -82,6 +82,17 @@ func (p *Proxy) Restore() {
 	}
 }
 
+// Retarget cuts all connections, and passes new ones on to another server: what a
+// failover looks like from outside.
+func (p *Proxy) Retarget(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+	for c := range p.conns {
+		_ = c.Close()
+	}
+}
+
 // Conns returns how many connections it has.
 func (p *Proxy) Conns() int {
 	p.mu.Lock()
@@ -95,7 +106,10 @@ func (p *Proxy) accept() {
 		if err != nil {
 			return
 		}
-		out, err := net.Dial("tcp", p.target)
+		p.mu.Lock()
+		target := p.target
+		p.mu.Unlock()
+		out, err := net.Dial("tcp", target)
 		if err != nil {
 			_ = in.Close()
 			continue

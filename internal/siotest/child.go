@@ -162,6 +162,18 @@ func (c *Child) Stderr() string {
 	return c.stderr.String()
 }
 
+// Signal sends the process a signal: SIGKILL for what no process can prepare for,
+// SIGSTOP for one that has frozen.
+func (c *Child) Signal(tb testing.TB, sig os.Signal) {
+	tb.Helper()
+	if err := c.cmd.Process.Signal(sig); err != nil {
+		tb.Fatalf("siotest: %v to the child: %v", sig, err)
+	}
+}
+
+// Exited is closed when the process has ended.
+func (c *Child) Exited() <-chan struct{} { return c.exited }
+
 // Stop ends the process and waits for it. It may be called more than once.
 func (c *Child) Stop() {
 	_ = c.stdin.Close()

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/zishang520/socket.io/v2/socket"
 )
 
 // Client is one Engine.IO session. Its methods may be called from several
@@ -96,6 +97,30 @@ func (c *Client) Connect(nsp string, auth any) {
 // Disconnect leaves a namespace; "" means "/".
 func (c *Client) Disconnect(nsp string) {
 	c.Send("41" + namespacePrefix(nsp))
+}
+
+// Leave leaves a namespace and waits until the host has taken note of it. It ends the
+// session of a client that joins the namespace again before, even if its socket is in
+// none of the lists any more (socket/socket.go:637 and :638).
+func (c *Client) Leave(tb testing.TB, nsp string) {
+	tb.Helper()
+	if nsp == "" {
+		nsp = "/"
+	}
+	var mine *socket.Socket
+	if n, ok := c.server.namespaces.Load(nsp); ok {
+		n.(socket.Namespace).Sockets().Range(func(_ socket.SocketId, s *socket.Socket) bool {
+			if s.Conn().Id() == c.SID {
+				mine = s
+			}
+			return mine == nil
+		})
+	}
+	if mine == nil {
+		tb.Fatalf("siotest: the client is not in %s", nsp)
+	}
+	c.Disconnect(nsp)
+	Eventually(tb, "the client has left "+nsp, func() bool { return !mine.Connected() })
 }
 
 // Emit sends an event to the namespace of the [Dial]. Values of type []byte,

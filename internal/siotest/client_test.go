@@ -296,3 +296,18 @@ func TestRefused(t *testing.T) {
 		_ = conn.Close()
 	}
 }
+
+// TestLeave: who has left may join again at once.
+func TestLeave(t *testing.T) {
+	t.Parallel()
+	s := siotest.NewServer(t, nil)
+	for _, polling := range []bool{false, true} {
+		c := s.Dial(t, siotest.Dial{Polling: polling, Settled: true})
+		c.Connected(t)
+		for range 50 {
+			c.Leave(t, "")
+			c.Connect("", nil)
+			c.Connected(t)
+		}
+	}
+}

@@ -173,16 +173,28 @@ func (s *Server) Dial(tb testing.TB, d Dial) *Client {
 		tb.Fatalf("siotest: dial %s: %v", s.Endpoint(d), err)
 	}
 	if d.Settled && s.IO != nil {
-		Eventually(tb, "the host listens to the session", func() bool {
-			_, ok := s.ready.Load(c.SID)
-			return ok || c.ended()
-		})
+		s.settle(tb, c.SID, c.ended)
 	}
 	if d.NoConnect || (d.eio() == 3 && d.namespace() == "/") {
 		return c
 	}
 	c.Connect(d.namespace(), d.Auth)
 	return c
+}
+
+// Settle waits until the host listens to the session with this ID, for tests that
+// open a WebSocket themselves: the host never learns of the end of one that closes sooner.
+func (s *Server) Settle(tb testing.TB, sid string) {
+	tb.Helper()
+	s.settle(tb, sid, func() bool { return false })
+}
+
+func (s *Server) settle(tb testing.TB, sid string, ended func() bool) {
+	tb.Helper()
+	Eventually(tb, "the host listens to the session", func() bool {
+		_, ok := s.ready.Load(sid)
+		return ok || ended()
+	})
 }
 
 // openWebSocket performs the handshake on WebSocket.

@@ -9,7 +9,7 @@ import (
 
 const (
 	// waitBound is how long a helper waits before it gives up.
-	waitBound = 5 * time.Second
+	waitBound = 20 * time.Second
 	// closeBound is how long an orderly close may take before it becomes a kill.
 	closeBound = time.Second
 	// greetBound is how long the listeners of "connection" may take.
@@ -21,7 +21,7 @@ const (
 )
 
 // Eventually waits until cond holds and ends the test when it does not within
-// five seconds.
+// twenty seconds.
 func Eventually(tb testing.TB, what string, cond func() bool) {
 	tb.Helper()
 	if !until(waitBound, cond) {
@@ -258,7 +258,7 @@ func (c *Client) NoPacket(tb testing.TB, d time.Duration) {
 	}
 }
 
-// AwaitDone ends the test when the session is not over within five seconds.
+// AwaitDone ends the test when the session is not over within twenty seconds.
 func (c *Client) AwaitDone(tb testing.TB) {
 	tb.Helper()
 	Eventually(tb, "the session ends", c.ended)

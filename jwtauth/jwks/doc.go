@@ -27,7 +27,10 @@
 //
 // A token whose key is not in the set has code token_invalid. While there is no
 // key set, or a key is not known and the server cannot be asked, the code is
-// unavailable, at once and not after a timeout: the client may try again.
+// unavailable: the client may try again. Tokens that come before the first key set
+// wait for one fetch, for as long as it takes, 10 seconds at most. After a fetch
+// that has failed the next one begins no sooner than 5 seconds later, then 10, 20,
+// 40 and 60; all that comes in between is answered at once.
 //
 // # Limits
 //

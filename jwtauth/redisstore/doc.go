@@ -30,10 +30,9 @@
 //
 // # Limits
 //
-// Admit takes one round trip, and a second one if it changes the login of a user or
-// if, under OldestLogin, it depends on whether the token that stands for the login
-// is revoked: for a token of another login, and for an older one of this; if that
-// changes the login as well, a third. The first reads whether the token is revoked
+// Admit takes one round trip; two if it changes the login of a user or if, under
+// OldestLogin, the token is of another login, or an older one of this; three if both.
+// The first reads whether the token is revoked
 // by ID, which lies on another node of a Cluster than its user; if it is being
 // revoked at that moment, its login may still count, until the next one.
 //

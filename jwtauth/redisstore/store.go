@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/internal/redisclient"
 	"github.com/sioware/sioware/jwtauth"
 )
 
@@ -39,7 +41,7 @@ type Options struct {
 // called concurrently.
 type Store struct {
 	client  redis.UniversalClient
-	prompt  bool // client gives up when the context ends
+	caller  redisclient.Caller
 	prefix  string
 	timeout time.Duration
 	logger  *slog.Logger
@@ -47,8 +49,8 @@ type Store struct {
 	pingEvery time.Duration // a seam for tests
 
 	mu       sync.Mutex
-	watchers []*watcher // a new slice at each change
-	feed     *feed      // nil before the first Watch
+	watchers []*watcher        // a new slice at each change
+	feed     *redisclient.Feed // nil before the first Watch
 	closed   bool
 }
 
@@ -67,20 +69,10 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 		o = *opts
 	}
 	var faults []error
-	prompt := false
-	switch c := client.(type) {
-	case nil:
-		faults = append(faults, errors.New("redisstore: no client"))
-	case *redis.Client:
-		prompt = c.Options().ContextTimeoutEnabled
-	case *redis.ClusterClient:
-		// It fetches the table of commands on a clock of its own, so that it is
-		// not prompt whatever its options say.
-		if c.Options().ReadOnly {
-			faults = append(faults, errors.New("redisstore: client: ReadOnly, or a Route option, reads from replicas, which may not know of a revocation yet"))
-		}
-	case *redis.Ring:
-		faults = append(faults, errors.New("redisstore: client: the servers of a Ring do not tell each other what is published"))
+	timeout := cmp.Or(o.Timeout, DefaultTimeout)
+	caller, err := redisclient.New(client, timeout)
+	if err != nil {
+		faults = append(faults, fmt.Errorf("redisstore: %w", err))
 	}
 	if strings.ContainsAny(o.Prefix, "{}") {
 		// They would take the place of the hash tags that keep the keys of one
@@ -96,20 +88,17 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	if o.Prefix == "" {
 		o.Prefix = DefaultPrefix
 	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
-	}
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	return &Store{
 		client:  client,
-		prompt:  prompt,
+		caller:  caller,
 		prefix:  o.Prefix,
-		timeout: o.Timeout,
+		timeout: timeout,
 		logger:  o.Logger,
 
-		pingEvery: defaultPing,
+		pingEvery: redisclient.DefaultPing,
 	}, nil
 }
 
@@ -124,27 +113,10 @@ func (s *Store) do(ctx context.Context, f func(ctx context.Context) error) error
 	if closed {
 		return ErrClosed
 	}
-	limited, cancel := context.WithTimeout(ctx, s.timeout)
-	defer cancel()
-	var err error
-	if s.prompt {
-		err = f(limited)
-	} else {
-		done := make(chan error, 1)
-		go func() { done <- f(limited) }()
-		select {
-		case err = <-done:
-		case <-limited.Done():
-			err = limited.Err()
-		}
+	if err := s.caller.Do(ctx, f, func() {}); err != nil {
+		return fmt.Errorf("redisstore: %w", err)
 	}
-	if err == nil {
-		return nil
-	}
-	if ctx.Err() != nil {
-		err = ctx.Err() // rather than how the client puts it
-	}
-	return fmt.Errorf("redisstore: %w", err)
+	return nil
 }
 
 // Admit implements [jwtauth.Store]. With an error the verdict means nothing, and

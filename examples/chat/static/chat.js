@@ -1,6 +1,11 @@
 import * as account from "./account.js";
 import { createConnection } from "./connection.js";
-import { sentence } from "./words.js";
+import { busy, explain, hold, refuse, release, tick as tickForms, waits } from "./forms.js";
+import { createLetters } from "./letters.js";
+import { createLines, element } from "./lines.js";
+import { createPeople } from "./people.js";
+import { createRooms } from "./rooms.js";
+import { howLong, sentence } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -15,10 +20,17 @@ function start() {
   let me = ""; // our nickname, from the first welcome until we leave
   let expiry = Infinity;
   let refreshes = 0;
+  let back = 0; // when the connection comes back
+  const { clear, note, said } = createLines($("log"), $("lines"));
 
   const connection = createConnection({
     automatic: () => $("auto").checked,
+    room: () => rooms.room(),
     status,
+    waits: (why, ms) => {
+      status(why.code === "token_expired" ? "Getting a new token" : sentence(why));
+      back = Date.now() + ms;
+    },
     expires: (time) => { expiry = time; tick(); },
     refreshed: (why) => {
       const now = new Date().toLocaleTimeString();
@@ -29,12 +41,21 @@ function start() {
     },
     gone: (why, guest) => {
       outside(guest ? "door" : "gone");
-      if (guest) refuse("nickname", why);
+      if (guest) hold("join", "nickname", why);
       else explain($("gone-text"), why);
       $("back").textContent = why.code === "token_expired" ? "Come back" : "Sign in again";
     },
   });
   const { socket } = connection;
+  const rooms = createRooms(socket, {
+    refuse: (why) => {
+      refuse("room-name", why);
+      $("room-name-error").scrollIntoView({ block: "nearest" });
+    },
+    entered: (room) => { if (rooms.room()) note(`You are in “${room}” now.`); },
+  });
+  const people = createPeople(socket, { note, write: (person) => letters.write(person) });
+  const letters = createLetters(socket, { name: people.name, said });
 
   // ---- Coming and going. The page is at the door, in the room, or gone from it.
 
@@ -46,11 +67,17 @@ function start() {
     me = "";
     view(where);
     status("Offline");
-    for (const form of ["sign-in", "join", "say"]) busy($(form), false);
-    $("lines").replaceChildren();
+    for (const form of ["sign-in", "join", "say"]) {
+      release(form);
+      busy(form, false);
+    }
+    letters.write();
+    rooms.forget();
+    clear();
+    $("account").open = $("opening").open = false;
     $("text").value = $("token-log").textContent = "";
     refreshes = 0;
-    for (const field of ["user", "nickname", "text"]) refuse(field);
+    for (const field of ["user", "nickname", "text", "room-name"]) refuse(field);
     $(where === "door" ? "user" : "back").focus();
   }
 
@@ -67,26 +94,28 @@ function start() {
 
   $("sign-in").addEventListener("submit", async (event) => {
     event.preventDefault();
+    if (waits("sign-in")) return;
     refuse("user");
-    busy($("sign-in"), true);
+    busy("sign-in", true);
     try {
       connection.enter({ grant: await account.signIn($("user").value, $("password").value) });
       $("password").value = "";
     } catch (why) {
-      busy($("sign-in"), false);
-      refuse("user", why);
+      busy("sign-in", false);
+      hold("sign-in", "user", why);
     }
   });
 
   $("join").addEventListener("submit", (event) => {
     event.preventDefault();
+    if (waits("join")) return;
     refuse("nickname");
-    busy($("join"), true);
+    busy("join", true);
     connection.enter({ nickname: $("nickname").value });
   });
 
   $("back").addEventListener("click", resume);
-  $("leave").addEventListener("click", () => { connection.leave(); outside("door"); });
+  $("leave").addEventListener("click", async () => { await connection.goodbye(); outside("door"); });
   for (const id of ["sign-out", "sign-out-everywhere"]) {
     $(id).addEventListener("click", async () => {
       try {
@@ -98,10 +127,18 @@ function start() {
     });
   }
 
-  socket.on("welcome", ({ nickname, guest, people }) => {
-    note(me ? "You are back." : `Welcome, ${nickname}.`);
+  $("sign-out-others").addEventListener("click", () => {
+    socket.timeout(10_000).emit("sign-out-others", (err, answer) => {
+      if (err) note("The server has not answered.");
+      else note(answer.code ? sentence(answer) : `Connections elsewhere that were ended: ${answer.devices}`);
+    });
+  });
+
+  let inside; // the connection that has been welcomed
+  socket.on("welcome", ({ nickname, guest }) => {
+    if (inside !== socket.id) note(me ? "You are back." : `Welcome, ${nickname}.`); // and not in the next room
+    inside = socket.id;
     me = nickname;
-    show(people);
     $("who").replaceChildren(guest ? "Guest " : "Signed in as ", element("b", "", element("bdi", "", nickname)));
     for (const e of document.querySelectorAll(".for-users")) e.hidden = guest;
     $("leave").hidden = !guest;
@@ -110,14 +147,14 @@ function start() {
       $("text").focus();
     }
   });
-  socket.on("joined", ({ nickname, people }) => { note(`${nickname} joined.`); show(people); });
-  socket.on("left", ({ nickname, people }) => { note(`${nickname} left.`); show(people); });
 
   // ---- The token
 
   function tick() {
     const seconds = Math.max(0, Math.floor((expiry - Date.now()) / 1000));
     $("expiry").textContent = seconds < Infinity ? `Token expires in ${seconds} s` : "";
+    $("wait").textContent = back > Date.now() ? `Back in ${howLong(back - Date.now())}` : "";
+    tickForms();
   }
   setInterval(tick, 250);
   $("auto").addEventListener("change", () => { if ($("auto").checked) connection.refreshNow(); });
@@ -128,85 +165,39 @@ function start() {
   // second could overtake the first.
   $("say").addEventListener("submit", (event) => {
     event.preventDefault();
+    if (waits("say")) return;
     const name = event.submitter?.value || "message";
     if (!socket.connected) {
       refuse("text", { message: "You are not connected" });
       return;
     }
-    busy($("say"), true);
-    socket.timeout(10000).emit(name, $("text").value, (err, why) => {
-      busy($("say"), false);
-      refuse("text", err ? { message: "The server has not answered" } : why);
+    busy("say", true);
+    const answered = (err, why) => {
+      busy("say", false);
+      hold("say", "text", err ? { message: "The server has not answered" } : why);
       if (!err && !why) $("text").value = "";
+      people.sent();
       $("text").focus();
-    });
+    };
+    if (name === "message" && letters.private()) letters.send($("text").value, answered);
+    else socket.timeout(10_000).emit(name, $("text").value, answered);
   });
 
-  socket.on("message", (m) => utterance("message", m));
-  socket.on("announce", (m) => utterance("message announcement", m));
-
-  function utterance(className, { nickname, text, at }) {
-    const head = element("header", "", element("b", "", element("bdi", "", nickname)));
-    const time = element("time", "", new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));
-    time.dateTime = new Date(at).toISOString();
-    head.append(time);
-    const body = element("p", "", text);
-    body.dir = "auto";
-    line(element("li", nickname === me ? `${className} mine` : className, head, body));
-  }
-
-  // ---- The page. Text is only ever set as text, never as HTML.
-
-  function element(tag, className, ...content) {
-    const e = document.createElement(tag);
-    if (className) e.className = className;
-    e.append(...content); // strings become text nodes
-    return e;
-  }
-
-  // The log stays at its end, also when a keyboard takes its room, unless the
-  // reader has scrolled back.
-  const log = $("log");
-  let atEnd = true;
-  const follow = () => { if (atEnd) log.scrollTop = log.scrollHeight; };
-  log.addEventListener("scroll", () => {
-    atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
+  $("text").addEventListener("input", () => {
+    if ($("text").value && !letters.private()) people.typing(); // the others need not know
   });
-  new ResizeObserver(follow).observe(log);
 
-  function line(li) {
-    const lines = $("lines");
-    lines.append(li);
-    if (lines.children.length > 500) lines.firstChild.remove();
-    follow();
-  }
+  const utterance = (m, className) => {
+    if (m.room === rooms.room()) said(m.nickname === me ? `${className} mine` : className, m);
+  };
+  socket.on("message", (m) => utterance(m, "message"));
+  socket.on("announce", (m) => utterance(m, "message announcement"));
 
-  function note(text) { line(element("li", "note", text)); }
+  // ---- The page
 
-  function show(people) {
-    $("people-title").textContent = `In the room (${people.length})`;
-    $("people").replaceChildren(...people.map((nickname) => element("li", "", element("bdi", "", nickname))));
-  }
-
-  function status(text) { $("status").textContent = text; }
-
-  function busy(form, yes) {
-    for (const button of form.querySelectorAll("button")) button.disabled = yes;
-    for (const input of form.querySelectorAll("input")) input.readOnly = yes;
-  }
-
-  // refuse shows why a field was refused, or that it no longer is.
-  function refuse(field, why) {
-    $(field).setAttribute("aria-invalid", String(Boolean(why)));
-    explain($(`${field}-error`), why, field);
-  }
-
-  // explain shows a refusal in words, and its code for the curious.
-  function explain(where, why, field) {
-    where.replaceChildren();
-    if (!why) return;
-    where.append(sentence(why, field));
-    if (why.code) where.append(" ", element("code", "", why.code));
+  function status(text) {
+    $("status").textContent = text;
+    back = 0;
   }
 
   resume();

@@ -7,7 +7,9 @@ const LONGEST = 30_000; // ms between two attempts, unless the server asks for m
 // and what the page does with it. The page has
 //
 //	automatic()       whether tokens are to be refreshed
+//	room()            in which room the visitor is, or would be
 //	status(text)      what the connection is doing
+//	waits(why, ms)    it comes back by itself, after so long
 //	expires(time)     when the token does; Infinity: it does not
 //	refreshed(why)    a token was refreshed, or why not
 //	gone(why, guest)  refused for good, until the page calls enter
@@ -28,14 +30,14 @@ export function createConnection(page) {
   // never older than the connection.
   socket.auth = async (send) => {
     const ours = (attempt = {});
-    if (guest !== undefined) return send({ nickname: guest });
+    if (guest !== undefined) return send({ nickname: guest, room: page.room() });
     try {
       const { token, expiresInMs } = grant ?? (await account.freshToken());
       grant = undefined;
       if (ours !== attempt) return; // that connection is lost
       expiring = false;
       page.expires(Date.now() + expiresInMs);
-      send({ token });
+      send({ token, room: page.room() });
     } catch (why) {
       if (ours === attempt) refused(why);
     }
@@ -52,7 +54,7 @@ export function createConnection(page) {
 
   socket.on("connect_error", (err) => {
     const why = refusal(err);
-    if (why && !(socket.active && why.retryable)) refused(why);
+    if (why) refused(why); // and not by the client's own clock
     else page.status("The server cannot be reached; trying again"); // the client does
   });
 
@@ -77,12 +79,16 @@ export function createConnection(page) {
       return;
     }
     socket.disconnect();
-    page.status("Waiting to get back in");
     // Never sooner than asked, and not all clients at once.
     const pause = expired && attempts === 0 ? 0 : Math.min(LONGEST, 1000 * 2 ** attempts);
+    const delay = Math.max(pause, why.retryAfterMs ?? 0) * (1 + Math.random() / 2);
     attempts++;
+    page.waits(why, delay);
     clearTimeout(timer);
-    timer = setTimeout(() => socket.connect(), Math.max(pause, why.retryAfterMs ?? 0) * (1 + Math.random() / 2));
+    timer = setTimeout(() => {
+      page.status("Connecting");
+      socket.connect();
+    }, Math.min(delay, 2 ** 31 - 1)); // which is the most that a timer takes
   }
 
   // ---- The token, while connected
@@ -130,6 +136,13 @@ export function createConnection(page) {
     socket.disconnect();
   }
 
+  // leave, but the others are told at once: else they are when we have not come back.
+  async function goodbye() {
+    const ours = attempt;
+    if (socket.connected) await socket.timeout(2000).emitWithAck("leave").catch(() => {});
+    if (ours === attempt) leave();
+  }
+
   // The server disconnects us, as well as our other tabs.
   async function signOut(everywhere) {
     leaving = true;
@@ -153,7 +166,7 @@ export function createConnection(page) {
     if (event.persisted && inside) socket.connect();
   });
 
-  return { socket, enter, leave, signOut, refreshNow: () => expiring && refresh() };
+  return { socket, enter, goodbye, signOut, refreshNow: () => expiring && refresh() };
 }
 
 // refusal returns what a middleware said, of Socket.IO in the data of the error

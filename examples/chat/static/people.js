@@ -1,0 +1,126 @@
+import { element } from "./lines.js";
+
+const $ = (id) => document.getElementById(id);
+const PLACE = "room:"; // what the server puts before the name of a room
+const HIDDEN = 1500; // ms until who looks elsewhere is away: a page that loads again is hidden, too
+const TYPING = 2000; // ms between two reports of typing; the server forgets it after 3 s
+
+// createPeople shows who is in the room, and reports what we do ourselves. The server sends
+//
+//	online   {room, clients, count, action, user}         the IDs of who is in a room, and what is new
+//	person   {room, user, nickname, guest, away, typing}  what there is to see of one of them
+//	welcome  {room, user, people, ...}                    where and who we are, and all of those
+//
+// note(text) shows a line, write(person) is called when a name is clicked.
+export function createPeople(socket, { note, write }) {
+  const rooms = new Map(); // by name; ours, and what comes early of one that we are going to
+  const names = new Map(); // nicknames, by user: of who has written and left, too
+  let room; // the one that we are in
+  let me;
+
+  function at(name) {
+    if (!rooms.has(name)) rooms.set(name, { known: new Map(), came: new Set(), here: [], count: 0 });
+    return rooms.get(name);
+  }
+
+  function meet(person) {
+    at(person.room).known.set(person.user, person);
+    if (names.size > 1000) names.delete(names.keys().next().value);
+    names.set(person.user, person.nickname);
+  }
+
+  socket.on("welcome", (now) => {
+    ({ user: me, room } = now);
+    for (const name of rooms.keys()) if (name !== room) rooms.delete(name);
+    now.people.forEach(meet);
+    draw();
+    told = false; // of a connection that is new
+    tell();
+  });
+
+  socket.on("person", (person) => { meet(person); draw(); });
+
+  socket.on("online", (now) => {
+    if (now.room.startsWith(PLACE)) enlist(at(now.room.slice(PLACE.length)), now);
+  });
+
+  function enlist(there, { clients, count, action, user }) {
+    Object.assign(there, { here: clients, count });
+    if (action === "join" && user !== me) there.came.add(user);
+    if (action === "leave" && !there.came.delete(user) && there === rooms.get(room)) note(`${name(user)} left.`);
+    // Who has left may be on the way back already; but nobody is remembered for ever.
+    if (there.known.size > 1000) {
+      for (const user of there.known.keys()) if (!clients.includes(user)) there.known.delete(user);
+    }
+    draw();
+  }
+
+  const name = (user) => names.get(user) ?? "Somebody";
+
+  function draw() {
+    if (!room) return;
+    const { known, came, here, count } = at(room);
+    for (const user of came) {
+      if (!known.has(user)) continue;
+      came.delete(user);
+      note(`${name(user)} joined.`);
+    }
+    const people = here.map((user) => known.get(user)).filter(Boolean);
+    people.sort((a, b) => (a.nickname < b.nickname ? -1 : 1));
+    $("people-title").textContent = `People (${count})`;
+    $("people").replaceChildren(...people.map(item));
+  }
+
+  function item(person) {
+    const who = element(person.user === me ? "span" : "button", "", element("bdi", "", person.nickname));
+    if (person.user !== me) {
+      who.type = "button";
+      who.title = "Write privately";
+      who.addEventListener("click", () => write(person));
+    }
+    const li = element("li", person.away ? "away" : "", who);
+    for (const mark of ["away", "typing"]) {
+      if (person[mark]) li.append(" ", element("span", "mark", mark));
+    }
+    return li;
+  }
+
+  // ---- Ourselves
+
+  let away = document.hidden;
+  let told = false; // what the server thinks
+  let telling = false;
+  let timer = 0;
+
+  document.addEventListener("visibilitychange", () => {
+    clearTimeout(timer);
+    timer = setTimeout(() => { away = document.hidden; tell(); }, document.hidden ? HIDDEN : 0);
+  });
+
+  // One at a time: the server works on events concurrently.
+  async function tell() {
+    if (telling) return;
+    telling = true;
+    try {
+      while (socket.connected && told !== away) {
+        const now = away;
+        const why = await socket.timeout(10_000).emitWithAck("away", now);
+        if (why) return void setTimeout(tell, why.retryAfterMs ?? 5000);
+        told = now;
+      }
+    } catch {
+      setTimeout(tell, 1000); // the connection is lost, or there is a new one already
+    } finally {
+      telling = false;
+    }
+  }
+
+  let typed = 0; // when it was last reported
+  function typing() {
+    if (!socket.connected || Date.now() - typed < TYPING) return;
+    typed = Date.now();
+    socket.volatile.emit("typing");
+  }
+
+  return { name, typing, sent: () => { typed = 0; } };
+}

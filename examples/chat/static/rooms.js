@@ -1,0 +1,49 @@
+import { element } from "./lines.js";
+
+const $ = (id) => document.getElementById(id);
+
+// createRooms shows which rooms there are, and takes us to another one:
+//
+//	welcome  {room, rooms, ...}    where we are
+//	rooms    [{name, people}]      what there is
+//	room     name, answered by nothing, behind a welcome, or by why not
+//
+// refuse(why) says why not, entered(room) is called in each room that we come into.
+export function createRooms(socket, { refuse, entered }) {
+  let room; // ours; kept when the connection is lost, so that we come back to it
+  let list = [];
+
+  socket.on("welcome", (now) => {
+    list = now.rooms;
+    if (room !== now.room) entered(now.room);
+    room = now.room;
+    draw();
+  });
+  socket.on("rooms", (now) => { list = now; draw(); });
+
+  function draw() {
+    $("rooms").replaceChildren(...list.map(({ name, people }) => {
+      const button = element("button", "", element("bdi", "", name), element("span", "count", people));
+      button.type = "button";
+      if (name === room) button.setAttribute("aria-current", "true");
+      button.addEventListener("click", () => go(name));
+      return element("li", "", button);
+    }));
+  }
+
+  function go(name) {
+    refuse();
+    socket.timeout(10_000).emit("room", name, (err, why) => {
+      if (err || why) return refuse(err ? { message: "The server has not answered" } : why);
+      $("room-name").value = "";
+      $("opening").open = false;
+    });
+  }
+
+  $("open").addEventListener("submit", (event) => {
+    event.preventDefault();
+    go($("room-name").value);
+  });
+
+  return { room: () => room, forget: () => { room = undefined; } };
+}

@@ -1,0 +1,145 @@
+// Keeps a socket of socket.io-client 4 to the limits of a server with
+// sioware/ratelimit:
+//
+//	const socket = io(url, { autoConnect: false });
+//	const leave = comeBack(socket, (why) => showRefusal(why));
+//	socket.connect();
+//	const answer = await request(socket, "search", text);
+//
+// comeBack connects again when the socket was refused or put out, as soon as the
+// server allows it. onRefused(why) hears of refusals that waiting does not mend; why
+// is the data. leave() disconnects, and ends all attempts to connect. request emits an
+// event and resolves to its answer, the first argument of its ack. It repeats an event
+// that was refused for now; else it rejects with an Error that has the refusal as its
+// data.
+//
+// recipe_auth.mjs comes back by itself: with authenticate(socket, ...) there, call
+// heed(socket.io) in place of comeBack(socket, ...) here.
+
+const CALM = 60_000; // ms: a connection that lasts longer clears the record
+const LONGEST = 30_000; // ms between two attempts, unless the server asks for more
+const SPREAD = 500; // ms over which clients that are refused together come back at least
+const ANSWER = 10_000; // ms that an event may take
+const TRIES = 8; // of one event
+const PATIENCE = 60_000; // ms that an event may have to wait for its next try
+
+export function comeBack(socket, onRefused) {
+  let refusals = 0; // since the last calm
+  let since = 0; // when the socket was connected
+  let kicked; // why it is about to be disconnected
+  let timer;
+
+  const refused = (why) => {
+    clearTimeout(timer);
+    if (why.retryable) {
+      timer = setTimeout(() => socket.active || socket.connect(), pause(why, ++refusals, SPREAD));
+      return;
+    }
+    refusals = 0;
+    socket.disconnect();
+    onRefused(why);
+  };
+
+  socket.on("connect", () => {
+    since = Date.now();
+    kicked = undefined;
+  });
+  socket.on("connect_error", (err) => {
+    const why = refusal(err);
+    // An active socket tries again by itself: heed sees to when.
+    if (!socket.active || why?.retryable === false) refused(why ?? { code: "refused", message: err.message });
+  });
+  socket.on("kicked", (why) => (kicked = why));
+  socket.on("disconnect", (reason) => {
+    if (Date.now() - since > CALM) refusals = 0;
+    // For any other reason the client comes back by itself, or is not to.
+    if (kicked && reason === "io server disconnect") refused(kicked);
+  });
+  heed(socket.io);
+
+  return function leave() {
+    clearTimeout(timer);
+    socket.disconnect();
+  };
+}
+
+const heeding = new WeakSet();
+
+// heed has a manager wait, before it tries again, for as long as the server asks for
+// where it refuses the handshake. Over WebSocket no client gets to know of that.
+export function heed(manager) {
+  if (heeding.has(manager)) return;
+  heeding.add(manager);
+  const usual = [manager.reconnectionDelay(), manager.reconnectionDelayMax(), manager.randomizationFactor()];
+  const pace = (least, most, jitter) => {
+    manager.reconnectionDelay(least);
+    manager.reconnectionDelayMax(most);
+    manager.randomizationFactor(jitter);
+  };
+  let refusals = 0; // in a row
+  manager.on("error", (err) => {
+    const why = refusal(err);
+    if (!(why?.retryAfterMs > 0)) return pace(...usual);
+    const ms = pause(why, ++refusals, SPREAD);
+    pace(ms, ms, 0);
+  });
+  manager.on("open", () => {
+    refusals = 0;
+    pace(...usual);
+  });
+}
+
+const lines = new WeakMap(); // by socket: the last request of each event
+
+// One request of an event waits for the other: they keep their order, and those that
+// would be refused anyhow are not sent.
+export function request(socket, event, ...args) {
+  if (!lines.has(socket)) lines.set(socket, new Map());
+  const line = lines.get(socket);
+  const turn = (line.get(event) ?? Promise.resolve()).then(
+    () => persist(socket, event, args),
+    () => persist(socket, event, args),
+  );
+  line.set(event, turn);
+  return turn;
+}
+
+async function persist(socket, event, args) {
+  for (let refusals = 1; ; refusals++) {
+    const answer = await socket.timeout(ANSWER).emitWithAck(event, ...args);
+    if (typeof answer?.code !== "string" || typeof answer.retryable !== "boolean") return answer;
+    const ms = pause(answer, refusals);
+    if (!answer.retryable || refusals === TRIES || ms > PATIENCE) {
+      throw Object.assign(new Error(answer.message), { data: answer });
+    }
+    await new Promise((go) => setTimeout(go, ms));
+  }
+}
+
+// pause is how many milliseconds to wait after so many refusals in a row: never less
+// than the server asks for, and a bit more. Clients behind one address share what it
+// may do, so that one of those who come back together is let in: the more often that
+// happens, the farther they spread.
+function pause({ retryAfterMs }, refusals, spread = 0) {
+  const ms = retryAfterMs ?? Math.min(LONGEST, 500 * 2 ** refusals);
+  const more = Math.random() * Math.min(LONGEST, Math.max(spread, 0.1 * ms) * 2 ** refusals);
+  return Math.min(Math.ceil(ms + more), 2 ** 31 - 1); // which is the most that timers take
+}
+
+// refusal returns what the server has said of a failed attempt to connect, if that can
+// be seen: of a CONNECT in the data, of a handshake over long-polling in the body or,
+// from something in front of the server, in Retry-After.
+function refusal(err) {
+  if (err.data) return err.data;
+  const response = err.context;
+  if (!(response?.status >= 400)) return undefined;
+  try {
+    const why = JSON.parse(response.responseText);
+    if (typeof why.retryable === "boolean") return why;
+  } catch {
+    // not JSON
+  }
+  const after = response.getResponseHeader?.("retry-after");
+  const ms = /^\d+$/.test(after) ? 1000 * after : Date.parse(after) - Date.now();
+  return ms > 0 ? { code: `http_${response.status}`, retryable: true, retryAfterMs: ms } : undefined;
+}

@@ -1,0 +1,616 @@
+package e2e
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"reflect"
+	"slices"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/gorilla/sessions"
+	"github.com/sioware/sioware/session"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+const (
+	visits = session.Key[int]("visits")
+	user   = session.Key[string]("user")
+)
+
+// siteOptions are those of a site.
+type siteOptions struct {
+	session.Options
+	alone bool // no Handler
+	lobby bool // "/lobby" needs no session
+	setup func(m *session.Manager, io *socket.Server)
+}
+
+// site is a server whose sockets have sessions, and one of pages that have them too.
+type site struct {
+	*server
+	m     *session.Manager
+	store *outage
+	pages *httptest.Server
+	hold  chan struct{} // if not nil, the answer to a ticket is sent when it is closed
+}
+
+// outage is a store that can be down.
+type outage struct {
+	*sessions.FilesystemStore
+	dir  string
+	down atomic.Bool
+}
+
+func (o *outage) New(r *http.Request, name string) (*sessions.Session, error) {
+	if o.down.Load() {
+		return nil, errors.New("connection to 10.0.0.1 refused")
+	}
+	return o.FilesystemStore.New(r, name)
+}
+
+func serveSite(t *testing.T, o siteOptions) *site {
+	t.Helper()
+	dir := t.TempDir()
+	s := &site{store: &outage{
+		FilesystemStore: sessions.NewFilesystemStore(dir, []byte("0123456789abcdef0123456789abcdef")), dir: dir,
+	}}
+	o.Logger = slog.New(slog.DiscardHandler)
+	m, err := session.New(s.store, "sid", &o.Options)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.m = m
+	t.Cleanup(func() {
+		if err := m.Close(context.Background()); err != nil {
+			t.Error(err)
+		}
+	})
+	chain := []wrap.Middleware{m.Handler}
+	if o.alone {
+		chain = nil
+	}
+	s.server = serve(t, nil, func(io *socket.Server) {
+		lobby(io)
+		if o.lobby {
+			io.Use(m.Middleware())
+		} else {
+			wrap.UseAll(io, m.Middleware())
+		}
+		if o.setup != nil {
+			o.setup(m, io)
+		}
+		onConnection(io.Sockets(), s.handle)
+	}, chain...)
+	s.pages = httptest.NewServer(s.routes())
+	t.Cleanup(s.pages.Close)
+	return s
+}
+
+func visit(values map[any]any) error {
+	visits.Set(values, visits.In(values)+1)
+	return nil
+}
+
+func logIn(values map[any]any) error {
+	user.Set(values, "ada")
+	return nil
+}
+
+// seen is what clients are shown of a session.
+func seen(mine *session.Session) object {
+	n, _ := visits.Get(mine)
+	name, _ := user.Get(mine)
+	return object{"room": string(mine.Room()), "visits": n, "user": name}
+}
+
+// handle answers events.
+func (s *site) handle(so *socket.Socket) {
+	echo(so)
+	answer := func(event string, f func(mine *session.Session) (any, error)) {
+		_ = so.On(event, func(args ...any) {
+			var v any
+			if mine, ok := s.m.From(so); ok {
+				var err error
+				if v, err = f(mine); err != nil {
+					v = err.Error()
+				}
+			}
+			args[len(args)-1].(socket.Ack)([]any{v}, nil)
+		})
+	}
+	answer("who", func(mine *session.Session) (any, error) { return seen(mine), nil })
+	answer("visit", func(mine *session.Session) (any, error) {
+		err := mine.Update(context.Background(), visit)
+		return seen(mine), err
+	})
+	answer("reload", func(mine *session.Session) (any, error) {
+		err := mine.Reload(context.Background())
+		return seen(mine), err
+	})
+	answer("login", func(mine *session.Session) (any, error) { return mine.Renew(logIn) })
+}
+
+// routes are the pages.
+func (s *site) routes() http.Handler {
+	mux := http.NewServeMux()
+	route := func(pattern string, f func(w http.ResponseWriter, r *http.Request) (any, error)) {
+		mux.Handle(pattern, s.m.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			v, err := f(w, r)
+			if err != nil {
+				v = err.Error()
+			}
+			_ = json.NewEncoder(w).Encode(v)
+		})))
+	}
+	route("GET /who", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+		if mine, ok := s.m.FromContext(r.Context()); ok {
+			return seen(mine), nil
+		}
+		return nil, nil
+	})
+	route("POST /visit", func(_ http.ResponseWriter, r *http.Request) (any, error) {
+		mine, ok := s.m.FromContext(r.Context())
+		if !ok {
+			return nil, session.ErrMissing
+		}
+		err := mine.Update(r.Context(), visit)
+		return seen(mine), err
+	})
+	route("POST /gorilla", func(w http.ResponseWriter, r *http.Request) (any, error) {
+		mine, err := s.store.Get(r, "sid")
+		if err != nil {
+			return nil, err
+		}
+		_ = visit(mine.Values)
+		return nil, mine.Save(r, w)
+	})
+	route("POST /login", func(w http.ResponseWriter, r *http.Request) (any, error) {
+		return nil, s.m.Renew(r.Context(), w, r, logIn)
+	})
+	route("POST /logout", func(w http.ResponseWriter, r *http.Request) (any, error) {
+		return s.m.Destroy(r.Context(), w, r)
+	})
+	mux.HandleFunc("POST /session", func(w http.ResponseWriter, r *http.Request) {
+		s.m.Claim(w, r)
+		if s.hold != nil {
+			<-s.hold // nothing has been sent so far
+		}
+	})
+	return mux
+}
+
+// browse connects a browser, which keeps cookies.
+func (s *site) browse(t *testing.T, v variant, edit ...func(*scenario)) *client {
+	t.Helper()
+	return connect(t, v, s.server, func(sc *scenario) {
+		sc.Pages = s.pages.URL
+		sc.Responses = true
+		sc.Listen = []string{"kicked"}
+		for _, f := range edit {
+			f(sc)
+		}
+	})
+}
+
+// visitor connects a client that sends a cookie, whatever it is told.
+func (s *site) visitor(t *testing.T, v variant, cookie string, edit ...func(*scenario)) *client {
+	t.Helper()
+	return s.browse(t, v, append(edit, func(sc *scenario) {
+		sc.Pages = ""
+		sc.Options["extraHeaders"] = object{"Cookie": cookie}
+	})...)
+}
+
+// signedIn returns the cookie of a session.
+func (s *site) signedIn(t *testing.T) string {
+	t.Helper()
+	w := httptest.NewRecorder()
+	if err := s.m.Renew(t.Context(), w, httptest.NewRequest(http.MethodPost, "/login", nil), logIn); err != nil {
+		t.Fatal(err)
+	}
+	cookie, _, _ := strings.Cut(w.Header().Get("Set-Cookie"), ";")
+	return cookie
+}
+
+// fetch has the browser ask for a page.
+func (c *client) fetch(t *testing.T, method, path, body string) record {
+	t.Helper()
+	n := len(c.all("fetched"))
+	c.do(t, action{Do: "fetch", Method: method, Path: path, Body: body})
+	return c.await(t, n+1, "fetched")[n]
+}
+
+// steady waits until all connections have been upgraded, if that is to come: from then
+// on they may end (see skipTorn).
+func (c *client) steady(t *testing.T) {
+	t.Helper()
+	if c.kind.upgrades() {
+		c.await(t, len(c.all("open")), "upgrade")
+	}
+}
+
+// given returns the cookie that r sets, as a client sends it, or "".
+func given(r record) string {
+	for _, line := range r.Headers["set-cookie"] {
+		if cookie, _, _ := strings.Cut(line, ";"); strings.HasPrefix(cookie, "sid=") {
+			return cookie
+		}
+	}
+	return ""
+}
+
+// tab limits await and all to one connection.
+func tab(conn int) func(record) bool {
+	return func(r record) bool { return r.Conn == conn }
+}
+
+// wantSeen checks what a client was shown of its session, and returns its room.
+func wantSeen(t *testing.T, got any, n int, name string) (room string) {
+	t.Helper()
+	data, _ := got.(object)
+	room, _ = data["room"].(string)
+	if room == "" || data["visits"] != float64(n) || data["user"] != name {
+		t.Errorf("got %v, want %d visits of %q", got, n, name)
+	}
+	return room
+}
+
+// parsed is JSON of a page.
+func parsed(t *testing.T, r record) (v any) {
+	t.Helper()
+	if err := json.Unmarshal([]byte(r.Body), &v); err != nil || r.Status != http.StatusOK {
+		t.Fatalf("%v: %s", err, r.raw)
+	}
+	return v
+}
+
+// wantOut waits until a connection of the client has been put out, because its session
+// has ended, or has a new ID.
+func wantOut(t *testing.T, c *client, conn int, renewed bool) {
+	t.Helper()
+	gone := c.await(t, 1, "disconnect", tab(conn))[0]
+	if gone.Reason != "io server disconnect" || gone.Connected {
+		t.Errorf("disconnected by %s", gone.raw)
+	}
+	why := &wrap.Error{Code: "session_expired"}
+	if renewed {
+		why.RetryAfter = time.Second
+	}
+	kicked := c.all("event", named("kicked"), tab(conn))
+	if len(kicked) != 1 || jsonOf(kicked[0].Args) != jsonOf([]any{why.ClientData()}) {
+		t.Errorf("kicked: %v, want %v; %s", kicked, why.ClientData(), c.history())
+	}
+}
+
+// wantAway checks that a client which was put out does not come back by itself.
+func wantAway(t *testing.T, c *client) {
+	t.Helper()
+	connects := len(c.all("connect"))
+	c.idle(t)
+	if len(c.all("reconnect_attempt")) != 0 || len(c.all("connect")) != connects || len(c.all(c.kind.refusal())) != 0 {
+		t.Errorf("the client came back; %s", c.history())
+	}
+}
+
+// TestSessionCookie: a client gets its cookie on the handshake and comes back with it,
+// and what its socket writes a page reads, and the other way round.
+func TestSessionCookie(t *testing.T) {
+	each(t, func(t *testing.T, v variant) {
+		s := serveSite(t, siteOptions{})
+		c := s.browse(t, v)
+		c.await(t, 1, "connect")
+		first := c.all("response")[0]
+		cookie := given(first)
+		if cookie == "" || first.Cookie != "" {
+			t.Fatalf("handshake: %s", first.raw)
+		}
+
+		room := wantSeen(t, c.call(t, "visit")[0], 1, "")
+		if got := wantSeen(t, parsed(t, c.fetch(t, "GET", "/who", "")), 1, ""); got != room {
+			t.Error("the page has another session")
+		}
+		wantSeen(t, parsed(t, c.fetch(t, "POST", "/visit", "")), 2, "")
+		wantSeen(t, c.call(t, "who")[0], 2, "") // they share it
+		saved := c.fetch(t, "POST", "/gorilla", "")
+		if cookie = given(saved); cookie == "" || parsed(t, saved) != nil { // same ID, another time
+			t.Error(saved.raw)
+		}
+		wantSeen(t, c.call(t, "who")[0], 2, "") // of that handler nobody knows
+		wantSeen(t, c.call(t, "reload")[0], 3, "")
+
+		c.steady(t)
+		c.do(t, action{Do: "disconnect"})
+		c.idle(t) // version 2 closes its connection a bit later
+		c.do(t, action{Do: "connect"})
+		c.await(t, 2, "connect")
+		if got := wantSeen(t, c.call(t, "visit")[0], 4, ""); got != room {
+			t.Error("the client came back to another session")
+		}
+		c.steady(t)
+		var again int
+		for _, r := range c.all("response")[1:] {
+			if given(r) != "" {
+				t.Errorf("another cookie: %s", r.raw)
+			}
+			if !strings.Contains(r.Path, "sid=") && r.Cookie == cookie {
+				again++
+			}
+		}
+		if again != 1 {
+			t.Errorf("%d handshakes with the cookie; %s", again, c.history())
+		}
+
+		// Another process with the cookie, and one without.
+		d := s.visitor(t, v, cookie)
+		d.await(t, 1, "connect")
+		if got := wantSeen(t, d.call(t, "who")[0], 4, ""); got != room {
+			t.Error("the same cookie, another session")
+		}
+		e := s.browse(t, v)
+		e.await(t, 1, "connect")
+		if got := wantSeen(t, e.call(t, "who")[0], 0, ""); got == room {
+			t.Error("a client without cookie has the session")
+		}
+	})
+}
+
+// TestSessionRefused: under Refuse the handshake of a client without session is refused.
+func TestSessionRefused(t *testing.T) {
+	tests := map[string]struct{ cookie, code string }{
+		"missing": {"a=b", "session_missing"},
+		"expired": {"sid=garbage", "session_expired"},
+	}
+	each(t, func(t *testing.T, v variant) {
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				s := serveSite(t, siteOptions{Options: session.Options{Missing: session.Refuse}})
+				c := connect(t, v, s.server, func(sc *scenario) {
+					sc.Responses = true
+					sc.Options["reconnection"] = false
+					sc.Options["extraHeaders"] = object{"Cookie": tt.cookie}
+				})
+				err := c.await(t, 1, "connect_error")[0]
+				message, description := "xhr poll error", any(401.0)
+				if !v.polls() {
+					message, description = "websocket error", "Unexpected server response: 401"
+				}
+				if err.Message != message || err.Description != description || err.Data != nil {
+					t.Errorf("connect_error: %s", err.raw)
+				}
+				if v.client == 4 && v.polls() && (err.Status != 401 || err.Body != jsonOf(told(tt.code))) {
+					t.Errorf("err.context: %s", err.raw)
+				}
+				if r := c.await(t, 1, "response")[0]; r.Status != 401 || r.Headers["set-cookie"] != nil {
+					t.Errorf("response: %s", r.raw)
+				}
+				c.idle(t)
+				if len(c.all("connect")) != 0 || len(c.all("connect_error")) != 1 {
+					t.Error(c.history())
+				}
+			})
+		}
+	})
+}
+
+// TestSessionAlone: Middleware without Handler has no way to set a cookie, and refuses
+// the CONNECT of a client without session. One with a session gets in.
+func TestSessionAlone(t *testing.T) {
+	tests := map[string]struct{ cookie, code string }{
+		"missing": {"a=b", "session_missing"},
+		"expired": {"sid=garbage", "session_expired"},
+	}
+	each(t, func(t *testing.T, v variant) {
+		for name, tt := range tests {
+			t.Run(name, func(t *testing.T) {
+				t.Parallel()
+				for _, missing := range []session.Missing{session.Create, session.Refuse} {
+					s := serveSite(t, siteOptions{alone: true, lobby: true, Options: session.Options{Missing: missing}})
+					c := connect(t, v, s.server, func(sc *scenario) {
+						staying(v)(sc)
+						sc.Options["extraHeaders"] = object{"Cookie": tt.cookie}
+					})
+					wantRefusal(t, v, c.await(t, 1, v.refusal(), on("/"))[0], told(tt.code))
+					wantNoRetry(t, v, c)
+				}
+			})
+		}
+		t.Run("found", func(t *testing.T) {
+			t.Parallel()
+			s := serveSite(t, siteOptions{alone: true})
+			c := s.visitor(t, v, s.signedIn(t))
+			c.await(t, 1, "connect")
+			wantSeen(t, c.call(t, "visit")[0], 1, "ada")
+		})
+	})
+}
+
+// openTab opens another tab of a browser that has its cookie.
+func openTab(t *testing.T, c *client) {
+	t.Helper()
+	n := len(c.all("connect"))
+	c.do(t, action{Do: "open"})
+	c.await(t, n+1, "connect")
+	c.steady(t)
+}
+
+// TestSessionDestroy: a logout over HTTP puts out all tabs of the session, and no other.
+func TestSessionDestroy(t *testing.T) {
+	each(t, func(t *testing.T, v variant) {
+		s := serveSite(t, siteOptions{})
+		other := s.browse(t, v)
+		other.await(t, 1, "connect")
+		c := s.browse(t, v)
+		c.await(t, 1, "connect")
+		old := given(c.all("response")[0])
+		openTab(t, c)
+		room := wantSeen(t, c.call(t, "visit")[0], 1, "")
+		got := c.fetch(t, "POST", "/logout", "")
+		if parsed(t, got) != 2.0 || given(got) != "sid=" {
+			t.Errorf("logout: %s", got.raw)
+		}
+		wantOut(t, c, 0, false)
+		wantOut(t, c, 1, false)
+		wantAway(t, c)
+		if got := c.fetch(t, "GET", "/who", ""); parsed(t, got) != nil {
+			t.Errorf("the page: %s", got.raw)
+		}
+
+		// The browser starts anew, and whoever has kept the cookie does too.
+		c.do(t, action{Do: "connect"})
+		c.await(t, 3, "connect")
+		if got := wantSeen(t, c.call(t, "who")[0], 0, ""); got == room {
+			t.Error("the session is there again")
+		}
+		c.steady(t)
+		d := s.visitor(t, v, old)
+		d.await(t, 1, "connect")
+		if got := wantSeen(t, d.call(t, "who")[0], 0, ""); got == room {
+			t.Error("the old cookie leads to the session")
+		}
+
+		wantSeen(t, other.call(t, "visit")[0], 1, "")
+		wantOneConnection(t, other)
+	})
+}
+
+// TestSessionRenew: after a sign-in over HTTP the tabs come back with the new cookie and
+// have the values. Who comes with the old cookie is sent back for a while, and then gets
+// a new session.
+func TestSessionRenew(t *testing.T) {
+	each(t, func(t *testing.T, v variant) {
+		s := serveSite(t, siteOptions{})
+		c := s.browse(t, v)
+		c.await(t, 1, "connect")
+		old := given(c.all("response")[0])
+		room := wantSeen(t, c.call(t, "visit")[0], 1, "")
+		openTab(t, c)
+		got := c.fetch(t, "POST", "/login", "")
+		fresh := given(got)
+		if parsed(t, got) != nil || fresh == "" || fresh == old {
+			t.Errorf("login: %s", got.raw)
+		}
+		wantOut(t, c, 0, true)
+		wantOut(t, c, 1, true)
+		wantAway(t, c)
+		wantBack(t, c, room)
+
+		d := s.visitor(t, v, old)
+		d.await(t, 1, "connect")
+		answers := d.all("response")
+		if answers[0].Status != 401 {
+			t.Errorf("the old cookie, at first: %s", answers[0].raw)
+		}
+		i := slices.IndexFunc(answers, func(r record) bool { return given(r) != "" })
+		if i < 0 || given(answers[i]) == old || given(answers[i]) == fresh {
+			t.Errorf("the old cookie: %s", d.history())
+		}
+		if got := wantSeen(t, d.call(t, "who")[0], 0, ""); got == room {
+			t.Error("the old cookie leads to the old session")
+		}
+	})
+}
+
+// wantBack connects the first tab again, and checks that it has a session in place of
+// the one that room was of.
+func wantBack(t *testing.T, c *client, room string) {
+	t.Helper()
+	n := len(c.all("connect"))
+	c.do(t, action{Do: "connect"})
+	c.await(t, n+1, "connect")
+	got := wantSeen(t, c.call(t, "who")[0], 1, "ada")
+	if page := wantSeen(t, parsed(t, c.fetch(t, "GET", "/who", "")), 1, "ada"); got == room || got != page {
+		t.Errorf("rooms: %s before, %s, %s of the page", room, got, page)
+	}
+	c.steady(t)
+}
+
+// TestSessionClaim: a socket gets a ticket, and the page of the same browser makes a
+// cookie of it.
+func TestSessionClaim(t *testing.T) {
+	each(t, func(t *testing.T, v variant) {
+		s := serveSite(t, siteOptions{})
+		c, other := s.browse(t, v), s.browse(t, v)
+		c.await(t, 1, "connect")
+		room := wantSeen(t, c.call(t, "visit")[0], 1, "")
+		openTab(t, c)
+		ticket, _ := c.call(t, "login")[0].(string)
+		wantSeen(t, c.call(t, "who")[0], 1, "") // not yet
+
+		forbidden := func(c *client, ticket string) {
+			t.Helper()
+			if got := c.fetch(t, "POST", "/session", ticket); got.Status != 403 || given(got) != "" || got.Body != jsonOf(told("forbidden")) {
+				t.Errorf("claimed: %s", got.raw)
+			}
+		}
+		other.await(t, 1, "connect")
+		forbidden(other, ticket)
+		forbidden(c, "garbage")
+		if got := c.fetch(t, "POST", "/session", ticket); got.Status != 204 || given(got) == "" || got.Body != "" {
+			t.Errorf("claimed: %s", got.raw)
+		}
+		wantOut(t, c, 0, true)
+		wantOut(t, c, 1, true)
+		wantAway(t, c)
+		wantBack(t, c, room)
+		forbidden(c, ticket)
+		wantOneConnection(t, other)
+	})
+}
+
+// TestSessionReloadEach: with a look at the store for each packet, the next one of a
+// session that has ended reaches no handler: its ack says why, and then its sockets are
+// put out.
+func TestSessionReloadEach(t *testing.T) {
+	each(t, func(t *testing.T, v variant) {
+		var handled atomic.Int32
+		s := serveSite(t, siteOptions{setup: func(m *session.Manager, io *socket.Server) {
+			onConnection(io.Sockets(), func(so *socket.Socket) {
+				_ = so.On("who", func(...any) { handled.Add(1) })
+			})
+			wrap.UseAll(io, wrap.Packet(func(ctx context.Context, so *socket.Socket, _ *wrap.Event) error {
+				mine, _ := m.From(so)
+				return mine.Reload(ctx)
+			}))
+		}})
+		c := s.browse(t, v)
+		c.await(t, 1, "connect")
+		openTab(t, c)
+		c.fetch(t, "POST", "/gorilla", "")
+		wantSeen(t, c.call(t, "who")[0], 1, "")
+		s.lose(t)
+		if got := c.call(t, "who"); !reflect.DeepEqual(got, []any{told("session_expired")}) {
+			t.Errorf("ack: %v", got)
+		}
+		wantOut(t, c, 0, false)
+		wantOut(t, c, 1, false)
+		wantAway(t, c)
+		if n := handled.Load(); n != 1 {
+			t.Errorf("%d events were handled", n)
+		}
+	})
+}
+
+// lose removes all sessions from the store.
+func (s *site) lose(t *testing.T) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(s.store.dir, "session_*"))
+	if err != nil || len(files) == 0 {
+		t.Fatalf("%v: %v", files, err)
+	}
+	for _, name := range files {
+		if err := os.Remove(name); err != nil {
+			t.Fatal(err)
+		}
+	}
+}

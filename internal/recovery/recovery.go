@@ -1,0 +1,61 @@
+// Package recovery keeps the host's connection state recovery from giving the rooms of
+// one client to another. With a state comes what its socket could receive, and whoever
+// knows the state's id may ask for it.
+package recovery
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"errors"
+	"strings"
+
+	"github.com/sioware/sioware/internal/rooms"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+var errSkips = errors.New("state recovery skips middlewares, so that anybody could come back as anybody: set SkipMiddlewares(false), as wrap.Harden does")
+
+// Check refuses s where the host would restore a socket without asking middlewares
+// (socket/namespace.go:270): not only that socket, which they do not see, but all, so
+// that it is noticed before there is any to restore.
+func Check(s *socket.Socket) error {
+	if r := s.Nsp().Server().Opts().ConnectionStateRecovery(); r != nil && r.SkipMiddlewares() {
+		return &wrap.Error{Err: errSkips}
+	}
+	return nil
+}
+
+// Room is the room of the sockets of one owner. Its name tells nobody whose it is.
+func Room(kind, owner string) socket.Room {
+	hash := sha256.Sum256([]byte(owner))
+	return socket.Room("sioware:" + kind + ":" + base64.RawURLEncoding.EncodeToString(hash[:16]))
+}
+
+// Owned reports whether s has come back with the state of one that had an owner of this
+// kind.
+func Owned(s *socket.Socket, kind string) bool {
+	if !s.Recovered() {
+		return false
+	}
+	for _, room := range s.Rooms().Keys() {
+		if strings.HasPrefix(string(room), "sioware:"+kind+":") {
+			return true
+		}
+	}
+	return false
+}
+
+// Foreign reports whether s has come back with the state of one that was not in room.
+func Foreign(s *socket.Socket, room socket.Room) bool {
+	return s.Recovered() && !s.Rooms().Has(room)
+}
+
+// Follow has s join the room that room returns when the host has connected it, if its
+// state can be recovered: the room comes back with it. A middleware must not join any,
+// a refused socket would stay there.
+func Follow(s *socket.Socket, room func() socket.Room) {
+	if s.Nsp().Server().Opts().ConnectionStateRecovery() != nil {
+		wrap.Watch(s, wrap.Hooks{Connected: func() { rooms.Join(wrap.Context(s), s, room()) }})
+	}
+}

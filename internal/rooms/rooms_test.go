@@ -1,0 +1,151 @@
+package rooms_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+
+	"github.com/sioware/sioware/internal/rooms"
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/zishang520/engine.io/v2/types"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+func TestMain(m *testing.M) { siotest.Main(m, nil, siotest.IgnoreHostTimers()...) }
+
+// late has a socket join a room as the host does when its client goes meanwhile: past the
+// question whether it may join any.
+func late(s *socket.Socket, room socket.Room) {
+	s.Nsp().Adapter().AddAll(s.Id(), types.NewSet(room))
+}
+
+func TestForget(t *testing.T) {
+	t.Parallel()
+	o := socket.DefaultServerOptions()
+	o.SetAllowEIO3(true)
+	for name, d := range map[string]siotest.Dial{"4": {}, "3": {EIO: 3}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			connected, gone := make(chan *socket.Socket, 1), make(chan struct{})
+			s := siotest.Config{Options: o}.NewServer(t, func(io *socket.Server) {
+				_ = io.On("connection", func(args ...any) {
+					s := args[0].(*socket.Socket)
+					_ = s.On("disconnect", func(...any) { close(gone) })
+					connected <- s
+				})
+			})
+			d.Settled = true
+			c := s.Dial(t, d)
+			so := <-connected
+			a := so.Nsp().Adapter()
+			ctx, cancel := context.WithCancel(t.Context())
+			rooms.Join(ctx, so, "a")
+			rooms.Forget(so) // it is there: nothing happens
+			if got := a.SocketRooms(so.Id()); got == nil || !got.Has("a") {
+				t.Fatalf("rooms %v", got)
+			}
+			c.Close()
+			<-gone
+			cancel()
+			for _, forget := range []func(){
+				func() { rooms.Forget(so) },
+				func() { rooms.Join(ctx, so, "c") },
+			} {
+				late(so, "b")
+				if a.SocketRooms(so.Id()) == nil || a.Rooms().Len() == 0 {
+					t.Fatal("the host does not remember it: nothing is to be mended")
+				}
+				forget()
+				if got := a.SocketRooms(so.Id()); got != nil || a.Rooms().Len() != 0 {
+					t.Errorf("it has gone, and is in %v", got.Keys())
+				}
+			}
+		})
+	}
+}
+
+// TestNext: with Engine.IO 3 a socket that comes back has the ID of the one before.
+func TestNext(t *testing.T) {
+	t.Parallel()
+	o := socket.DefaultServerOptions()
+	o.SetAllowEIO3(true)
+	connected := make(chan *socket.Socket, 2)
+	s := siotest.Config{Options: o}.NewServer(t, func(io *socket.Server) {
+		_ = io.Of("/x", nil).On("connection", func(args ...any) { connected <- args[0].(*socket.Socket) })
+	})
+	c := s.Dial(t, siotest.Dial{EIO: 3, Namespace: "/x", Settled: true})
+	first := <-connected
+	c.Leave(t, "/x")
+	c.Connect("/x", nil)
+	second := <-connected
+	if first.Id() != second.Id() {
+		t.Fatalf("%s and %s", first.Id(), second.Id())
+	}
+	second.Join("a")
+	rooms.Forget(first)
+	if !second.Rooms().Has("a") {
+		t.Error("the second one has lost its rooms")
+	}
+}
+
+// TestMend: who was taken along is in the room again once the last one has gone.
+func TestMend(t *testing.T) {
+	t.Parallel()
+	connected := make(chan *socket.Socket, 3)
+	s := siotest.NewServer(t, func(io *socket.Server) {
+		_ = io.On("connection", func(args ...any) { connected <- args[0].(*socket.Socket) })
+	})
+	var all [3]*socket.Socket
+	for i := range all {
+		s.Dial(t, siotest.Dial{Settled: true})
+		all[i] = <-connected
+	}
+	goes, comes, left := all[0], all[1], all[2]
+	a := goes.Nsp().Adapter()
+	goes.Join("r")
+	leaving := rooms.LeavingOf(goes)
+	ids, _ := a.Rooms().Load("r")
+	goes.Leave("r")
+	// As if they had found the room just before it was dropped.
+	a.SocketRooms(comes.Id()).Add("r")
+	ids.Add(comes.Id())
+	ids.Add(left.Id())
+	leaving.Mend()
+	got, ok := a.Rooms().Load("r")
+	if !ok || !got.Has(comes.Id()) || got.Len() != 1 {
+		t.Errorf("in the room: %v, want %s alone", got, comes.Id())
+	}
+	(*rooms.Leaving)(nil).Mend()
+}
+
+// TestJoinTogether: of those who join as the last one leaves nobody is missing.
+func TestJoinTogether(t *testing.T) {
+	t.Parallel()
+	connected := make(chan *socket.Socket, 2)
+	s := siotest.NewServer(t, func(io *socket.Server) {
+		_ = io.On("connection", func(args ...any) { connected <- args[0].(*socket.Socket) })
+	})
+	var both [2]*socket.Socket
+	for i := range both {
+		s.Dial(t, siotest.Dial{Settled: true})
+		both[i] = <-connected
+	}
+	goes, comes := both[0], both[1]
+	a := goes.Nsp().Adapter()
+	rounds := 50_000
+	if testing.Short() {
+		rounds = 5_000
+	}
+	for range rounds {
+		goes.Join("r")
+		leaving := rooms.LeavingOf(goes)
+		var wg sync.WaitGroup
+		wg.Go(func() { goes.Leave("r"); leaving.Mend() })
+		wg.Go(func() { rooms.Join(t.Context(), comes, "r") })
+		wg.Wait()
+		if ids, ok := a.Rooms().Load("r"); !ok || !ids.Has(comes.Id()) {
+			t.Fatal("lost")
+		}
+		comes.Leave("r")
+	}
+}

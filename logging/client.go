@@ -1,0 +1,224 @@
+package logging
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"reflect"
+	"slices"
+	"sync"
+
+	"github.com/sioware/sioware/internal/wire"
+	"github.com/zishang520/engine.io-go-parser/packet"
+	"github.com/zishang520/engine.io/v2/transports"
+	"github.com/zishang520/engine.io/v2/types"
+	"github.com/zishang520/socket.io-go-parser/v2/parser"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// newID returns an id for a connection. It is none that opens anything, as the engine's
+// own would.
+func newID() string {
+	var b [8]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return hex.EncodeToString(b[:])
+}
+
+// client is what one Engine.IO connection is to a Logger. It must not refer to its
+// *socket.Client, nor to sockets, nor to the engine's socket.
+type client struct {
+	id   string
+	text bool // packets are text; what is binary is an attachment
+
+	mu         sync.Mutex
+	root       *member            // in "/"
+	others     map[string]*member // by namespace
+	transports []string
+	in, out    flow
+}
+
+// flow is the packet of which attachments are to come.
+type flow struct {
+	m    *member
+	left uint64
+}
+
+// stockEncoder tells the stock encoder, whose type has no exported name.
+var stockEncoder = reflect.TypeOf(parser.NewEncoder())
+
+// clientOf returns what belongs to the connection of s. It listens to it once, however
+// many sockets come and go: each listener stays until the connection ends.
+func (l *Logger) clientOf(ctx context.Context, s *socket.Socket) *client {
+	if c := l.clients.Load(s.Client()); c != nil {
+		return c
+	}
+	c := &client{text: reflect.TypeOf(s.Nsp().Server().Encoder()) == stockEncoder}
+	if n := noteOf(ctx, l); n != nil {
+		c.id = n.id
+	} else {
+		c.id = newID()
+	}
+	c, stored := l.clients.LoadOrStore(s.Client(), c)
+	if !stored {
+		return c
+	}
+	conn := s.Conn()
+	c.use(cmp.Or(known(conn.Request().Query().Peek("transport")), conn.Transport().Name()))
+	if conn.Transport().Name() != transports.WEBSOCKET {
+		_ = conn.On("upgrade", func(args ...any) {
+			if t, ok := args[0].(transports.Transport); ok {
+				c.use(t.Name())
+			}
+		})
+	}
+	if conn.Upgraded() { // before we could listen
+		c.use(conn.Transport().Name())
+	}
+	_ = conn.On("packet", c.incoming)
+	_ = conn.On("packetCreate", c.outgoing)
+	return c
+}
+
+// known returns the name of a transport that a client asks for, or nothing.
+func known(transport string) string {
+	switch transport {
+	case transports.POLLING, transports.WEBSOCKET, transports.WEBTRANSPORT:
+		return transport
+	}
+	return ""
+}
+
+// use notes that the connection uses a transport.
+func (c *client) use(transport string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if transport != "" && (len(c.transports) == 0 || c.transports[len(c.transports)-1] != transport) {
+		c.transports = append(slices.Clip(c.transports), transport)
+	}
+}
+
+// used returns the transports that the connection has used. It is not to be changed.
+func (c *client) used() []string {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.transports
+}
+
+// add has the packets of a namespace counted for m.
+func (c *client) add(nsp string, m *member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if nsp == "/" {
+		c.root = m
+		return
+	}
+	if c.others == nil {
+		c.others = make(map[string]*member)
+	}
+	c.others[nsp] = m
+}
+
+// remove ends what add has begun.
+func (c *client) remove(nsp string, m *member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, f := range []*flow{&c.in, &c.out} {
+		if f.m == m {
+			f.m = nil
+		}
+	}
+	switch {
+	case c.root == m:
+		c.root = nil
+	case c.others[nsp] == m:
+		delete(c.others, nsp)
+	}
+}
+
+// incoming sees each packet before the host's decoder does (engine/socket.go:201), and
+// outgoing each one before it is sent, whether encoded for one socket or for many
+// (engine/socket.go:543).
+func (c *client) incoming(args ...any) { c.count(args, &c.in) }
+func (c *client) outgoing(args ...any) { c.count(args, &c.out) }
+
+// count counts a packet. It allocates nothing.
+func (c *client) count(args []any, f *flow) {
+	if len(args) == 0 {
+		return
+	}
+	p, ok := args[0].(*packet.Packet)
+	if !ok || p.Type != packet.MESSAGE {
+		return
+	}
+	data, ok := p.Data.(types.BufferInterface)
+	if !ok {
+		return
+	}
+	var m *member
+	var event []byte // the payload, if it is an event
+	if _, text := data.(*types.StringBuffer); text && c.text {
+		frame, ok := wire.Parse(data.Bytes())
+		if frame.Type == parser.EVENT || frame.Type == parser.BINARY_EVENT {
+			event = frame.Payload
+		}
+		c.mu.Lock()
+		*f = flow{}
+		if ok {
+			m = c.find(frame.Namespace)
+			*f = flow{m, frame.Attachments}
+		}
+		c.mu.Unlock()
+	} else {
+		m = c.attached(f)
+	}
+	if m == nil {
+		return
+	}
+	n := int64(data.Len())
+	if f == &c.in {
+		m.bytesIn.Add(n)
+		if event != nil {
+			m.eventsIn.Add(1)
+			m.remember(event)
+		}
+		return
+	}
+	m.bytesOut.Add(n)
+	if event != nil {
+		m.eventsOut.Add(1)
+	}
+}
+
+// attached returns whose the next binary packet is: it belongs to the text before it, or,
+// where there is none, to the only socket.
+func (c *client) attached(f *flow) *member {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if f.left > 0 {
+		f.left--
+		return f.m
+	}
+	switch {
+	case c.text || c.root != nil && len(c.others) > 0 || len(c.others) > 1:
+		return nil
+	case c.root != nil:
+		return c.root
+	}
+	for _, m := range c.others {
+		return m
+	}
+	return nil
+}
+
+// find returns the socket in a namespace, as a packet names it, or nil. c.mu is held.
+func (c *client) find(nsp []byte) *member {
+	if len(nsp) <= 1 {
+		return c.root
+	}
+	if i := bytes.IndexByte(nsp, '?'); i >= 0 {
+		nsp = nsp[:i] // Engine.IO 3 has a query there
+	}
+	return c.others[string(nsp)]
+}

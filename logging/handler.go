@@ -1,0 +1,289 @@
+package logging
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/sioware/sioware/internal/mark"
+)
+
+// statusGone is what some servers answer to nobody.
+const statusGone = 499
+
+// Handler returns next behind a record of each request, as plain net/http middleware.
+// Through wrap it sees handshakes alone, and is to be the outermost of the chain; the
+// sockets of a connection then have the id that its handshake has. Anywhere else it
+// records each request; in wrap.Namespace it would take CONNECTs for handshakes.
+//
+// What *wrap.Error answers is recorded here, with its cause, and not by package wrap.
+// A panic of next is recorded with its stack, and goes on as http.ErrAbortHandler, so that
+// net/http does not log what it says. The writer that next gets has what the server's own
+// has of http.Hijacker, http.Flusher, io.ReaderFrom and http.Pusher. At a disabled level,
+// and without an Observer, requests go to next as they are.
+func (l *Logger) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx := r.Context()
+		if l.off(ctx) && !l.enabled(ctx, slog.LevelDebug) || noteOf(ctx, l) != nil {
+			next.ServeHTTP(w, r)
+			return
+		}
+		l.serve(next, w, r)
+	})
+}
+
+// note is what comes to be known of a request. It is in the request's context, and so
+// is kept as long as the connection: it must stay small.
+type note struct {
+	context.Context
+	l  *Logger
+	id string
+
+	mu   sync.Mutex
+	over bool
+	said *said // nil if nobody has refused it
+}
+
+// said is why a request was refused.
+type said struct {
+	reason     error
+	code, text string // the engine's
+}
+
+// noteKey is where a context has the note of a Logger.
+type noteKey struct{ l *Logger }
+
+// noteOf returns the note of l in ctx, or nil.
+func noteOf(ctx context.Context, l *Logger) *note {
+	n, _ := ctx.Value(noteKey{l}).(*note)
+	return n
+}
+
+// Value implements context.Context. Who asks for a mark.Listener gets n while the
+// request is served.
+func (n *note) Value(key any) any {
+	switch key := key.(type) {
+	case noteKey:
+		if key.l == n.l {
+			return n
+		}
+	case mark.ListenerKey:
+		n.mu.Lock()
+		over := n.over
+		n.mu.Unlock()
+		if !over {
+			return n
+		}
+	}
+	return n.Context.Value(key)
+}
+
+// Refused implements mark.Listener.
+func (n *note) Refused(reason error) {
+	n.tell(func(s *said) {
+		if s.reason == nil {
+			s.reason = reason
+		}
+	})
+}
+
+// engine notes what the engine says, and reports whether that is told with the request.
+func (n *note) engine(code, text string) bool {
+	return n.tell(func(s *said) { s.code, s.text = code, text })
+}
+
+// tell changes what is said, while the request is served.
+func (n *note) tell(change func(*said)) bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	if n.over {
+		return false
+	}
+	if n.said == nil {
+		n.said = new(said)
+	}
+	change(n.said)
+	return true
+}
+
+// close ends the notes, and returns them.
+func (n *note) close() (s said) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.over = true
+	if n.said != nil {
+		s, n.said = *n.said, nil
+	}
+	return s
+}
+
+// serve serves a request that is recorded.
+func (l *Logger) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
+	// The headers are read now: http.TimeoutHandler leaves a goroutine with them.
+	x := &request{l: l, r: r, agent: agentOf(r.Header), began: time.Now(), connecting: mark.Connecting(r.Context())}
+	x.note = &note{Context: r.Context(), l: l, id: newID()}
+	x.answer = &answer{ResponseWriter: w}
+	defer func() {
+		p := recover()
+		if p == nil || isAbort(p) {
+			x.tell(nil, "")
+		} else {
+			x.tell(&panicError{panicText(p)}, string(debug.Stack()))
+		}
+		if p != nil {
+			panic(http.ErrAbortHandler) //nolint:forbidigo // net/http would log what p says
+		}
+	}()
+	next.ServeHTTP(x.answer.wrapped(), r.WithContext(x.note))
+}
+
+// isAbort reports whether a handler has panicked to abort its request.
+func isAbort(p any) bool {
+	err, ok := p.(error)
+	return ok && errors.Is(err, http.ErrAbortHandler)
+}
+
+// panicError is a recovered panic.
+type panicError struct{ text string }
+
+func (p *panicError) Error() string { return p.text }
+
+// request is one request that is recorded.
+type request struct {
+	l          *Logger
+	r          *http.Request
+	note       *note
+	agent      agent
+	answer     *answer // apart, for the host keeps it as long as the connection
+	began      time.Time
+	connecting bool // it is a handshake
+}
+
+// outcome is what became of a request.
+type outcome struct {
+	status  int
+	by      string
+	code    string
+	err     error
+	refused bool
+	gone    bool // the client has left before it was answered
+}
+
+// outcome reads what became of a request; panicked is why it ended, or nil.
+func (x *request) outcome(panicked error) (o outcome) {
+	s := x.note.close()
+	o.status = x.answer.final()
+	if s.reason != nil {
+		o.code, _, o.err = explain(s.reason)
+	}
+	if s.code != "" {
+		o.by, o.code, o.err = byEngine, s.code, engineError(s.text)
+	}
+	left := x.r.Context().Err() != nil
+	switch {
+	case panicked != nil:
+		o.refused, o.code, o.err = true, codeInternal, panicked
+	case x.connecting && left && errors.Is(s.reason, context.Canceled):
+		o.gone, o.code, o.err = true, "", nil // whoever has refused it was waiting for something
+	case o.code != "":
+		o.refused = true
+	case !x.connecting:
+		if o.status == 0 && !left {
+			o.status = http.StatusOK // as net/http answers
+		}
+	case left && (o.status == 0 || o.status == http.StatusOK || o.status == statusGone || o.status == http.StatusServiceUnavailable):
+		o.gone = true
+	case o.status == 0:
+		o.status, o.refused = http.StatusInternalServerError, true // as wrap answers
+	default:
+		o.refused = o.status != http.StatusOK && o.status != http.StatusSwitchingProtocols
+	}
+	if o.refused && o.code == "" {
+		o.code = "http_" + strconv.Itoa(o.status)
+	}
+	return o
+}
+
+// tell tells what became of the request.
+func (x *request) tell(panicked error, stack string) {
+	l, ctx, o := x.l, context.WithoutCancel(x.r.Context()), x.outcome(panicked)
+	took := time.Since(x.began)
+	c := l.connOf(x.r, x.began, x.connecting)
+	c.ID = x.note.id
+	if o.refused || o.gone {
+		l.tellRefused(ctx, c, Refusal{By: o.by, Code: o.code, Abandoned: o.gone, Status: o.status, Took: took, Err: o.err})
+	}
+
+	level, message := l.opts.Level.Level(), "request"
+	switch {
+	case panicked != nil, o.status >= 500 && !o.gone:
+		level = slog.LevelError
+	case !x.connecting, o.gone:
+	case o.refused:
+		level = slog.LevelWarn
+	default:
+		level = slog.LevelDebug
+	}
+	if x.connecting {
+		switch message = "handshake accepted"; {
+		case o.gone:
+			message = "handshake abandoned"
+		case o.refused:
+			message = "handshake refused"
+		}
+	}
+	if !l.enabled(ctx, level) {
+		return
+	}
+	attrs := make(record, 0, 16)
+	if x.connecting {
+		attrs = append(attrs, c.group())
+	} else {
+		attrs.text("method", trim(x.r.Method, maxName, len(x.r.Method)))
+		attrs.text("path", trim(x.r.URL.Path, maxURL, len(x.r.URL.Path)))
+		attrs.text("addr", c.Addr)
+	}
+	if o.status != 0 {
+		attrs.count("status", int64(o.status))
+	}
+	if !x.connecting {
+		attrs.count("bytes", x.answer.bytes.Load())
+	}
+	attrs.text("by", o.by)
+	attrs.text("code", o.code)
+	attrs.cause(o.err)
+	attrs.text("stack", stack)
+	attrs.took("took", took)
+	attrs.agent(x.agent)
+	l.write(ctx, level, message, attrs)
+}
+
+// connOf returns what is known of the connection that r is for.
+func (l *Logger) connOf(r *http.Request, began time.Time, handshake bool) Conn {
+	c := Conn{Addr: l.addr(r), Began: began}
+	if handshake {
+		query := r.URL.Query()
+		c.Transport = known(last(query, "transport"))
+		switch last(query, "EIO") {
+		case "4":
+			c.Protocol = 4
+		case "3":
+			c.Protocol = 3
+		}
+	}
+	return c
+}
+
+// last returns the value that the engine takes of those of a parameter.
+func last(query url.Values, key string) string {
+	if vs := query[key]; len(vs) > 0 {
+		return vs[len(vs)-1]
+	}
+	return ""
+}

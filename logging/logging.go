@@ -1,0 +1,139 @@
+package logging
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"time"
+
+	"github.com/sioware/sioware/internal/clientip"
+	"github.com/sioware/sioware/internal/sidecar"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/engine.io/v2/engine"
+	"github.com/zishang520/engine.io/v2/types"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Logger records what becomes of connections. Make one by [New], for all namespaces;
+// it is safe for concurrent use. It has no goroutine of its own and needs no Close.
+//
+// Records are written on the goroutines that serve clients: a slog.Handler that is
+// slow delays the client that the record is about. One that panics loses the record.
+type Logger struct {
+	opts    Options
+	proxies *clientip.Source
+	handler slog.Handler
+	logger  *slog.Logger // of handler
+	events  *sampler     // nil if none are recorded
+	members sidecar.Map[socket.Socket, member]
+	clients sidecar.Map[socket.Client, client]
+	engines sidecar.Map[types.Map[string, engine.Socket], struct{}]
+	mishaps mishaps
+}
+
+// New returns a Logger that writes to logger. The error joins all faults.
+func New(logger *slog.Logger, opts *Options) (*Logger, error) {
+	var missing error
+	if logger == nil || logger.Handler() == nil {
+		missing = errors.New("logging: no logger")
+	}
+	o, proxies, err := opts.audit()
+	if err := errors.Join(missing, err); err != nil {
+		return nil, err
+	}
+	l := &Logger{opts: o, proxies: proxies, handler: logger.Handler()}
+	if !o.InsecureSecrets {
+		l.handler = Redact(l.handler, o.Secrets...)
+	}
+	l.logger = slog.New(l.handler)
+	if o.Events != nil {
+		l.events = newSampler(o.Events.First, o.Events.Every)
+	}
+	return l, nil
+}
+
+// Middleware returns the connection middleware, for io.Use, nsp.Use or wrap.UseAll. It
+// refuses nobody, and is to be the first: it does not see what middlewares before it
+// refuse. See the package documentation for the records. Used twice, it works once.
+//
+// If neither the levels of the records nor slog.LevelError are enabled when a socket
+// comes, and there is no Observer, it lets the socket be, for as long as that one lives.
+func (l *Logger) Middleware() socket.NamespaceMiddleware { return wrap.Func(l.join) }
+
+// join begins to follow s.
+func (l *Logger) join(ctx context.Context, s *socket.Socket) error {
+	if l.off(ctx) || l.members.Load(s) != nil {
+		return nil
+	}
+	c := l.clientOf(ctx, s)
+	m := l.newMember(s, c)
+	if _, stored := l.members.LoadOrStore(s, m); !stored {
+		return nil
+	}
+	c.add(s.Nsp().Name(), m)
+	w := &watcher{m, s}
+	hooks := wrap.Hooks{Connected: w.connected, Refused: w.refused, Fault: w.fault}
+	if l.tapped() {
+		hooks.Event = w.passed
+	}
+	wrap.Watch(s, hooks)
+	_ = s.On("error", m.garbled)
+	m.follow(s)
+	return nil
+}
+
+// off reports whether nothing that happens to a socket would be told.
+func (l *Logger) off(ctx context.Context) bool {
+	return l.opts.Observer == nil && !l.enabled(ctx, slog.LevelError) && !l.enabled(ctx, slog.LevelWarn) &&
+		!l.enabled(ctx, l.opts.Level.Level()) && (l.events == nil || !l.enabled(ctx, l.opts.Events.Level.Level()))
+}
+
+// tapped reports whether each event is told of, which costs: see wrap.Hooks.
+func (l *Logger) tapped() bool { return l.opts.Observer != nil || l.events != nil }
+
+// From returns a logger for s: what it writes has the group conn of the records, and
+// what Options.User and Options.Attrs have said at the first call, and passes [Redact]
+// likewise. If s has not passed [Logger.Middleware], or was let be by it, it is a logger
+// without these, and ok is false. It is never nil. From takes no lock and allocates
+// nothing, but for the first call. In Options.User and Options.Attrs it may be called too,
+// and may give one without these.
+func (l *Logger) From(s *socket.Socket) (logger *slog.Logger, ok bool) {
+	m := l.members.Load(s)
+	if m == nil {
+		return l.logger, false
+	}
+	if own := m.logger.Load(); own != nil {
+		return own, true
+	}
+	return m.newLogger(s), true
+}
+
+// maxMaking is how deep From may be within From: Options.User and Options.Attrs, which it
+// calls, may call it.
+const maxMaking = 8
+
+// newLogger makes the logger of s, if nobody else does.
+func (m *member) newLogger(s *socket.Socket) *slog.Logger {
+	defer m.making.Add(-1)
+	deep := m.making.Add(1) > maxMaking
+	own := m.l.logger
+	func() {
+		defer func() { _ = recover() }() // of the handler: as in write
+		if deep {
+			c := m.at()
+			own = slog.New(m.l.handler.WithAttrs([]slog.Attr{c.group()}))
+			return
+		}
+		own = slog.New(m.l.handler.WithAttrs(m.base(s)))
+	}()
+	if deep {
+		return own
+	}
+	if m.logger.CompareAndSwap(nil, own) {
+		return own
+	}
+	return m.logger.Load()
+}
+
+// now is how long it is since begin.
+func now() time.Duration { return time.Since(begin) }

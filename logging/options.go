@@ -1,0 +1,150 @@
+package logging
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"reflect"
+
+	"github.com/sioware/sioware/internal/clientip"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Limits and defaults of [Options] and [Sample].
+const (
+	defaultRecorder = 32
+	maxRecorder     = 1024
+	defaultFirst    = 10
+	defaultEvery    = 100
+)
+
+// Options are what can be chosen. Its zero value, and nil, log connections and
+// requests, and no events.
+type Options struct {
+	// Level is that of the records of sockets that come and go, and of requests that
+	// were answered. Nil means slog.LevelInfo. It may change while the Logger runs,
+	// like that of slog.LevelVar. Those of what is refused, and of faults, are fixed; see
+	// the package documentation.
+	Level slog.Leveler
+
+	// Events has events recorded as well, which costs: see the package documentation. Nil
+	// means none, but for those that failed by a fault of ours.
+	Events *Sample
+
+	// Observer is told the same, for metrics; nil means none.
+	Observer Observer
+
+	// User names the user of a socket, like auth.Subject of package jwtauth. It is asked
+	// when a record is written, and may not know yet. It runs concurrently, and must
+	// not block. One that panics is nobody.
+	User func(s *socket.Socket) (user string, ok bool)
+
+	// Attrs are further attributes of the records of a socket, and of the logger that
+	// [Logger.From] returns. It is called like User. What it returns is kept with
+	// that logger, and must not refer to the socket: neither would ever be collected.
+	Attrs func(s *socket.Socket) []slog.Attr
+
+	// Recorder is how many of its last events a socket remembers, to tell of them if it
+	// ends abnormally: 32 if 0, none if negative, and at most 1024. One takes 24
+	// bytes from when it has come, and up to 64 for a name that none of the eight before
+	// it has. With a parser that is not the stock one there are none.
+	Recorder int
+
+	// Secrets are further names of attributes that hold secrets; see [Redact].
+	Secrets []string
+
+	// TrustedProxies are the addresses of the proxies in front. A request from one of
+	// them is that of the client that ProxyHeader names: its last address that is
+	// not that of a trusted proxy. With none, the header is never read.
+	TrustedProxies []netip.Prefix
+
+	// ProxyHeader is the header in which the proxies name the client:
+	// "X-Forwarded-For" if empty. "Forwarded" is read as RFC 7239 says, any other as
+	// one address or a list of them.
+	ProxyHeader string
+
+	// InsecureSecrets hands records on as they are, without [Redact]. What applications
+	// put into error texts, and clients into names, is then in the log.
+	InsecureSecrets bool
+}
+
+// Sample says which events are recorded: of those with one name, in each second, the
+// first First and then one in Every. Names share 512 counters, which they are
+// assigned to at random, so that no client can make more. An event that was refused is
+// always recorded, unless it was for its number (rate_limited).
+type Sample struct {
+	// Level is that of events that went well, or were refused as rate_limited. Nil means
+	// slog.LevelDebug. Other refusals have level Warn, and faults Error.
+	Level slog.Leveler
+
+	// First is 10 if 0, and Every is 100 if 0. With Every 1 all are recorded.
+	First, Every int
+}
+
+// audit returns a copy of o with its defaults, and all its faults.
+func (o *Options) audit() (Options, *clientip.Source, error) {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("logging: "+format, args...))
+	}
+	for _, f := range []struct {
+		name  string
+		value any
+	}{{"Level", c.Level}, {"Observer", c.Observer}} {
+		if isNil(f.value) {
+			fault("%s: a nil %T", f.name, f.value)
+		}
+	}
+	if c.Level == nil {
+		c.Level = slog.LevelInfo
+	}
+	if c.Events != nil {
+		e := *c.Events
+		if isNil(e.Level) {
+			fault("Events: Level: a nil %T", e.Level)
+		}
+		if e.Level == nil {
+			e.Level = slog.LevelDebug
+		}
+		if e.First < 0 || e.Every < 0 {
+			fault("Events: First %d or Every %d is negative", e.First, e.Every)
+		}
+		if e.First == 0 {
+			e.First = defaultFirst
+		}
+		if e.Every == 0 {
+			e.Every = defaultEvery
+		}
+		c.Events = &e
+	}
+	switch {
+	case c.Recorder == 0:
+		c.Recorder = defaultRecorder
+	case c.Recorder > maxRecorder:
+		fault("Recorder: %d is more than %d", c.Recorder, maxRecorder)
+	}
+	for _, name := range c.Secrets {
+		if name == "" {
+			fault("Secrets: an empty name")
+		}
+	}
+	proxies, err := clientip.New(c.TrustedProxies, c.ProxyHeader)
+	var several interface{ Unwrap() []error }
+	if errors.As(err, &several) {
+		for _, err := range several.Unwrap() {
+			fault("%w", err)
+		}
+	}
+	return c, proxies, errors.Join(faults...)
+}
+
+// isNil reports whether v is a nil pointer of some type.
+func isNil(v any) bool {
+	p := reflect.ValueOf(v)
+	return p.Kind() == reflect.Pointer && p.IsNil()
+}

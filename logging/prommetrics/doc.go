@@ -1,0 +1,48 @@
+// Package prommetrics counts what package logging tells, for Prometheus.
+//
+//	metrics, err := prommetrics.New(prometheus.DefaultRegisterer, nil)
+//	...
+//	logs, err := logging.New(slog.Default(), &logging.Options{Observer: metrics})
+//
+// The metrics, each behind the prefix "sioware_":
+//
+//	connections_opened_total           namespace
+//	connections_refused_total          namespace, by, code
+//	connections_abandoned_total        namespace
+//	connections_in_flight              namespace
+//	connections_closed_total           namespace, class
+//	connection_duration_seconds        class; a histogram
+//	events_received_total              namespace, event, outcome
+//	events_sent_total                  namespace
+//	received_bytes_total               namespace
+//	sent_bytes_total                   namespace
+//
+// A connection is a socket: a client that joins two namespaces has two. A request that
+// was refused before it could become one counts as refused too, in no namespace.
+//
+// The outcome of an event is "ok" if it went to its handlers, "handled" if a middleware
+// has dealt with it, "limited" if it was refused as rate_limited, and else "refused".
+// The class of an end is one of those of [logging.Class]. How long connections live
+// goes by class, since that is where a proxy shows which ends them after a minute: as
+// "network", in one bucket.
+//
+// # Labels
+//
+// What clients make up does not become a label. The names of events, of namespaces and
+// of codes are those that [Options] has and those of sioware itself; all else is
+// "other". Of middlewares the first 64 have their names, since it is the program that
+// names them. What is empty in package logging is "none" here.
+//
+// With the default options there are 123 series, and one for each way in which the
+// program has refused somebody: 14,000 if every middleware had used every code. An event
+// of [Options].Events adds 8 series, and a namespace 16 and 4 for each event.
+//
+// # Limits
+//
+// What connections have sent and received in bytes, and the events they were sent, is
+// counted when they close, since it is then that package logging tells. The rates of
+// these are right over hours, not over minutes.
+//
+// A process counts its own connections. Sum over all of a cluster in the query, and
+// tell several servers in one process apart by [Options].ConstLabels.
+package prommetrics

@@ -1,0 +1,541 @@
+package prommetrics_test
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	"github.com/prometheus/client_golang/prometheus/testutil"
+	"github.com/sioware/sioware/logging"
+	"github.com/sioware/sioware/logging/prommetrics"
+	"github.com/sioware/sioware/wrap"
+)
+
+// fresh returns metrics and the registry that they are in.
+func fresh(tb testing.TB, o *prommetrics.Options) (*prommetrics.Metrics, *prometheus.Registry) {
+	tb.Helper()
+	reg := prometheus.NewPedanticRegistry()
+	m, err := prommetrics.New(reg, o)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return m, reg
+}
+
+// values returns what is not zero, by name and labels, as the text format has it. A
+// histogram is its _count, its _sum and the buckets that are not what the one before is.
+func values(tb testing.TB, reg prometheus.Gatherer) map[string]float64 {
+	tb.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	out := map[string]float64{}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			var labels []string
+			for _, l := range m.GetLabel() {
+				labels = append(labels, l.GetName()+"="+l.GetValue())
+			}
+			set := func(suffix string, v float64, more ...string) {
+				if v != 0 {
+					name := strings.TrimPrefix(f.GetName(), "sioware_") + suffix
+					out[name+"{"+strings.Join(append(labels, more...), ",")+"}"] = v
+				}
+			}
+			h := m.GetHistogram()
+			if h == nil {
+				set("", m.GetCounter().GetValue()+m.GetGauge().GetValue())
+				continue
+			}
+			set("_count", float64(h.GetSampleCount()))
+			set("_sum", h.GetSampleSum())
+			var below uint64
+			for _, b := range h.GetBucket() {
+				set("_bucket", float64(b.GetCumulativeCount()-below), fmt.Sprint("le=", b.GetUpperBound()))
+				below = b.GetCumulativeCount()
+			}
+		}
+	}
+	return out
+}
+
+// only checks that these and no others are not zero.
+func only(t *testing.T, reg prometheus.Gatherer, want map[string]float64) {
+	t.Helper()
+	got := values(t, reg)
+	for k, v := range want {
+		if got[k] != v {
+			t.Errorf("%s is %v, want %v", k, got[k], v)
+		}
+		delete(got, k)
+	}
+	for k, v := range got {
+		t.Errorf("%s is %v, want nothing", k, v)
+	}
+}
+
+// lines counts the samples that a scrape has.
+func lines(tb testing.TB, reg prometheus.Gatherer) (n int) {
+	tb.Helper()
+	families, err := reg.Gather()
+	if err != nil {
+		tb.Fatal(err)
+	}
+	for _, f := range families {
+		for _, m := range f.GetMetric() {
+			n++
+			if h := m.GetHistogram(); h != nil {
+				n += len(h.GetBucket()) + 2 // +Inf, _sum; _count is counted
+			}
+		}
+	}
+	return n
+}
+
+var (
+	root    = logging.Conn{ID: "x", Namespace: "/", Socket: "s"}
+	chat    = logging.Conn{ID: "x", Namespace: "/chat", Socket: "s"}
+	some    = logging.Conn{ID: "x", Namespace: "/made-up", Socket: "s"}
+	request = logging.Conn{ID: "x"}
+)
+
+func TestMetrics(t *testing.T) {
+	t.Parallel()
+	o := &prommetrics.Options{Events: []string{"say", "typing"}, Codes: []string{"room_full"}, Namespaces: []string{"/chat"}}
+	for name, tt := range map[string]struct {
+		do   func(m *prommetrics.Metrics)
+		want map[string]float64
+	}{
+		"nothing": {func(*prommetrics.Metrics) {}, nil},
+		"opened": {func(m *prommetrics.Metrics) {
+			m.Opened(root)
+			m.Opened(root)
+			m.Opened(chat)
+			m.Opened(some)
+		}, map[string]float64{
+			"connections_opened_total{namespace=/}":     2,
+			"connections_opened_total{namespace=/chat}": 1,
+			"connections_opened_total{namespace=other}": 1,
+			"connections_in_flight{namespace=/}":        2,
+			"connections_in_flight{namespace=/chat}":    1,
+			"connections_in_flight{namespace=other}":    1,
+		}},
+		"refused": {func(m *prommetrics.Metrics) {
+			m.Refused(root, logging.Refusal{By: "jwtauth", Code: "token_expired"})
+			m.Refused(root, logging.Refusal{By: "jwtauth", Code: "token_expired", Err: errors.New("x")})
+			m.Refused(root, logging.Refusal{By: "main.admit", Code: "room_full"})
+			m.Refused(chat, logging.Refusal{By: "tenants", Code: "made_up"})
+			m.Refused(some, logging.Refusal{})
+			m.Refused(request, logging.Refusal{By: "engine", Code: "engine_4", Status: 400})
+			m.Refused(request, logging.Refusal{Code: "http_404", Status: 404})
+			m.Refused(request, logging.Refusal{Code: "http_418", Status: 418})
+			m.Refused(request, logging.Refusal{Code: "http_499", Status: 499})
+			m.Refused(request, logging.Refusal{Code: "http_302", Status: 302})
+			m.Refused(request, logging.Refusal{By: "bad\xff", Code: "bad\xff"})
+		}, map[string]float64{
+			"connections_refused_total{by=jwtauth,code=token_expired,namespace=/}": 2,
+			"connections_refused_total{by=main.admit,code=room_full,namespace=/}":  1,
+			"connections_refused_total{by=tenants,code=other,namespace=/chat}":     1,
+			"connections_refused_total{by=none,code=none,namespace=other}":         1,
+			"connections_refused_total{by=engine,code=engine_4,namespace=none}":    1,
+			"connections_refused_total{by=none,code=http_404,namespace=none}":      1,
+			"connections_refused_total{by=none,code=http_418,namespace=none}":      1,
+			"connections_refused_total{by=none,code=other,namespace=none}":         1,
+			"connections_refused_total{by=none,code=http_302,namespace=none}":      1,
+			"connections_refused_total{by=bad\uFFFD,code=other,namespace=none}":    1,
+		}},
+		"abandoned": {func(m *prommetrics.Metrics) {
+			m.Refused(root, logging.Refusal{Abandoned: true})
+			m.Refused(some, logging.Refusal{Abandoned: true, By: "x", Code: "unavailable"})
+			m.Refused(request, logging.Refusal{Abandoned: true})
+		}, map[string]float64{
+			"connections_abandoned_total{namespace=/}":     1,
+			"connections_abandoned_total{namespace=other}": 1,
+			"connections_abandoned_total{namespace=none}":  1,
+		}},
+		"events": {func(m *prommetrics.Metrics) {
+			m.Event(root, logging.Event{Name: "say", Args: 2})
+			m.Event(root, logging.Event{Name: "say"})
+			m.Event(root, logging.Event{Name: "say", Code: "rate_limited", Err: errors.New("x")})
+			m.Event(root, logging.Event{Name: "say", Code: "forbidden", Err: errors.New("x")})
+			m.Event(root, logging.Event{Name: "typing", Handled: true})
+			m.Event(root, logging.Event{Name: "typing", Handled: true, Err: wrap.ErrHandled})
+			m.Event(chat, logging.Event{Name: "say", Err: errors.New("x")})
+			m.Event(chat, logging.Event{Name: "made up"})
+			m.Event(some, logging.Event{Name: ""})
+			m.Event(some, logging.Event{Name: "say\xff"})
+		}, map[string]float64{
+			"events_received_total{event=say,namespace=/,outcome=ok}":          2,
+			"events_received_total{event=say,namespace=/,outcome=limited}":     1,
+			"events_received_total{event=say,namespace=/,outcome=refused}":     1,
+			"events_received_total{event=typing,namespace=/,outcome=handled}":  2,
+			"events_received_total{event=say,namespace=/chat,outcome=refused}": 1,
+			"events_received_total{event=other,namespace=/chat,outcome=ok}":    1,
+			"events_received_total{event=other,namespace=other,outcome=ok}":    2,
+		}},
+		"closed": {func(m *prommetrics.Metrics) {
+			for range 2 {
+				m.Opened(root)
+			}
+			m.Opened(some)
+			m.Closed(root, logging.Summary{Class: logging.ClassNetwork, Duration: 60 * time.Second, EventsIn: 3, EventsOut: 4, BytesIn: 5, BytesOut: 6, Errors: 1, Limited: 1})
+			m.Closed(some, logging.Summary{Class: "tomorrow's", Duration: 48 * time.Hour, BytesOut: 1 << 40})
+		}, map[string]float64{
+			"connections_opened_total{namespace=/}":                   2,
+			"connections_opened_total{namespace=other}":               1,
+			"connections_in_flight{namespace=/}":                      1,
+			"connections_closed_total{class=network,namespace=/}":     1,
+			"connections_closed_total{class=unknown,namespace=other}": 1,
+			"connection_duration_seconds_count{class=network}":        1,
+			"connection_duration_seconds_sum{class=network}":          60,
+			"connection_duration_seconds_bucket{class=network,le=60}": 1,
+			"connection_duration_seconds_count{class=unknown}":        1, // in +Inf alone
+			"connection_duration_seconds_sum{class=unknown}":          48 * 3600,
+			"events_sent_total{namespace=/}":                          4,
+			"received_bytes_total{namespace=/}":                       5,
+			"sent_bytes_total{namespace=/}":                           6,
+			"sent_bytes_total{namespace=other}":                       1 << 40,
+		}},
+		"nonsense": {func(m *prommetrics.Metrics) { // an Observer must not panic
+			m.Closed(root, logging.Summary{Duration: -1, EventsOut: -1, BytesIn: math.MinInt64, BytesOut: -1})
+		}, map[string]float64{
+			"connections_in_flight{namespace=/}":                     -1,
+			"connections_closed_total{class=unknown,namespace=/}":    1,
+			"connection_duration_seconds_count{class=unknown}":       1,
+			"connection_duration_seconds_sum{class=unknown}":         -1e-9,
+			"connection_duration_seconds_bucket{class=unknown,le=1}": 1,
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			m, reg := fresh(t, o)
+			tt.do(m)
+			only(t, reg, tt.want)
+		})
+	}
+}
+
+// Every class has a series, and ends in it.
+func TestClasses(t *testing.T) {
+	t.Parallel()
+	m, reg := fresh(t, nil)
+	want := map[string]float64{"connections_in_flight{namespace=/}": -6}
+	for _, c := range []logging.Class{logging.ClassClient, logging.ClassNetwork, logging.ClassTimeout, logging.ClassServer, logging.ClassProtocol, logging.ClassUnknown} {
+		m.Closed(root, logging.Summary{Class: c, Duration: time.Minute})
+		want[fmt.Sprintf("connections_closed_total{class=%s,namespace=/}", c)] = 1
+		want[fmt.Sprintf("connection_duration_seconds_count{class=%s}", c)] = 1
+		want[fmt.Sprintf("connection_duration_seconds_sum{class=%s}", c)] = 60
+		want[fmt.Sprintf("connection_duration_seconds_bucket{class=%s,le=60}", c)] = 1
+	}
+	only(t, reg, want)
+}
+
+// Each of the stable codes has a label.
+func TestStableCodes(t *testing.T) {
+	t.Parallel()
+	m, reg := fresh(t, nil)
+	want := map[string]float64{}
+	codes := strings.Fields("token_missing token_invalid token_expired token_revoked user_disabled forbidden" +
+		" rate_limited too_many_connections session_missing session_expired origin_denied replaced unavailable internal" +
+		" http_400 http_401 http_403 http_404 http_429 http_500 http_502 http_503 http_504" +
+		" engine_0 engine_1 engine_2 engine_3 engine_4 engine_5")
+	for _, code := range codes {
+		m.Refused(root, logging.Refusal{By: "x", Code: code})
+		want["connections_refused_total{by=x,code="+code+",namespace=/}"] = 1
+	}
+	only(t, reg, want)
+}
+
+// The names are what Prometheus wants, and begin with the prefix.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	m, reg := fresh(t, &prommetrics.Options{Prefix: "my_app", Buckets: []float64{0.5, math.Inf(1)}, ConstLabels: prometheus.Labels{"server": "a"}})
+	m.Refused(root, logging.Refusal{})
+	problems, err := testutil.GatherAndLint(reg)
+	if err != nil || len(problems) > 0 {
+		t.Error(err, problems)
+	}
+	families, err := reg.Gather()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(families) != 10 {
+		t.Errorf("%d metrics", len(families))
+	}
+	for _, f := range families {
+		if !strings.HasPrefix(f.GetName(), "my_app_") || f.GetHelp() == "" {
+			t.Errorf("%s: %s", f.GetName(), f.GetHelp())
+		}
+		for _, s := range f.GetMetric() {
+			if !strings.Contains(s.String(), `value:"a"`) {
+				t.Errorf("%s: %s", f.GetName(), s)
+			}
+		}
+	}
+}
+
+// What clients make up does not become a series, nor do middlewares beyond a bound.
+func TestHostileValues(t *testing.T) {
+	t.Parallel()
+	m, reg := fresh(t, &prommetrics.Options{Events: []string{"say"}})
+	before := lines(t, reg)
+	for i := range 10_000 {
+		odd := fmt.Sprintf("x\xff\x00{le=\"%d\"}\n%s", i, strings.Repeat("y", i%70))
+		c := logging.Conn{ID: odd, Namespace: "/" + odd, Socket: odd, Addr: odd, Transport: odd}
+		m.Opened(c)
+		m.Event(c, logging.Event{Name: odd, Code: odd})
+		m.Event(root, logging.Event{Name: odd})
+		m.Refused(c, logging.Refusal{By: "jwtauth", Code: odd})
+		m.Refused(c, logging.Refusal{By: "jwtauth", Code: odd, Abandoned: true})
+		m.Closed(c, logging.Summary{Reason: odd, Code: odd, Class: logging.Class(odd), Transports: []string{odd}})
+	}
+	if n := lines(t, reg); n != before+1 { // the refusals by jwtauth
+		t.Errorf("%d series have become %d", before, n)
+	}
+	for i := range 10_000 {
+		m.Refused(root, logging.Refusal{By: fmt.Sprintf("x\xff%d", i), Code: "forbidden"})
+	}
+	if n := lines(t, reg); n != before+1+64 { // 63 names beside jwtauth, and other
+		t.Errorf("%d series have become %d", before, n)
+	}
+	got := values(t, reg)
+	for k, want := range map[string]float64{
+		"connections_refused_total{by=jwtauth,code=other,namespace=other}":   10_000,
+		"connections_refused_total{by=other,code=forbidden,namespace=/}":     10_000 - 63,
+		"connections_refused_total{by=x\uFFFD0,code=forbidden,namespace=/}":  1,
+		"connections_abandoned_total{namespace=other}":                       10_000,
+		"events_received_total{event=other,namespace=other,outcome=refused}": 10_000,
+		"events_received_total{event=other,namespace=/,outcome=ok}":          10_000,
+	} {
+		if got[k] != want {
+			t.Errorf("%s is %v, want %v", k, got[k], want)
+		}
+	}
+	if n := got["connections_in_flight{namespace=other}"]; n != 0 {
+		t.Errorf("%v are left", n)
+	}
+}
+
+// The numbers that the documentation has.
+func TestSeries(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		o    prommetrics.Options
+		want int
+	}{
+		{prommetrics.Options{}, 123},
+		{prommetrics.Options{Events: []string{"a"}}, 123 + 8},
+		{prommetrics.Options{Namespaces: []string{"/a", "/b"}}, 123 + 2*16},
+		{prommetrics.Options{Namespaces: []string{"/a"}, Events: []string{"a", "a"}}, 123 + 8 + 16 + 4},
+	} {
+		if _, reg := fresh(t, &tt.o); lines(t, reg) != tt.want {
+			t.Errorf("%+v: %d series, want %d", tt.o, lines(t, reg), tt.want)
+		}
+	}
+	m, reg := fresh(t, nil)
+	codes := strings.Fields("token_missing token_invalid token_expired token_revoked user_disabled forbidden" +
+		" rate_limited too_many_connections session_missing session_expired origin_denied replaced unavailable internal" +
+		" engine_0 engine_1 engine_2 engine_3 engine_4 engine_5 other")
+	codes = append(codes, "")
+	for status := range 1000 {
+		if http.StatusText(status) != "" {
+			codes = append(codes, fmt.Sprint("http_", status))
+		}
+	}
+	for _, c := range []logging.Conn{root, some, request} {
+		for _, code := range codes {
+			m.Refused(c, logging.Refusal{Code: code})
+			for i := range 100 {
+				m.Refused(c, logging.Refusal{By: fmt.Sprint(i), Code: code})
+			}
+		}
+	}
+	if n := lines(t, reg) - 123; n > 15_000 {
+		t.Errorf("%d series of refusals", n)
+	} else {
+		t.Log(n, "series of refusals")
+	}
+}
+
+func TestNewFaults(t *testing.T) {
+	t.Parallel()
+	_, err := prommetrics.New(nil, &prommetrics.Options{
+		Prefix:      "my-app",
+		Events:      []string{"fine", "", "\xff", strings.Repeat("x", 65)},
+		Codes:       []string{"other", "fine"},
+		Namespaces:  []string{"chat", "/fine"},
+		Buckets:     []float64{1, 1, math.NaN()},
+		ConstLabels: prometheus.Labels{"le": "", "__x": "", "a-b": "", "ok": "\xff", "fine": "fine"},
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	want := []string{
+		`prommetrics: no Registerer`,
+		`prommetrics: Buckets: 1 is not greater than the one before`,
+		`prommetrics: Buckets: NaN is not greater than the one before`,
+		`prommetrics: Codes: "other" has another meaning`,
+		`prommetrics: ConstLabels: "__x" is no name of a label`,
+		`prommetrics: ConstLabels: "a-b" is no name of a label`,
+		`prommetrics: ConstLabels: "le" is a label of ours`,
+		`prommetrics: ConstLabels: ok: "\xff" is not UTF-8`,
+		`prommetrics: Events: "" has another meaning`,
+		`prommetrics: Events: "\xff" is not UTF-8`,
+		`prommetrics: Events: "` + strings.Repeat("x", 65) + `" is longer than 64 bytes, of which no more is known`,
+		`prommetrics: Namespaces: "chat" does not begin with a slash`,
+		`prommetrics: Prefix: "my-app" is not made of letters, digits and underscores`,
+	}
+	if got := err.Error(); got != strings.Join(want, "\n") {
+		t.Errorf("got\n%s\nwant\n%s", got, strings.Join(want, "\n"))
+	}
+}
+
+// Options are copied.
+func TestOptionsCopied(t *testing.T) {
+	t.Parallel()
+	o := &prommetrics.Options{Events: []string{"say"}, Buckets: []float64{1}, ConstLabels: prometheus.Labels{"a": "b"}}
+	m, reg := fresh(t, o)
+	o.Events[0], o.Buckets[0], o.ConstLabels["a"] = "x", math.NaN(), "c"
+	m.Event(root, logging.Event{Name: "say"})
+	m.Closed(root, logging.Summary{Class: logging.ClassClient, Duration: time.Second})
+	got := values(t, reg)
+	if got["events_received_total{a=b,event=say,namespace=/,outcome=ok}"] != 1 || got["connection_duration_seconds_bucket{a=b,class=client,le=1}"] != 1 {
+		t.Error(got)
+	}
+}
+
+// Registering twice is an error, and so is a name that somebody else has; nothing of
+// ours is registered then.
+func TestRegisterTwice(t *testing.T) {
+	t.Parallel()
+	taken := prometheus.NewPedanticRegistry()
+	taken.MustRegister(prometheus.NewCounter(prometheus.CounterOpts{Name: "sioware_sent_bytes_total", Help: "theirs"}))
+	if m, err := prommetrics.New(taken, nil); err == nil || m != nil {
+		t.Error("no error for a name that is taken")
+	}
+	if n := lines(t, taken); n != 1 {
+		t.Errorf("%d series are left", n)
+	}
+
+	first, reg := fresh(t, nil)
+	_, err := prommetrics.New(reg, nil)
+	var already prometheus.AlreadyRegisteredError
+	if !errors.As(err, &already) || !errors.Is(err, already) {
+		t.Errorf("the second time: %v", err)
+	}
+	// Others of its kind differ in their constant labels, or in their prefix.
+	for _, o := range []*prommetrics.Options{{Prefix: "b"}, {Prefix: "c", ConstLabels: prometheus.Labels{"server": "a"}}, {Prefix: "c", ConstLabels: prometheus.Labels{"server": "b"}}} {
+		if _, err := prommetrics.New(reg, o); err != nil {
+			t.Error(err)
+		}
+	}
+	first.Opened(root)
+	if n := lines(t, reg); n != 4*123 || values(t, reg)["connections_opened_total{namespace=/}"] != 1 {
+		t.Errorf("%d series", n)
+	}
+}
+
+// Everything at once, and scraped meanwhile.
+func TestConcurrent(t *testing.T) {
+	t.Parallel()
+	const workers, each = 8, 500
+	m, reg := fresh(t, &prommetrics.Options{Events: []string{"say"}})
+	var wg sync.WaitGroup
+	for w := range workers {
+		wg.Go(func() {
+			for i := range each {
+				m.Opened(root)
+				m.Event(root, logging.Event{Name: "say"})
+				m.Refused(root, logging.Refusal{By: fmt.Sprint(w, i), Code: "forbidden"})
+				m.Closed(root, logging.Summary{Class: logging.ClassClient, BytesIn: 2})
+				if i%50 == 0 {
+					_ = values(t, reg)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	var refused float64
+	var names int
+	got := values(t, reg)
+	for k, v := range got {
+		if strings.HasPrefix(k, "connections_refused_total") {
+			refused += v
+			names++
+		}
+	}
+	if refused != workers*each || names != 65 {
+		t.Errorf("%v refusals by %d", refused, names)
+	}
+	for k, want := range map[string]float64{
+		"connections_opened_total{namespace=/}":                   workers * each,
+		"connections_in_flight{namespace=/}":                      0,
+		"events_received_total{event=say,namespace=/,outcome=ok}": workers * each,
+		"received_bytes_total{namespace=/}":                       2 * workers * each,
+	} {
+		if got[k] != want {
+			t.Errorf("%s is %v, want %v", k, got[k], want)
+		}
+	}
+}
+
+func TestAllocations(t *testing.T) {
+	m, _ := fresh(t, &prommetrics.Options{Events: []string{"say"}})
+	err := errors.New("x")
+	for name, f := range map[string]func(){
+		"known":   func() { m.Event(root, logging.Event{Name: "say"}) },
+		"unknown": func() { m.Event(some, logging.Event{Name: "made up"}) },
+		"refused": func() { m.Event(root, logging.Event{Name: "say", Code: "forbidden", Err: err}) },
+		"opened":  func() { m.Opened(root) },
+		"closed":  func() { m.Closed(root, logging.Summary{Class: logging.ClassClient, Duration: time.Minute}) },
+		"refusal": func() { m.Refused(root, logging.Refusal{By: "x", Code: "forbidden"}) },
+	} {
+		if n := testing.AllocsPerRun(100, f); n != 0 {
+			t.Errorf("%s: %v allocations", name, n)
+		}
+	}
+}
+
+func BenchmarkEvent(b *testing.B) {
+	m, _ := fresh(b, &prommetrics.Options{Events: []string{"say"}})
+	for _, name := range []string{"say", "made up"} {
+		b.Run(name, func(b *testing.B) {
+			b.ReportAllocs()
+			for b.Loop() {
+				m.Event(root, logging.Event{Name: name, Args: 1})
+			}
+		})
+	}
+	b.Run("parallel", func(b *testing.B) {
+		b.ReportAllocs()
+		b.RunParallel(func(pb *testing.PB) {
+			for pb.Next() {
+				m.Event(root, logging.Event{Name: "say", Args: 1})
+			}
+		})
+	})
+}
+
+func BenchmarkRefused(b *testing.B) {
+	m, _ := fresh(b, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Refused(root, logging.Refusal{By: "jwtauth", Code: "token_expired"})
+	}
+}
+
+func BenchmarkOpenedClosed(b *testing.B) {
+	m, _ := fresh(b, nil)
+	b.ReportAllocs()
+	for b.Loop() {
+		m.Opened(root)
+		m.Closed(root, logging.Summary{Class: logging.ClassClient, Duration: time.Minute, BytesIn: 1, BytesOut: 1, EventsOut: 1})
+	}
+}

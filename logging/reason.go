@@ -1,0 +1,120 @@
+package logging
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Codes that this package looks at, of package wrap.
+const (
+	codeInternal    = "internal"
+	codeUnavailable = "unavailable"
+	codeLimited     = "rate_limited"
+)
+
+// The host's words for a connection that the server has closed. Over polling it is the
+// second if a request of the client is under way just then.
+const (
+	reasonForced = "forced close"
+	reasonBroken = "transport error"
+)
+
+// reasonRefused is that of package wrap for a socket that a middleware has turned away.
+const reasonRefused = "refused"
+
+// classes are those of the host's reasons (socket/client.go, socket/socket.go:619,
+// engine/socket.go:452).
+var classes = map[string]Class{
+	"client namespace disconnect": ClassClient,
+	"transport close":             ClassClient, // the tab was closed, as a rule
+	reasonBroken:                  ClassNetwork,
+	"ping timeout":                ClassTimeout,
+	"parse error":                 ClassProtocol,
+	"server namespace disconnect": ClassServer,
+	reasonForced:                  ClassServer,
+	"forced server close":         ClassServer,
+	"server shutting down":        ClassServer,
+	"server close":                ClassServer,
+	reasonRefused:                 ClassServer, // by a middleware that had let it pass before
+}
+
+// classOf returns the class of a reason.
+func classOf(reason string) Class {
+	if c, ok := classes[reason]; ok {
+		return c
+	}
+	return ClassUnknown
+}
+
+// verdict is what the cause of a socket's context says.
+type verdict struct {
+	refused bool
+	reason  string // the host's word
+	by      string
+	code    string
+	message string // what the client was told
+	err     error  // the cause
+}
+
+// judge reads the cause of a context that has ended.
+func judge(ctx context.Context) verdict {
+	cause := context.Cause(ctx)
+	var d wrap.Disconnected
+	if !errors.As(cause, &d) {
+		return verdict{reason: "unknown"}
+	}
+	v := verdict{refused: d.Reason == reasonRefused, reason: d.Reason, by: d.By}
+	v.explain(cause)
+	return v
+}
+
+// explain sets what err says.
+func (v *verdict) explain(err error) {
+	v.code, v.message, v.err = explain(err)
+	if e := (*wrap.Error)(nil); v.message == "" && errors.As(err, &e) && e != nil {
+		v.message, _ = e.ClientData()["message"].(string) // that of the code
+	}
+}
+
+// explain returns the code of a refusal, what the client is told if that is a text of its
+// own, and the cause.
+func explain(err error) (code, message string, cause error) {
+	var e *wrap.Error
+	if errors.As(err, &e) && e != nil {
+		return cmp.Or(e.Code, codeInternal), e.Message, e.Err
+	}
+	var ext *socket.ExtendedError
+	if errors.As(err, &ext) && ext != nil {
+		switch data := ext.Data().(type) {
+		case map[string]any:
+			code, _ = data["code"].(string)
+		case map[string]string:
+			code = data["code"]
+		}
+		return code, ext.Error(), nil
+	}
+	return "", "", nil
+}
+
+// ours reports whether a refusal with this code is a fault on our side.
+func ours(code string) bool { return code == codeInternal || code == codeUnavailable }
+
+// news reports whether a refusal of an event is to be told whatever Options.Events says:
+// if it is our fault, and nobody has logged it. That something is unavailable is logged
+// by who says so, unless there is a cause (as in package wrap).
+func news(code string, cause error) bool {
+	return code == codeInternal || code == codeUnavailable && cause != nil
+}
+
+// stackOf returns where a recovered panic was, or nothing.
+func stackOf(err error) string {
+	var p interface{ Stack() []byte }
+	if errors.As(err, &p) {
+		return string(p.Stack())
+	}
+	return ""
+}

@@ -1,0 +1,105 @@
+package logging
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+)
+
+// nameOf returns what a recorder makes of a payload.
+func nameOf(payload string) (name string, ok bool) {
+	var r recorder
+	r.add(1, []byte(payload), 0)
+	if len(r.ring) == 0 {
+		return "", false
+	}
+	return r.ring[0].name, true
+}
+
+func TestEventName(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", 300)
+	for payload, want := range map[string]string{
+		`["message","x"]`:                                        "message",
+		" [\t\"message\" ]":                                      "message",
+		`[""]`:                                                   "",
+		`["a\"b\\"]`:                                             `a"b\`,
+		`["\u00e9\ud83d\ude00\n"]`:                               "é😀\n",
+		`["` + strings.Repeat("x", 64) + `"]`:                    strings.Repeat("x", 64),
+		`["` + strings.Repeat("x", 65) + `"]`:                    strings.Repeat("x", 64),
+		`["` + long + `"]`:                                       long[:64],
+		`["` + strings.Repeat(`\u00e9`, 32) + `"]`:               long[:64],
+		`["` + strings.Repeat(`\u00e9`, 300) + `"]`:              long[:64],
+		`["` + strings.Repeat("x", 50) + " " + redactJWT + `"]`:  strings.Repeat("x", 50) + " [redacted]",
+		`["` + redactHead + strings.Repeat("a", 1000) + `.b.c"]`: "[redacted]",
+		`["` + strings.Repeat("x", 396) + `\u00e9"]`:             strings.Repeat("x", 64), // an escape at the end of what is read
+		`["` + strings.Repeat("y", 1<<20):                        strings.Repeat("y", 64),
+	} {
+		got, ok := nameOf(payload)
+		if got, _, _ = strings.Cut(got, "..."); !ok || got != want {
+			t.Errorf("%.80s: %q, %v, want %q", payload, got, ok, want)
+		}
+	}
+	for _, payload := range []string{
+		``, `[`, `["`, `["a`, `["a\`, `["a\"`, `["\x"]`, `["\u00"]`, `[1,"a"]`, `{"a":1}`, `"a"`, `[["a"]]`, "[\"a\nb\"]",
+		`[` + strings.Repeat(" ", 1000) + `"a"]`,
+	} {
+		if got, ok := nameOf(payload); ok {
+			t.Errorf("%.80s: %q", payload, got)
+		}
+	}
+}
+
+// TestRecorderShares: names that come again cost no memory, and one has no more than 64
+// bytes, whatever it is cut from.
+func TestRecorderShares(t *testing.T) { // counts allocations, not in parallel
+	var r recorder
+	payloads := make([][]byte, maxShared)
+	for i := range payloads {
+		payloads[i] = fmt.Appendf(nil, `["event %d","x"]`, i)
+	}
+	next := 0
+	add := func() { r.add(32, payloads[next%maxShared], time.Duration(next)); next++ }
+	for range 40 {
+		add()
+	}
+	if n := testing.AllocsPerRun(100, add); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+	told := r.told(time.Duration(next))
+	if len(told) != 32 || told[31] != fmt.Sprintf("event %d -0s", (next-1)%maxShared) || told[0] != fmt.Sprintf("event %d -0s", (next-32)%maxShared) {
+		t.Errorf("%d: %q", next, told)
+	}
+	huge := []byte(`["` + strings.Repeat("x", 1<<20) + `"]`)
+	if n := testing.AllocsPerRun(100, func() { r.add(32, huge, 0) }); n > 10 {
+		t.Errorf("%v allocations for a long name", n)
+	}
+	for _, e := range r.ring {
+		if len(e.name) > maxName {
+			t.Errorf("%d bytes", len(e.name))
+		}
+	}
+}
+
+// FuzzEventName: what JSON has as the name is what is told.
+func FuzzEventName(f *testing.F) {
+	for _, s := range []string{`["a"]`, ` [ "a\u00e9" , 1]`, `["\ud800"]`, `["\"\\\/\b"]`, `[]`} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, payload string) {
+		got, ok := nameOf(payload)
+		if len(got) > maxName {
+			t.Errorf("%d bytes", len(got))
+		}
+		var want []any
+		if len(payload) > maxRead || !utf8.ValidString(payload) || json.Unmarshal([]byte(payload), &want) != nil || len(want) == 0 {
+			return
+		}
+		if name, isText := want[0].(string); isText != ok || isText && len(name) <= maxName && name != got {
+			t.Errorf("%q: %q, %v, want %q", payload, got, ok, want[0])
+		}
+	})
+}

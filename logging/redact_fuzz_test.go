@@ -1,0 +1,46 @@
+package logging
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"log/slog"
+	"strings"
+	"testing"
+)
+
+func FuzzRedact(f *testing.F) {
+	for _, s := range []string{
+		"", "a", "token=", `{"token":"`, "Bearer ", "\n", "\xff", "https://u:", "0123456789abcdef0123456789abcdef", "aaaa/bbbb+",
+		"-----BEGIN PRIVATE KEY-----", strings.Repeat("x", 2040), "token='a'", "%2E", "eyJ.", "auth:[", "\u202e", `\u`, "%3D", "[redacted]",
+	} {
+		f.Add("m"+s, "k"+s, s, s)
+	}
+	f.Fuzz(func(t *testing.T, msg, key, before, after string) {
+		planted := before + redactJWT + after
+		for _, text := range []bool{false, true} {
+			var buf bytes.Buffer
+			var h slog.Handler = slog.NewJSONHandler(&buf, nil)
+			if text {
+				h = slog.NewTextHandler(&buf, nil)
+			}
+			l := slog.New(Redact(h, "own"))
+			l.With(key, planted).WithGroup(key+planted).Info(msg+planted, key, planted, planted, 1, slog.Group(key, key, []byte(planted)),
+				"err", errors.New(planted), "map", map[string]any{planted: []any{planted}}, "stack", planted, "raw", json.RawMessage(planted))
+			out := buf.String()
+			if strings.Count(out, "\n") != 1 || !strings.HasSuffix(out, "\n") {
+				t.Fatalf("not one line: %q", out)
+			}
+			if !text && !json.Valid(buf.Bytes()) {
+				t.Fatalf("not JSON: %q", out)
+			}
+			if strings.Contains(out, redactPayload) || strings.Contains(out, redactSig) {
+				t.Fatalf("leaked: %q", out)
+			}
+		}
+		if s := scrub(planted); scrub(s) != s && len(planted) < 300 && strings.Count(planted, "[redacted]") == 0 &&
+			!strings.Contains(planted, "-----BEGIN") && !strings.Contains(s, `\`) {
+			t.Fatalf("not idempotent: %q, %q", s, scrub(s))
+		}
+	})
+}

@@ -1,0 +1,151 @@
+package logging
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+// user looks for the user of a URL whose :// ends at i.
+func (c *redactScan) user(i int) (from, to int, ok bool) {
+	s := c.s[i:min(len(c.s), i+2*redactSlack)]
+	if k := strings.IndexAny(s, " \t\r\n\"'`<>"); k >= 0 {
+		s = s[:k]
+	}
+	host := s
+	if k := strings.IndexAny(s, `/?#\`); k >= 0 {
+		host = s[:k]
+	}
+	at := strings.LastIndexByte(host, '@')
+	if at < 0 && !strings.HasPrefix(host, "[") {
+		// A password with a slash that nobody encoded. What looks like a port is one.
+		_, port, found := strings.Cut(host, ":")
+		if found && strings.Trim(port, "0123456789") != "" {
+			at = strings.LastIndexByte(s, '@')
+			if at < 0 && i+len(s) == len(c.s) && c.open {
+				at = len(s)
+			}
+		}
+	}
+	if at <= 0 || s[:at] == redactMark {
+		return 0, 0, false
+	}
+	return i, i + at, true
+}
+
+// encodedUser is user for what may be a percent-encoded :// at i.
+func (c *redactScan) encodedUser(i int) (from, to int, ok bool) {
+	const sep = "%3A%2F%2F"
+	if len(c.s) < i+len(sep) || !strings.EqualFold(c.s[i:i+len(sep)], sep) {
+		return 0, 0, false
+	}
+	from = i + len(sep)
+	host := c.s[from:min(len(c.s), from+2*redactSlack)]
+	if k := strings.IndexAny(host, " \t\r\n\"'`<>&/?#"); k >= 0 {
+		host = host[:k]
+	}
+	if k := strings.Index(strings.ToUpper(host), "%2F"); k >= 0 {
+		host = host[:k]
+	}
+	at := strings.LastIndex(host, "%40")
+	return from, from + at, at > 0 && host[:at] != redactMark
+}
+
+// redactEncoded returns the length of %3x at the start of s, encoded once or twice,
+// for one of the digits, or of %2E if there are none.
+func redactEncoded(s string, digits ...byte) int {
+	n := 1
+	if strings.HasPrefix(s, "%25") {
+		n = 3
+	}
+	if len(s) < n+2 || s[0] != '%' {
+		return 0
+	}
+	high, low := s[n], s[n+1]&^0x20
+	if len(digits) == 0 && high == '2' && low == 'E' {
+		return n + 2
+	}
+	for _, d := range digits {
+		if high == '3' && low == d {
+			return n + 2
+		}
+	}
+	return 0
+}
+
+// source looks for the user of a data source name, like user:password@tcp(host),
+// whose @ is at i.
+func (c *redactScan) source(i int) (from, to int, ok bool) {
+	net, _, found := strings.Cut(c.s[i+1:min(len(c.s), i+8)], "(")
+	if !found || net == "" || strings.Trim(net, "abcdefghijklmnopqrstuvwxyz46") != "" {
+		return 0, 0, false
+	}
+	s := c.s[max(c.done, i-256):i]
+	s = s[strings.LastIndexAny(s, " \t\r\n\"'`<>=")+1:]
+	if !strings.Contains(s, ":") || strings.HasSuffix(s, redactMark) {
+		return 0, 0, false
+	}
+	return i - len(s), i, true
+}
+
+// scheme looks for the credentials behind the name of a scheme, which is the end of
+// the run s[i:j].
+func (c *redactScan) scheme(i, j int) (from, to int) {
+	v := j
+	for v < len(c.s) {
+		n := redactSpace(c.s[v:])
+		if c.s[v] == '+' {
+			n = 1
+		} else if strings.HasPrefix(c.s[v:], "%20") {
+			n = 3
+		}
+		if n == 0 {
+			break
+		}
+		v += n
+	}
+	if v == j || v == len(c.s) || strings.HasPrefix(c.s[v:], redactMark) {
+		return 0, 0
+	}
+	name := c.s[max(i, j-6):j]
+	switch {
+	case strings.EqualFold(name, "bearer"):
+		e := c.bare(v)
+		challenge := strings.HasPrefix(c.s[v:], "realm=") || strings.HasPrefix(c.s[v:], "error=")
+		if !challenge && !c.prose(v, e, redactSoft, false) {
+			return v, e
+		}
+	case strings.EqualFold(name, "digest"):
+		k := v
+		for k < len(c.s) && redactIsRun(c.s[k]) {
+			k++
+		}
+		if k > v && strings.HasPrefix(c.s[k:], "=") {
+			return v, c.line(v)
+		}
+	case strings.EqualFold(c.s[max(i, j-5):j], "basic"):
+		if e := c.bare(v); redactBasic(c.s[v:e]) {
+			return v, e
+		}
+	}
+	return 0, 0
+}
+
+// redactBasic reports whether s is credentials, and not a word behind "basic".
+func redactBasic(s string) bool {
+	text := strings.TrimRight(s, "=")
+	plain, _ := base64.RawStdEncoding.DecodeString(text[:len(text)-len(text)%4])
+	if strings.Contains(string(plain), ":") {
+		return true
+	}
+	mixed := strings.Trim(text[min(1, len(text)):], "abcdefghijklmnopqrstuvwxyz-") != ""
+	return len(s) >= 8 && mixed && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != ""
+}
+
+// redactScheme reports whether word is the name of a scheme of credentials.
+func redactScheme(word string) bool {
+	switch strings.ToLower(word) {
+	case "basic", "bearer", "digest", "negotiate", "ntlm", "token", "apikey", "jwt", "dpop", "hawk":
+		return true
+	}
+	return false
+}

@@ -1,0 +1,310 @@
+package logging
+
+import (
+	"encoding/base64"
+	"strings"
+)
+
+const redactMark = "[redacted]"
+
+// What a byte is to a [redactScan].
+const (
+	redactPlain   = iota
+	redactRun     // of base64url
+	redactBlank   // a space
+	redactPoint   // between the parts of a token
+	redactSep     // between a name and a value
+	redactPercent // may stand for one of the others
+	redactAt      // behind a user
+	redactEscape  // to be escaped, or not ASCII
+)
+
+var redactClass = func() (class [256]uint8) {
+	for i := range class {
+		switch c := byte(i); {
+		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
+			class[i] = redactRun
+		case c == ' ':
+			class[i] = redactBlank
+		case c == '.':
+			class[i] = redactPoint
+		case c == ':', c == '=':
+			class[i] = redactSep
+		case c == '%':
+			class[i] = redactPercent
+		case c == '@':
+			class[i] = redactAt
+		case c < ' ', c >= 0x7f:
+			class[i] = redactEscape
+		}
+	}
+	return class
+}()
+
+func redactIsRun(c byte) bool { return redactClass[c] == redactRun }
+
+// redactScan finds secrets in s by their shape, in one pass. Nothing in it looks
+// back or ahead further than a bound, or goes on behind what it has looked at.
+type redactScan struct {
+	names redactNames
+	s     string
+	open  bool // s is the beginning of a longer text
+	pos   int
+	done  int // where the secret before ends
+	wide  int // where the last run of base64 with + and / ends
+}
+
+// next returns where the next secret is. They are in order.
+func (c *redactScan) next() (from, to int, ok bool) {
+	for !ok && c.pos < len(c.s) {
+		i := c.pos
+		c.pos++
+		switch redactClass[c.s[i]] {
+		case redactRun:
+			for c.pos < len(c.s) && redactIsRun(c.s[c.pos]) {
+				c.pos++
+			}
+			from, to, ok = c.run(i, c.pos)
+		case redactSep:
+			switch {
+			case strings.HasPrefix(c.s[i:], "://"):
+				c.pos += 2
+				from, to, ok = c.user(c.pos)
+			case strings.HasPrefix(c.s[i:], `:\/\/`): // as some write JSON
+				c.pos += 4
+				from, to, ok = c.user(c.pos)
+			default:
+				from, to, ok = c.pair(i, i+1)
+			}
+		case redactPercent:
+			if from, to, ok = c.encodedUser(i); ok {
+				break
+			}
+			if n := redactEncoded(c.s[i:], 'D', 'A'); n > 0 {
+				if from, to, ok = c.pair(i, i+n); !ok {
+					c.done = i + n // what is in front of it is in no other name
+				}
+			}
+		case redactAt:
+			from, to, ok = c.source(i)
+		}
+	}
+	if ok {
+		c.pos, c.done = max(to, c.pos), to
+	}
+	return from, to, ok
+}
+
+// run looks at s[i:j], which is all of a run.
+func (c *redactScan) run(i, j int) (from, to int, ok bool) {
+	if k := c.token(i, j); k > 0 {
+		return i, k, true
+	}
+	if j-i >= 5 {
+		if v, e := c.scheme(i, j); e > v {
+			return v, e, true
+		}
+	}
+	if j-i >= 10 && strings.HasPrefix(c.s[i:j], "-----BEGIN") {
+		if k := c.pem(i); k > 0 {
+			return i, k, true
+		}
+	}
+	if j-i >= 16 && redactVendor(c.s[i:j]) || j-i >= 32 && redactHex(c.s[i:j]) {
+		return i, j, true
+	}
+	if i < c.wide {
+		return 0, 0, false
+	}
+	k := j
+	for k < len(c.s) && (redactIsRun(c.s[k]) || c.s[k] == '+' || c.s[k] == '/') {
+		k++
+	}
+	c.wide = k
+	if k-i < redactRandomMin || !redactRandom(c.s[i:k]) {
+		return 0, 0, false
+	}
+	for range 16 { // names of folders stay, if what follows them is enough
+		f := i
+		for f < k && ('a' <= c.s[f] && c.s[f] <= 'z' || c.s[f] == '-' || c.s[f] == '_') {
+			f++
+		}
+		if f == k || c.s[f] != '/' || !redactRandom(c.s[f+1:k]) {
+			break
+		}
+		i = f + 1
+	}
+	for k < len(c.s) && c.s[k] == '=' {
+		k++
+	}
+	return i, k, true
+}
+
+// token returns the end of the JSON Web Token that starts in the run s[i:j], or 0.
+func (c *redactScan) token(i, j int) (end int) {
+	s, parts, last := c.s, 1, j-i
+	end = j
+	for {
+		k := end
+		for k < len(s) && s[k] == '=' { // some pad
+			k++
+		}
+		n := 0
+		if k < len(s) && s[k] == '.' {
+			n = 1
+		} else if k < len(s) && s[k] == '%' {
+			n = redactEncoded(s[k:])
+		}
+		if n == 0 {
+			break
+		}
+		if parts == 1 && !redactJSON(s[i:j]) {
+			return 0
+		}
+		start := k + n
+		for end = start; end < len(s) && redactIsRun(s[end]); end++ {
+		}
+		parts, last = parts+1, end-start
+	}
+	switch {
+	case parts > 2, parts == 2 && (last > 0 || c.open && end == len(s)):
+		return end
+	case parts == 1 && c.open && end == len(s) && redactJSON(s[i:j]):
+		return end
+	}
+	return 0
+}
+
+// redactJSON reports whether s has what decodes to the start of a JSON object.
+func redactJSON(s string) bool {
+	for {
+		i := strings.IndexByte(s, 'e') // of all that begin with {
+		if i < 0 || len(s) < i+3 {
+			return false
+		}
+		s = s[i:]
+		if s[1] == 'y' || s[1] == 'w' {
+			var in, out [16]byte
+			n := copy(in[:], s)
+			if n%4 == 1 {
+				n--
+			}
+			n, _ = base64.RawURLEncoding.Decode(out[:], in[:n])
+			for i, b := range out[:n] {
+				if b == '"' && i > 0 {
+					return true
+				}
+				if b != '{' && i == 0 || i > 0 && b != ' ' && b != '\t' && b != '\n' && b != '\r' {
+					break
+				}
+			}
+		}
+		s = s[1:]
+	}
+}
+
+// pem returns the end of the private key that starts at i, or 0.
+func (c *redactScan) pem(i int) int {
+	head := c.s[i+len("-----BEGIN"):]
+	head, _, ok := strings.Cut(head[:min(len(head), 64)], "-----")
+	if !strings.Contains(head, "PRIVATE KEY") || !ok {
+		return 0
+	}
+	body := c.s[i+len("-----BEGIN")+len(head):]
+	k := strings.Index(body, "-----END")
+	if k < 0 {
+		return len(c.s)
+	}
+	n := strings.Index(body[k+len("-----END"):], "-----")
+	if n < 0 {
+		return len(c.s)
+	}
+	return len(c.s) - len(body) + k + len("-----END") + n + len("-----")
+}
+
+// redactVendors are the beginnings of the keys of services, and how long what
+// follows is at least.
+var redactVendors = [...]struct {
+	prefix string
+	tail   int
+}{
+	{"AKIA", 16}, {"ASIA", 16}, {"AIza", 30},
+	{"ghp_", 16}, {"gho_", 16}, {"ghu_", 16}, {"ghs_", 16}, {"ghr_", 16}, {"github_pat_", 16},
+	{"glpat-", 16}, {"hf_", 20}, {"npm_", 20}, {"pypi-", 20}, {"dop_v1_", 16}, {"shpat_", 16},
+	{"rk_live_", 10}, {"rk_test_", 10}, {"sk_live_", 10}, {"sk_test_", 10}, {"whsec_", 16},
+	{"sk-", 20}, {"xoxa-", 10}, {"xoxb-", 10}, {"xoxp-", 10}, {"xoxr-", 10}, {"xoxs-", 10}, {"xapp-", 10},
+}
+
+func redactVendor(run string) bool {
+	for i := range len(run) {
+		if i > 0 && run[i-1] != '-' && run[i-1] != '_' {
+			continue
+		}
+		for _, v := range redactVendors {
+			if v.prefix[0] == run[i] && len(run)-i >= len(v.prefix)+v.tail && strings.HasPrefix(run[i:], v.prefix) &&
+				strings.ContainsAny(run[i+len(v.prefix):min(len(run), i+64)], "0123456789") {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func redactHex(s string) bool {
+	n := 0
+	for i := range len(s) {
+		if c := s[i]; '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' {
+			if n++; n == 32 {
+				return true
+			}
+		} else {
+			n = 0
+		}
+	}
+	return false
+}
+
+// In random base64 two of three characters are of another kind (upper case, lower
+// case, digit) than the one before. In names that people make it is one of three.
+const (
+	redactRandomMin     = 40
+	redactRandomChanges = 18
+)
+
+// redactRandom reports whether any redactRandomMin bytes of s look random.
+func redactRandom(s string) bool {
+	var seen [4]int // by kind; 0 is none
+	var changed [redactRandomMin]bool
+	var kinds [redactRandomMin]uint8
+	changes, before := 0, uint8(0)
+	for i := range len(s) {
+		at := i % redactRandomMin
+		if i >= redactRandomMin {
+			seen[kinds[at]]--
+			if changed[at] {
+				changes--
+			}
+		}
+		kind := uint8(0)
+		switch c := s[i]; {
+		case 'a' <= c && c <= 'z':
+			kind = 1
+		case 'A' <= c && c <= 'Z':
+			kind = 2
+		case '0' <= c && c <= '9':
+			kind = 3
+		}
+		seen[kind]++
+		kinds[at], changed[at] = kind, kind != 0 && before != 0 && kind != before
+		if changed[at] {
+			changes++
+		}
+		if kind != 0 {
+			before = kind
+		}
+		if i >= redactRandomMin-1 && changes >= redactRandomChanges && seen[1] > 0 && seen[2] > 0 && seen[3] > 0 {
+			return true
+		}
+	}
+	return false
+}

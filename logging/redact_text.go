@@ -1,0 +1,176 @@
+package logging
+
+import (
+	"fmt"
+	"strings"
+	"unicode/utf8"
+)
+
+const (
+	redactTextMax  = 2048
+	redactNameMax  = 128
+	redactStackMax = 16 << 10
+	redactStackKey = "stack"
+
+	// redactSlack is how far is read behind what is kept, for secrets that begin
+	// in front of the cut.
+	redactSlack = 512
+)
+
+// scrub returns s as [Redact] writes it: without what looks like a secret, with
+// control characters escaped, and cut.
+func scrub(s string) string {
+	return redactNames(nil).text(s, redactTextMax, false)
+}
+
+// text returns s without secrets, escaped, and cut to limit bytes. Lines says that
+// newlines and tabs stay. It reads no more of s than limit and slack.
+func (n redactNames) text(s string, limit int, lines bool) string {
+	if n.quiet(s, limit, lines) {
+		return s
+	}
+	if !redactLong(s, limit) {
+		limit = len(s)
+	}
+	return n.part(s, len(s), limit, lines)
+}
+
+// part is text for the first of total bytes: more of them than limit, or all.
+func (n redactNames) part(s string, total, limit int, lines bool) string {
+	keep := min(limit, len(s))
+	for back := 0; keep > 0 && keep < len(s) && back < utf8.UTFMax-1 && !utf8.RuneStart(s[keep]); back++ {
+		keep--
+	}
+	window := s[:min(len(s), keep+redactSlack)]
+	scan := redactScan{names: n, s: window, open: len(window) < total}
+	out := make([]byte, 0, keep+2*len(redactMark))
+	last := 0
+	for last < keep {
+		from, to, ok := scan.next()
+		if !ok || from >= keep {
+			break
+		}
+		out = redactEscaped(out, window[last:from], lines)
+		out = append(out, redactMark...)
+		last = to
+	}
+	if last < keep {
+		out = redactEscaped(out, window[last:keep], lines)
+		last = keep
+	}
+	if last < total {
+		out = fmt.Appendf(out, "... (+%d bytes)", total-last)
+	}
+	return string(out)
+}
+
+// redactLong reports whether s is to be cut. What has been cut before is not.
+func redactLong(s string, limit int) bool {
+	const mark = 32
+	return len(s) > limit && (len(s) > limit+mark || !strings.HasSuffix(s, " bytes)") ||
+		!strings.Contains(s[len(s)-min(mark, len(s)):], "... (+"))
+}
+
+// quiet reports whether text would return s as it is. It does not allocate.
+func (n redactNames) quiet(s string, limit int, lines bool) bool {
+	if redactLong(s, limit) {
+		return false
+	}
+	if redactQuick(s) {
+		return true
+	}
+	for i := 0; i < len(s); {
+		r, size := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[i:])
+		}
+		if redactControl(r, size, lines) {
+			return false
+		}
+		i += size
+	}
+	scan := redactScan{names: n, s: s}
+	_, _, found := scan.next()
+	return !found
+}
+
+// redactQuick reports whether s has nothing that calls for a closer look. Most
+// texts have not.
+func redactQuick(s string) bool {
+	run := 0
+	for i := range len(s) {
+		switch redactClass[s[i]] {
+		case redactPlain:
+			run = 0
+		case redactRun:
+			if run++; run >= 16 {
+				return false
+			}
+		case redactBlank:
+			if run >= 5 && redactSchemeEnd(s[i-1]) {
+				return false
+			}
+			run = 0
+		case redactPoint:
+			if run >= 3 && redactJSON(s[i-run:i]) {
+				return false
+			}
+			run = 0
+		default:
+			return false
+		}
+		if s[i] == '+' && i >= 5 && redactSchemeEnd(s[i-1]) {
+			return false
+		}
+	}
+	return true
+}
+
+// redactSchemeEnd reports whether Basic, Bearer, Digest or BEGIN may end in b.
+func redactSchemeEnd(b byte) bool {
+	b |= 0x20
+	return b == 'c' || b == 'r' || b == 't' || b == 'n'
+}
+
+// redactControl reports whether r, which has size bytes, changes how the text
+// around it is read or shown.
+func redactControl(r rune, size int, lines bool) bool {
+	switch {
+	case r < ' ':
+		return !lines || r != '\n' && r != '\t'
+	case r < 0x7f:
+		return false
+	case r <= 0x9f:
+		return true
+	case r == utf8.RuneError:
+		return size == 1
+	}
+	return r == 0x61c || r == 0x200e || r == 0x200f || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
+}
+
+// redactEscaped appends s to out, with control characters as Go writes them.
+func redactEscaped(out []byte, s string, lines bool) []byte {
+	const hex = "0123456789abcdef"
+	for i := 0; i < len(s); {
+		r, size := rune(s[i]), 1
+		if r >= utf8.RuneSelf {
+			r, size = utf8.DecodeRuneInString(s[i:])
+		}
+		k := -1
+		if r < utf8.RuneSelf {
+			k = strings.IndexByte("\a\b\f\n\r\t\v", byte(r))
+		}
+		switch {
+		case !redactControl(r, size, lines):
+			out = append(out, s[i:i+size]...)
+		case k >= 0:
+			out = append(out, '\\', "abfnrtv"[k])
+		case size == 1:
+			out = append(out, '\\', 'x', hex[s[i]>>4], hex[s[i]&0xf])
+		default:
+			out = append(out, '\\', 'u', hex[r>>12], hex[r>>8&0xf], hex[r>>4&0xf], hex[r&0xf])
+		}
+		i += size
+	}
+	return out
+}

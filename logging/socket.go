@@ -1,0 +1,292 @@
+package logging
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+	"weak"
+
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// The phases of a socket. Each is entered once, so that each record is written once.
+const (
+	pending = iota // in the middlewares of its namespace
+	opening        // the host has connected it, and that is being told
+	opened         // that has been told
+	leaving        // it has ended while that was being told: who tells that goes on
+	ended          // what became of it is told
+)
+
+// member is what a socket is to a Logger. It must not refer to the socket.
+type member struct {
+	l      *Logger
+	client *client
+	agent  *agent                      // until it is told
+	logger atomic.Pointer[slog.Logger] // see From
+
+	// What is in Conn beside what the client knows. A Conn has twice the size.
+	nsp, id, addr string
+	began         time.Duration // after begin
+	protocol      uint8
+	recovered     bool
+
+	making  atomic.Int32 // calls of newLogger
+	phase   atomic.Int32
+	since   time.Duration             // it has been connected, after begin
+	user    string                    // at that time
+	fault   atomic.Pointer[faultCase] // that has not been told
+	garbage atomic.Int64              // when the host could not read what came, after begin
+
+	eventsIn, eventsOut, bytesIn, bytesOut atomic.Int64
+	errors, limited, unlogged              atomic.Int64
+	last                                   atomic.Pointer[recorder] // nil until the first event
+}
+
+// faultCase is a fault, for an atomic pointer.
+type faultCase struct{ err error }
+
+// newMember returns the member for s.
+func (l *Logger) newMember(s *socket.Socket, c *client) *member {
+	r := s.Request().Request() // the host's, which is read and not kept
+	a := agentOf(r.Header)
+	m := &member{
+		l: l, client: c, agent: &a, nsp: scrub(s.Nsp().Name()), addr: l.addr(r), began: now(),
+		protocol: uint8(s.Conn().Protocol()), recovered: s.Recovered(),
+	}
+	if m.protocol != 3 { // where the id holds the engine's, which opens the session
+		m.id = string(s.Id())
+	}
+	return m
+}
+
+// addr returns the address of the client that sent r.
+func (l *Logger) addr(r *http.Request) string {
+	if addr := l.proxies.Of(r); addr.IsValid() {
+		return addr.String()
+	}
+	return scrub(r.RemoteAddr)
+}
+
+// at returns the connection as it is now.
+func (m *member) at() Conn {
+	c := Conn{
+		ID: m.client.id, Namespace: m.nsp, Socket: m.id, Addr: m.addr, Protocol: int(m.protocol),
+		Recovered: m.recovered, Began: begin.Add(m.began),
+	}
+	if used := m.client.used(); len(used) > 0 {
+		c.Transport = used[len(used)-1]
+	}
+	return c
+}
+
+// base returns the attributes that all records of s have. s may be nil.
+func (m *member) base(s *socket.Socket) record {
+	ctx := context.Background()
+	c := m.at()
+	attrs := make(record, 0, 16)
+	attrs = append(attrs, c.group())
+	user := m.l.userOf(ctx, s)
+	if s == nil {
+		user = m.user
+	}
+	attrs.text("user", user)
+	return append(attrs, m.l.attrsOf(ctx, s)...)
+}
+
+// follow has the end of s told. It keeps s as long as others do: s is not to be kept by
+// its own context, whose end may never come to be known while the connection stays.
+func (m *member) follow(s *socket.Socket) {
+	weakly, ctx, nsp := weak.Make(s), wrap.Context(s), s.Nsp().Name()
+	context.AfterFunc(ctx, func() {
+		m.client.remove(nsp, m)
+		m.end(weakly, ctx)
+	})
+}
+
+// end is called once, when the context of the socket has ended.
+func (m *member) end(weakly weak.Pointer[socket.Socket], ctx context.Context) {
+	for {
+		switch p := m.phase.Load(); {
+		case p == pending && m.phase.CompareAndSwap(pending, ended):
+			m.turnedAway(weakly.Value(), ctx)
+			return
+		case p == opening && m.phase.CompareAndSwap(opening, leaving):
+			return
+		case p == opened && m.phase.CompareAndSwap(opened, ended):
+			m.closed(weakly.Value(), ctx)
+			return
+		}
+	}
+}
+
+// garbled listens to "error" of the socket. The host emits it with an error when it
+// cannot read what came, and then closes the connection (socket/client.go:218). It also
+// does when a packet middleware refuses an event, and a client may send what it likes.
+func (m *member) garbled(args ...any) {
+	if len(args) == 0 {
+		return
+	}
+	switch args[0].(type) {
+	case *wrap.Error: // of a packet middleware
+	case error:
+		m.garbage.Store(int64(now()))
+	}
+}
+
+// unread reports whether the connection was just closed since nobody could read what
+// came. What is still to be sent is sent before.
+func (m *member) unread() bool {
+	at := m.garbage.Load()
+	return at != 0 && now()-time.Duration(at) < time.Second
+}
+
+// watcher is told of a socket by package wrap, and is kept as long as that.
+type watcher struct {
+	m *member
+	s *socket.Socket
+}
+
+// connected runs when the host has connected the socket.
+func (w *watcher) connected() {
+	m := w.m
+	if !m.phase.CompareAndSwap(pending, opening) {
+		return // it has gone, and that is told
+	}
+	m.since = now()
+	ctx := context.WithoutCancel(wrap.Context(w.s))
+	m.l.tellOpened(ctx, m.at())
+	if level := m.l.opts.Level.Level(); m.l.enabled(ctx, level) {
+		attrs := m.base(w.s)
+		attrs.took("took", m.since-m.began)
+		attrs.agent(*m.agent)
+		m.l.write(ctx, level, "socket connected", attrs)
+	}
+	m.agent = nil // while it is connected, it is small
+	if f := m.fault.Swap(nil); f != nil {
+		m.tellFault(ctx, w.s, f.err)
+	}
+	m.user = m.l.userOf(ctx, w.s)
+	if !m.phase.CompareAndSwap(opening, opened) {
+		m.phase.Store(ended)
+		m.closed(w.s, wrap.Context(w.s))
+	}
+}
+
+// fault takes what went wrong on our side. In the middlewares that is why the socket is
+// refused, and told with that.
+func (w *watcher) fault(err error) {
+	m := w.m
+	m.fault.CompareAndSwap(nil, &faultCase{err})
+	if m.phase.Load() == pending {
+		return
+	}
+	if f := m.fault.Swap(nil); f != nil {
+		m.tellFault(context.WithoutCancel(wrap.Context(w.s)), w.s, f.err)
+	}
+}
+
+func (m *member) tellFault(ctx context.Context, s *socket.Socket, err error) {
+	if !m.l.enabled(ctx, slog.LevelError) {
+		return
+	}
+	attrs := m.base(s)
+	code, _, cause := explain(err)
+	if cause == nil {
+		cause = err
+	}
+	attrs.text("code", code)
+	attrs.cause(cause)
+	m.l.write(ctx, slog.LevelError, "socket fault", attrs)
+}
+
+// turnedAway tells of a socket that was refused, or whose client has left.
+func (m *member) turnedAway(s *socket.Socket, ctx context.Context) {
+	v := judge(ctx)
+	ctx = context.WithoutCancel(ctx)
+	switch f := m.fault.Swap(nil); {
+	case f == nil:
+	case v.refused:
+		m.tellFault(ctx, s, f.err)
+	default:
+		// A middleware behind, which wrap does not run, has panicked: the client sees its
+		// connection closed.
+		v = verdict{refused: true}
+		v.explain(f.err)
+	}
+	took := now() - m.began
+	m.l.tellRefused(ctx, m.at(), Refusal{By: v.by, Code: v.code, Abandoned: !v.refused, Took: took, Err: v.err})
+
+	level, message := slog.LevelWarn, "socket refused"
+	switch {
+	case !v.refused:
+		level, message = m.l.opts.Level.Level(), "socket abandoned"
+	case ours(v.code):
+		level = slog.LevelError
+	}
+	if !m.l.enabled(ctx, level) {
+		return
+	}
+	attrs := m.base(s)
+	if v.refused {
+		attrs.text("by", v.by)
+		attrs.text("code", v.code)
+		attrs.text("message", v.message)
+		attrs.cause(v.err)
+	} else {
+		attrs.text("reason", v.reason)
+	}
+	attrs.took("took", took)
+	attrs.agent(*m.agent)
+	m.l.write(ctx, level, message, attrs)
+}
+
+// closed tells of the end of a socket that was connected.
+func (m *member) closed(s *socket.Socket, ctx context.Context) {
+	v := judge(ctx)
+	ctx = context.WithoutCancel(ctx)
+	sum := Summary{
+		Reason: v.reason, Class: classOf(v.reason), Code: v.code, Err: v.err,
+		Duration: now() - m.since, Transports: m.client.used(),
+		EventsIn: m.eventsIn.Load(), EventsOut: m.eventsOut.Load(),
+		BytesIn: m.bytesIn.Load(), BytesOut: m.bytesOut.Load(),
+		Errors: m.errors.Load(), Limited: m.limited.Load(),
+	}
+	if (v.reason == reasonForced || v.reason == reasonBroken) && m.unread() {
+		sum.Class = ClassProtocol
+	}
+	m.l.tellClosed(ctx, m.at(), sum)
+
+	level := m.l.opts.Level.Level()
+	if !m.l.enabled(ctx, level) {
+		return
+	}
+	attrs := m.base(s)
+	attrs.text("reason", sum.Reason)
+	attrs.text("class", string(sum.Class))
+	attrs.text("code", sum.Code)
+	attrs.cause(sum.Err)
+	attrs.took("duration", sum.Duration)
+	attrs = append(attrs, slog.Any("transports", sum.Transports))
+	if m.client.text || m.l.tapped() {
+		attrs.count("events_in", sum.EventsIn)
+	}
+	if m.client.text {
+		attrs.count("events_out", sum.EventsOut)
+	}
+	attrs.count("bytes_in", sum.BytesIn)
+	attrs.count("bytes_out", sum.BytesOut)
+	attrs.count("errors", sum.Errors)
+	attrs.count("limited", sum.Limited)
+	if m.l.events != nil {
+		attrs.count("unlogged", m.unlogged.Load())
+	}
+	abnormal := sum.Class == ClassTimeout || sum.Class == ClassProtocol || sum.Class == ClassNetwork || v.code != ""
+	if last := m.last.Load(); abnormal && last != nil {
+		attrs = append(attrs, slog.Any("last", last.told(now())))
+	}
+	m.l.write(ctx, level, "socket disconnected", attrs)
+}

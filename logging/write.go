@@ -1,0 +1,192 @@
+package logging
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"runtime/debug"
+	"sync/atomic"
+	"time"
+
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Bounds on what clients say of themselves.
+const (
+	maxAgent = 256
+	maxURL   = 2048
+)
+
+// enabled reports whether a record with this level would be written.
+func (l *Logger) enabled(ctx context.Context, level slog.Level) (ok bool) {
+	defer func() { _ = recover() }()
+	return l.handler.Enabled(ctx, level)
+}
+
+// write writes a record whose level is enabled. What the handler makes of it is its
+// own: a log that fails must not be the end of what it tells of.
+func (l *Logger) write(ctx context.Context, level slog.Level, message string, attrs []slog.Attr) {
+	defer func() { _ = recover() }()
+	r := slog.NewRecord(time.Now(), level, message, 0)
+	r.AddAttrs(attrs...)
+	_ = l.handler.Handle(ctx, r)
+}
+
+// mishaps are those of the application's functions that have been told: one of each
+// kind is enough.
+type mishaps struct {
+	opened, refused, event, closed, user, attrs atomic.Bool
+}
+
+// guard is deferred around a function of the application.
+func (l *Logger) guard(ctx context.Context, name string, told *atomic.Bool) {
+	p := recover()
+	if p == nil || !told.CompareAndSwap(false, true) || !l.enabled(ctx, slog.LevelError) {
+		return
+	}
+	l.write(ctx, slog.LevelError, "logging: function of the application panicked", []slog.Attr{
+		slog.String("function", name),
+		slog.String("error", panicText(p)),
+		slog.String("stack", string(debug.Stack())),
+	})
+}
+
+// panicText returns what a recovered panic says.
+func panicText(p any) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("panic: %T", p)
+		}
+	}()
+	return fmt.Sprintf("panic: %v", p)
+}
+
+// errorText returns what err says, if that does not panic.
+func errorText(err error) (text string) {
+	defer func() {
+		if recover() != nil {
+			text = fmt.Sprintf("%T", err)
+		}
+	}()
+	return err.Error()
+}
+
+func (l *Logger) tellOpened(ctx context.Context, c Conn) {
+	if l.opts.Observer != nil {
+		defer l.guard(ctx, "Observer.Opened", &l.mishaps.opened)
+		l.opts.Observer.Opened(c)
+	}
+}
+
+func (l *Logger) tellRefused(ctx context.Context, c Conn, r Refusal) {
+	if l.opts.Observer != nil {
+		defer l.guard(ctx, "Observer.Refused", &l.mishaps.refused)
+		l.opts.Observer.Refused(c, r)
+	}
+}
+
+func (l *Logger) tellEvent(ctx context.Context, c Conn, e Event) {
+	defer l.guard(ctx, "Observer.Event", &l.mishaps.event)
+	l.opts.Observer.Event(c, e)
+}
+
+func (l *Logger) tellClosed(ctx context.Context, c Conn, s Summary) {
+	if l.opts.Observer != nil {
+		defer l.guard(ctx, "Observer.Closed", &l.mishaps.closed)
+		l.opts.Observer.Closed(c, s)
+	}
+}
+
+// userOf returns the user of s, or nothing.
+func (l *Logger) userOf(ctx context.Context, s *socket.Socket) (user string) {
+	if l.opts.User == nil || s == nil {
+		return ""
+	}
+	defer l.guard(ctx, "Options.User", &l.mishaps.user)
+	if name, ok := l.opts.User(s); ok {
+		return name
+	}
+	return ""
+}
+
+// attrsOf returns the further attributes of s.
+func (l *Logger) attrsOf(ctx context.Context, s *socket.Socket) (attrs []slog.Attr) {
+	if l.opts.Attrs == nil || s == nil {
+		return nil
+	}
+	defer l.guard(ctx, "Options.Attrs", &l.mishaps.attrs)
+	return l.opts.Attrs(s)
+}
+
+// group returns c as an attribute.
+func (c *Conn) group() slog.Attr {
+	attrs := make([]slog.Attr, 0, 7)
+	text := func(key, value string) {
+		if value != "" {
+			attrs = append(attrs, slog.String(key, value))
+		}
+	}
+	text("id", c.ID)
+	text("namespace", c.Namespace)
+	text("socket", c.Socket)
+	text("addr", c.Addr)
+	text("transport", c.Transport)
+	if c.Protocol != 0 {
+		attrs = append(attrs, slog.Int("protocol", c.Protocol))
+	}
+	if c.Recovered {
+		attrs = append(attrs, slog.Bool("recovered", true))
+	}
+	return slog.Attr{Key: "conn", Value: slog.GroupValue(attrs...)}
+}
+
+// record collects the attributes of a record.
+type record []slog.Attr
+
+// text adds a text, unless it is empty.
+func (r *record) text(key, value string) {
+	if value != "" {
+		*r = append(*r, slog.String(key, value))
+	}
+}
+
+func (r *record) count(key string, n int64) { *r = append(*r, slog.Int64(key, n)) }
+
+func (r *record) took(key string, d time.Duration) { *r = append(*r, slog.Duration(key, d)) }
+
+// cause adds an error, and where it was if it is a recovered panic.
+func (r *record) cause(err error) {
+	if err == nil {
+		return
+	}
+	r.text("error", errorText(err))
+	r.text("stack", stackOf(err))
+}
+
+// agent is what a client says of itself.
+type agent struct{ agent, origin, referer string }
+
+func agentOf(h http.Header) agent {
+	return agent{h.Get("User-Agent"), h.Get("Origin"), h.Get("Referer")}
+}
+
+// agent adds what is not secret of what a client says of itself.
+func (r *record) agent(a agent) {
+	r.text("user_agent", trim(a.agent, maxAgent, len(a.agent)))
+	r.text("origin", bare(a.origin))
+	r.text("referer", bare(a.referer))
+}
+
+// bare returns a URL without user, query and fragment, or nothing.
+func bare(text string) string {
+	if text == "" || text == "null" || len(text) > maxURL {
+		return ""
+	}
+	u, err := url.Parse(text)
+	if err != nil || u.Scheme != "" && u.Host == "" {
+		return ""
+	}
+	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
+}

@@ -1,0 +1,288 @@
+package presence
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+
+	"github.com/sioware/sioware/internal/alarm"
+	"github.com/sioware/sioware/internal/refusal"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// place is what makes sockets one device: their connection, and their user.
+type place struct {
+	client *socket.Client
+	user   string
+}
+
+// device is a connection of a user to this process.
+type device struct {
+	place
+	id   string
+	kick alarm.Alarm
+	refs int // sockets that are not gone; the Tracker's lock guards it
+
+	mu      sync.Mutex
+	busy    bool          // somebody has the turn
+	free    chan struct{} // closed when it is over; nil if nobody waits
+	sockets []*socket.Socket
+	seats   []*seat
+	evicted *Eviction
+	gone    Cause // why it is no more; "" as long as it is
+}
+
+// seat is the place of a device in a room.
+type seat struct {
+	Entry
+	sockets []*socket.Socket // those that are in the room
+}
+
+// newID returns a name that nobody can guess.
+func newID() string {
+	var b [12]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return base64.RawURLEncoding.EncodeToString(b[:])
+}
+
+// reserve returns the device at p for one more socket, nil after Close.
+func (t *Tracker) reserve(p place) *device {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.closed {
+		return nil
+	}
+	d := t.places[p]
+	if d == nil {
+		d = &device{place: p, id: newID()}
+		d.kick.Run = func() { t.putOut(d) }
+		t.places[p], t.devices[d.id] = d, d
+	}
+	d.refs++
+	return d
+}
+
+// device returns the device of a connected socket.
+func (t *Tracker) device(s *socket.Socket) (*device, error) {
+	id := t.identities.Load(s)
+	if id == nil {
+		return nil, ErrAbsent
+	}
+	t.mu.Lock()
+	d := t.devices[id.Device]
+	t.mu.Unlock()
+	if d == nil {
+		return nil, ErrAbsent
+	}
+	return d, nil
+}
+
+// has reports whether s is one of d's, and d has not been evicted.
+func (d *device) has(s *socket.Socket) bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.evicted == nil && slices.Contains(d.sockets, s)
+}
+
+// seat returns the seat in a room, or nil. d.mu is held.
+func (d *device) seat(room string) *seat {
+	for _, st := range d.seats {
+		if st.Room == room {
+			return st
+		}
+	}
+	return nil
+}
+
+func (d *device) seated() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.seat("") != nil
+}
+
+func (d *device) getEvicted() *Eviction {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.evicted
+}
+
+// connected is called when the host has connected a socket of d.
+func (t *Tracker) connected(d *device, s *socket.Socket) {
+	d.mu.Lock()
+	if wrap.Context(s).Err() != nil {
+		d.mu.Unlock()
+		return // leave may have been here
+	}
+	d.sockets = append(d.sockets, s)
+	evicted, seated := d.evicted, d.seat("") != nil
+	d.mu.Unlock()
+	switch {
+	case evicted != nil:
+		wrap.Kick(s, evicted.refusal())
+	case !seated:
+		ctx, cancel := t.background()
+		defer cancel()
+		if d.begin(ctx) != nil {
+			return // it has gone, or another socket is taking the seat
+		}
+		defer t.end(d)
+		if !d.seated() {
+			e := t.entry(d, "", t.metaOf(s))
+			e.Away = t.awayAt(s)
+			_ = t.take(ctx, d, e) // it is told, or told later
+		}
+	}
+}
+
+// metaOf returns what Options.Meta says of a socket, or nil.
+func (t *Tracker) metaOf(s *socket.Socket) json.RawMessage {
+	if t.opts.Meta == nil {
+		return nil
+	}
+	meta, err := t.marshal(func() any { return t.opts.Meta(s) })
+	if err != nil {
+		t.warn("a device goes without metadata", err)
+	}
+	return meta
+}
+
+// awayAt returns what Options.Away says of a socket.
+func (t *Tracker) awayAt(s *socket.Socket) (away bool) {
+	if t.opts.Away == nil {
+		return false
+	}
+	defer func() {
+		if p := recover(); p != nil {
+			t.warn("Away panicked", fmt.Errorf("%v", p))
+		}
+	}()
+	return t.opts.Away(s)
+}
+
+// entry returns what the Store is to know of d in a room.
+func (t *Tracker) entry(d *device, room string, meta json.RawMessage) Entry {
+	e := Entry{Seat: Seat{room, d.user, d.id}, Meta: meta, Grace: t.opts.Grace}
+	if room == "" {
+		e.Max, e.Keep = t.opts.MaxDevices, t.opts.Policy == OldestWins
+	}
+	return e
+}
+
+// take has the Store take a seat, and d remember that. It has the turn. An error other
+// than ErrFull and an *Eviction means that others learn of it later.
+func (t *Tracker) take(ctx context.Context, d *device, e Entry) error {
+	err := t.store.Join(ctx, e)
+	switch {
+	case errors.Is(err, ErrFull):
+		t.evict(d, &Eviction{User: d.user, Device: d.id, Cause: causeFull})
+		return err
+	case isEviction(err):
+		var why *Eviction
+		errors.As(err, &why)
+		t.evict(d, why)
+		return err
+	}
+	t.note(err)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if st := d.seat(e.Room); st != nil {
+		st.Entry = e
+	} else {
+		d.seats = append(d.seats, &seat{Entry: e})
+	}
+	return err
+}
+
+// leave forgets a socket, whose context has ended.
+func (t *Tracker) leave(d *device, s *socket.Socket, cause Cause) {
+	t.exitAll(d, s)
+	s.Leave(t.Room(d.user))
+	t.mu.Lock()
+	d.refs--
+	last := d.refs == 0
+	if last {
+		delete(t.devices, d.id)
+		delete(t.places, d.place)
+	}
+	t.mu.Unlock()
+	if last {
+		t.part(d, cause)
+		t.clock.Stop(&d.kick)
+		return
+	}
+	if err := d.begin(context.Background()); err != nil {
+		return // another socket was the last one meanwhile
+	}
+	defer t.end(d)
+	t.exitAll(d, s) // of a Join that was under way
+	d.mu.Lock()
+	d.sockets = without(d.sockets, s)
+	var left []Seat
+	d.seats = slices.DeleteFunc(d.seats, func(st *seat) bool {
+		before := len(st.sockets)
+		st.sockets = without(st.sockets, s)
+		empty := before > 0 && len(st.sockets) == 0
+		if empty {
+			left = append(left, st.Seat)
+		}
+		return empty
+	})
+	d.mu.Unlock()
+	if len(left) > 0 {
+		ctx, cancel := t.background()
+		defer cancel()
+		_ = t.store.Leave(ctx, cause, false, left...) // it goes on trying by itself
+	}
+}
+
+// exitAll notes that s is in no room any more. In the host's it might still be: one that it
+// joins just as it is disconnected it never leaves.
+func (t *Tracker) exitAll(d *device, s *socket.Socket) {
+	d.mu.Lock()
+	var rooms []string
+	for _, st := range d.seats {
+		if slices.Contains(st.sockets, s) {
+			rooms = append(rooms, st.Room)
+		}
+	}
+	d.mu.Unlock()
+	for _, room := range rooms {
+		t.exit(room, s)
+		s.Leave(socket.Room(room))
+	}
+}
+
+// without returns list without x, in a new array if x was there.
+func without[T comparable](list []T, x T) []T {
+	if i := slices.Index(list, x); i >= 0 {
+		return slices.Concat(list[:i], list[i+1:])
+	}
+	return list
+}
+
+// isEviction reports whether err says that a device was evicted.
+func isEviction(err error) bool {
+	var e *Eviction
+	return errors.As(err, &e)
+}
+
+// causeFull is that of a device that OldestWins has left no room for.
+const causeFull Cause = "full"
+
+// refusal is what its client is told.
+func (e *Eviction) refusal() *wrap.Error {
+	if e.Cause == causeFull {
+		return refusal.New("too_many_connections", ErrFull, nil)
+	}
+	err := refusal.New("replaced", e, nil)
+	if e.Reason != "" {
+		err.Data = map[string]any{"reason": e.Reason}
+	}
+	return err
+}

@@ -1,0 +1,47 @@
+package presence
+
+import "github.com/zishang520/socket.io/v2/socket"
+
+// Held returns how many devices, users and rooms t remembers.
+func Held(t *Tracker) (devices, users, rooms int) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.devices), len(t.places), len(t.rooms)
+}
+
+// Waiting returns how many changes wait for functions given to Watch.
+func Waiting(t *Tracker) (n int) {
+	t.audience.mu.Lock()
+	defer t.audience.mu.Unlock()
+	for _, w := range t.audience.watchers {
+		n += len(w.queue)
+	}
+	return n
+}
+
+// Settled reports whether the Store is not being looked at.
+func Settled(t *Tracker) bool {
+	t.audience.mu.Lock()
+	defer t.audience.mu.Unlock()
+	return t.audience.view == nil || !t.audience.view.looking
+}
+
+// SocketsOf returns how many sockets the device of s has, in all and in a room.
+func SocketsOf(t *Tracker, s *socket.Socket, room string) (all, in int) {
+	id := t.identities.Load(s)
+	if id == nil {
+		return 0, 0
+	}
+	t.mu.Lock()
+	d := t.devices[id.Device]
+	t.mu.Unlock()
+	if d == nil {
+		return 0, 0
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if st := d.seat(room); st != nil {
+		in = len(st.sockets)
+	}
+	return len(d.sockets), in
+}

@@ -1,0 +1,127 @@
+package presence
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// KickOption changes what [Tracker.Kick] does.
+type KickOption func(*kickOptions)
+
+type kickOptions struct {
+	except []*socket.Socket
+	reason string
+}
+
+// Except spares the device of s: "sign out everywhere else". If s is none of the user's,
+// nobody is kicked.
+func Except(s *socket.Socket) KickOption {
+	return func(o *kickOptions) { o.except = append(o.except, s) }
+}
+
+// Reason is told to the client, as "reason" beside the code; at most 256 bytes.
+func Reason(text string) KickOption {
+	return func(o *kickOptions) { o.reason = text }
+}
+
+// maxReason is how many bytes of a reason are told.
+const maxReason = 256
+
+// Kick disconnects the devices of a user, on all nodes. Their clients get the event
+// "kicked" with the code replaced (see wrap.Kick), and do not come back by themselves. If
+// no device is spared the user goes offline at once, without grace.
+//
+// It returns how many devices that were, as the Store knows: each of their nodes puts
+// them out as soon as it is told, which is at the latest when it reaches the Store again,
+// and until then they do not count. If the Store does not answer, those of this process
+// are kicked, and the error is [ErrUnavailable], or that of ctx. A room from which he has
+// dropped, and not been kicked, keeps him for the grace.
+func (t *Tracker) Kick(ctx context.Context, user string, opts ...KickOption) (int, error) {
+	var o kickOptions
+	for _, opt := range opts {
+		opt(&o)
+	}
+	o.reason = strings.ToValidUTF8(o.reason[:min(len(o.reason), maxReason)], "")
+	if t.isClosed() {
+		return 0, ErrClosed
+	}
+	var except []string
+	for _, s := range o.except {
+		id, _ := t.From(s)
+		if id.User != user {
+			return 0, fmt.Errorf("%w: Except: it is none of the user's", ErrAbsent)
+		}
+		except = append(except, id.Device)
+	}
+	n, err := t.store.Evict(ctx, user, CauseKicked, o.reason, except...)
+	if err == nil {
+		return n, nil
+	}
+	if errors.Is(err, ErrUnavailable) || ctx.Err() != nil {
+		n = 0
+		for _, d := range t.local(user)[user] {
+			if !slices.Contains(except, d.id) {
+				t.evict(d, &Eviction{User: user, Device: d.id, Cause: CauseKicked, Reason: o.reason})
+				n++
+			}
+		}
+	}
+	return n, fmt.Errorf("presence: %w", err)
+}
+
+// local returns the devices of some users that are connected to this process.
+func (t *Tracker) local(users ...string) map[string][]*device {
+	found := make(map[string][]*device, len(users))
+	for _, user := range users {
+		found[user] = nil
+	}
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	for _, d := range t.devices {
+		if _, wanted := found[d.user]; wanted && d.seated() {
+			found[d.user] = append(found[d.user], d)
+		}
+	}
+	return found
+}
+
+// evicted is called when the Store has taken the seat of a device away.
+func (t *Tracker) evicted(e Eviction) {
+	t.mu.Lock()
+	d := t.devices[e.Device]
+	t.mu.Unlock()
+	if d != nil {
+		t.evict(d, &e)
+	}
+}
+
+// evict has d put out. Not at once: who calls may be in the middle of something, and
+// listeners of "disconnect" may take their time.
+func (t *Tracker) evict(d *device, e *Eviction) {
+	d.mu.Lock()
+	first := d.evicted == nil
+	if first {
+		d.evicted = e
+	}
+	d.mu.Unlock()
+	if first {
+		t.clock.Set(&d.kick, time.Now())
+	}
+}
+
+// putOut kicks the sockets of a device that was evicted.
+func (t *Tracker) putOut(d *device) {
+	d.mu.Lock()
+	e, sockets := d.evicted, slices.Clone(d.sockets)
+	d.mu.Unlock()
+	for _, s := range sockets {
+		wrap.Kick(s, e.refusal())
+	}
+}

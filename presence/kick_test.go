@@ -1,0 +1,115 @@
+package presence_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf8"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/presence"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// TestReason: whatever the reason is, the client is told a part of it that is text.
+func TestReason(t *testing.T) {
+	t.Parallel()
+	p := newTracker(t, nil)
+	s := serve(t, p)
+	for reason, want := range map[string]string{
+		strings.Repeat("é", 500_000):      strings.Repeat("é", 128),
+		"x" + strings.Repeat("é", 1_000):  "x" + strings.Repeat("é", 127),
+		"\xff\xfe":                        "",
+		"<b>\x00":                         "<b>\x00",
+		"":                                "",
+		strings.Repeat("\xff", 300) + "a": "",
+	} {
+		c, _ := s.join(t, as("alice"))
+		if n, err := p.Kick(t.Context(), "alice", presence.Reason(reason)); n != 1 || err != nil {
+			t.Error(n, err)
+		}
+		got, _ := kicked(t, c, "replaced")["reason"].(string)
+		if got != want || !utf8.ValidString(got) {
+			t.Errorf("told %q, want %q", got, want)
+		}
+	}
+}
+
+// TestKickAway: where the Store is away the devices of this process are kicked, and none
+// of those that are spared; the Store learns of it.
+func TestKickAway(t *testing.T) {
+	t.Parallel()
+	store := newRogue(t)
+	p := newTracker(t, &presence.Options{Store: store, Grace: time.Minute})
+	l := watch(t, p)
+	s := serve(t, p)
+	_, mine := s.join(t, as("alice"))
+	two, so := s.join(t, as("alice"))
+	if err := p.Join(t.Context(), so, "lobby", nil); err != nil {
+		t.Fatal(err)
+	}
+	store.leave()
+	if n, err := p.Kick(t.Context(), "alice", presence.Except(mine)); n != 1 || !errors.Is(err, presence.ErrUnavailable) {
+		t.Error(n, err)
+	}
+	kicked(t, two, "replaced")
+	siotest.Eventually(t, "one is left", func() bool {
+		st := status(t, p, "alice")
+		return st.Stale && st.Online && len(st.Devices) == 1
+	})
+	siotest.Eventually(t, "the Store is told", func() bool {
+		store.mu.Lock()
+		defer store.mu.Unlock()
+		return len(store.late) >= 1
+	})
+	store.comeBack(time.Minute)
+	if left := l.await(t, presence.Left, "alice", 1); left.Cause != presence.CauseKicked {
+		t.Errorf("%+v", left)
+	}
+	if st := status(t, p, "alice"); st.Stale || len(st.Devices) != 1 {
+		t.Errorf("%+v", st)
+	}
+}
+
+// TestKickWithin: who is kicked while the Store's answer to his first socket is under way is
+// put out when that has come.
+func TestKickWithin(t *testing.T) {
+	t.Parallel()
+	store := newRogue(t)
+	p := newTracker(t, &presence.Options{Store: store, Timeout: 5 * time.Second})
+	s := serve(t, p)
+	g := newGate(t)
+	store.set(func(ctx context.Context, op, _ string, pass func() error) error {
+		err := pass()
+		if op == "join" {
+			_ = g.pass(ctx)
+		}
+		return err
+	})
+	c := s.Dial(t, as("alice"))
+	g.await(t) // in the Store, but not connected for the Tracker
+	if n, err := p.Kick(t.Context(), "alice"); n != 1 || err != nil {
+		t.Error(n, err)
+	}
+	g.open()
+	kicked(t, c, "replaced")
+	nobody(t, p)
+}
+
+// TestKickExceptForeign: a socket to spare that is none of the user's spares him from all.
+func TestKickExceptForeign(t *testing.T) {
+	t.Parallel()
+	p := newTracker(t, nil)
+	s := serve(t, p)
+	alice, _ := s.join(t, as("alice"))
+	_, bob := s.join(t, as("bob"))
+	_, nobody := s.join(t, siotest.Dial{})
+	for _, so := range []*socket.Socket{bob, nobody, nil} {
+		if n, err := p.Kick(t.Context(), "alice", presence.Except(so)); n != 0 || !errors.Is(err, presence.ErrAbsent) {
+			t.Errorf("got %d, %v", n, err)
+		}
+	}
+	alice.NoPacket(t, 0)
+}

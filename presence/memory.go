@@ -1,0 +1,130 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"strings"
+	"time"
+
+	"github.com/sioware/sioware/internal/alarm"
+)
+
+// MemoryStore is a [Store] in memory, for one process. Make one by [NewMemoryStore]. It is
+// safe for concurrent use, and has a goroutine only while a grace ends.
+//
+// A member with one device and no metadata takes about 300 bytes beside his ID. Versions
+// begin at the time in microseconds, so that they grow over a restart. When a user was last
+// seen is remembered for a day, of the latest 100,000; that a device has been evicted, until
+// Leave gives its seat in the room "" up, of the latest 65,536.
+//
+// What a call changes it tells before it returns, unless another call is telling: then that
+// one tells it as well. So a function given to Watch that is slow delays one call, and what
+// is still to be told is kept without a limit: it must not block.
+//
+// Writing calls do not look at their context: they never wait for anything but the functions
+// given to Watch. Reading ones return its error if it has ended.
+type MemoryStore struct {
+	begin  time.Time
+	seed   maphash.Seed
+	clock  *alarm.Clock
+	events memQueue
+	shards [memShards]memShard
+	rooms  [memShards]memRooms
+}
+
+const (
+	memShards = 64
+
+	// seenFor and seenMax bound what is remembered of users who are offline.
+	seenFor = 24 * time.Hour
+	seenMax = 100_000 / memShards
+	// evictedMax bounds the evictions of devices that nobody has called Leave for, in each
+	// shard: of devices that are connected, or have been a moment ago.
+	evictedMax = 65_536 / memShards
+)
+
+var _ Store = (*MemoryStore)(nil)
+
+// NewMemoryStore returns an empty store.
+func NewMemoryStore() *MemoryStore {
+	m := &MemoryStore{begin: time.Now(), seed: maphash.MakeSeed(), clock: alarm.New(2)}
+	version := uint64(max(0, m.begin.UnixMicro()))
+	for i := range m.shards {
+		m.shards[i].store = m
+		m.shards[i].version = version
+		m.shards[i].order.kind = inShard
+	}
+	return m
+}
+
+// shard returns the shard of all that is known of a user: his seats in all rooms, and which
+// of his devices have been evicted. So a kick and a seat in a room come one after the other.
+func (m *MemoryStore) shard(user string) *memShard {
+	return &m.shards[maphash.String(m.seed, user)%memShards]
+}
+
+func (m *MemoryStore) roomsOf(room string) *memRooms {
+	return &m.rooms[maphash.String(m.seed, room)%memShards]
+}
+
+// Join implements [Store]. A seat without a user is an error that wraps [ErrUser], one in a
+// room with a zero byte one that wraps [ErrRoom]. A device that has a seat is not refused
+// with [ErrFull].
+func (m *MemoryStore) Join(_ context.Context, e Entry) error {
+	if e.User == "" {
+		return fmt.Errorf("%w: it is empty", ErrUser)
+	}
+	if strings.IndexByte(e.Room, 0) >= 0 {
+		return fmt.Errorf("%w: it has a zero byte", ErrRoom)
+	}
+	s := m.shard(e.User)
+	s.mu.Lock()
+	err := s.join(e)
+	s.mu.Unlock()
+	m.events.deliver()
+	return err
+}
+
+// Leave implements [Store]. It returns no error.
+func (m *MemoryStore) Leave(_ context.Context, cause Cause, now bool, seats ...Seat) error {
+	for _, seat := range seats {
+		s := m.shard(seat.User)
+		s.mu.Lock()
+		s.leave(seat, cause, now)
+		s.mu.Unlock()
+	}
+	m.events.deliver()
+	return nil
+}
+
+// Evict implements [Store]. It returns no error. A user who is in his grace goes offline,
+// too.
+func (m *MemoryStore) Evict(_ context.Context, user string, cause Cause, reason string, except ...string) (int, error) {
+	s := m.shard(user)
+	s.mu.Lock()
+	n := s.evict(user, cause, reason, except)
+	s.mu.Unlock()
+	m.events.deliver()
+	return n, nil
+}
+
+// Watch implements [Store]. A call of f that has begun when stop is called may end later;
+// none begins then.
+func (m *MemoryStore) Watch(f func(Event)) (stop func()) { return m.events.watch(f) }
+
+// Close implements [Store]. As the process ends then, nobody's grace does: its users are
+// members until it is gone. What has been told by then is all that is told. It returns the
+// error of ctx if that ends while a function given to Watch is running.
+func (m *MemoryStore) Close(ctx context.Context) error {
+	for i := range m.shards {
+		s := &m.shards[i]
+		s.mu.Lock()
+		s.drain()
+		s.mu.Unlock()
+	}
+	m.events.deliver()
+	err := m.clock.Close(ctx)
+	m.events.close()
+	return err
+}

@@ -1,0 +1,42 @@
+package presence_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sioware/sioware/presence"
+)
+
+// TestOptions: all faults are named together, and what is chosen later changes nothing.
+func TestOptions(t *testing.T) {
+	t.Parallel()
+	_, err := presence.New(nil, &presence.Options{
+		Grace: time.Hour + 1, MaxDevices: -1, Policy: 2, MaxUser: -1, MaxMeta: -1, MaxRooms: -1, MaxClients: -1, Timeout: -1,
+	})
+	if err == nil {
+		t.Fatal("no error")
+	}
+	for _, name := range []string{"New", "Grace", "MaxDevices", "Policy", "MaxUser", "MaxMeta", "MaxRooms", "MaxClients", "Timeout"} {
+		if !strings.Contains(err.Error(), name) {
+			t.Errorf("%s is not named: %v", name, err)
+		}
+	}
+	if _, err := presence.New(nil, nil); err == nil {
+		t.Error("no function, and no error")
+	}
+	if _, err := presence.New(query, &presence.Options{Policy: -1}); err == nil {
+		t.Error("an unknown policy, and no error")
+	}
+	o := &presence.Options{Grace: -1, MaxUser: 5}
+	p := newTracker(t, o)
+	if o.Grace != -1 || o.MaxRooms != 0 || o.Timeout != 0 || o.Logger != nil || o.Store != nil {
+		t.Error("the caller's options were changed")
+	}
+	o.MaxUser = 1
+	s := serve(t, p)
+	c, _ := s.join(t, as("alice"))
+	c.Close()
+	nobody(t, p)
+	rejected(t, s.Dial(t, as("sixsix")), "forbidden")
+}

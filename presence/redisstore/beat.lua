@@ -1,0 +1,72 @@
+-- Renews the lease of a node, and finds out who has died.
+--
+-- KEYS: nodes, dying, expiry, last, walk
+-- ARGV: lease in microseconds, epoch, whether it is a new one, the old one of the same
+-- node that is still in use or '', one that is not any more or '', one that has been
+-- reaped or '', whether the node has time to look after others
+-- Returns "ok" or "lost", the epoch to reap or '', when its lease has ended, in how many
+-- microseconds the first lease ends, whether to look through all partitions, and all epochs.
+local nodes, dying, expiry = KEYS[1], KEYS[2], KEYS[3]
+local lease, epoch, old, unused, reaped = tonumber(ARGV[1]), ARGV[2], ARGV[4], ARGV[5], ARGV[6]
+local t = redis.call('TIME')
+local now = t[1] * 1e6 + t[2]
+local function int(n) return string.format('%.0f', n) end
+
+local function renew(node)
+  redis.call('ZADD', nodes, int(now + lease), node)
+  redis.call('HDEL', expiry, node)
+end
+
+-- If nobody has been here for long it is Redis that was away, or all of them: none is to
+-- be taken for dead who has not had the time to come back. When its lease really ended is
+-- kept.
+local last = tonumber(redis.call('GET', KEYS[4]) or '')
+redis.call('SET', KEYS[4], int(now))
+if not last or now - last > lease / 2 then
+  local all = redis.call('ZRANGEBYSCORE', nodes, '-inf', int(now + lease), 'WITHSCORES')
+  for i = 1, #all, 2 do
+    redis.call('HSETNX', expiry, all[i], all[i + 1])
+    redis.call('ZADD', nodes, int(now + lease), all[i])
+  end
+end
+
+local status = 'ok'
+if ARGV[3] == '1' or redis.call('ZSCORE', nodes, epoch) then
+  renew(epoch)
+else
+  status = 'lost'
+end
+if old ~= '' and redis.call('ZSCORE', nodes, old) then renew(old) end
+if unused ~= '' and not redis.call('ZSCORE', dying, unused) then
+  redis.call('ZADD', nodes, int(now), unused)
+end
+if reaped ~= '' then
+  redis.call('ZREM', dying, reaped)
+  redis.call('HDEL', expiry, reaped)
+end
+
+-- One node has a lease to reap another, which goes to a third if it dies over it.
+local found, ended = '', 0
+if ARGV[7] == '1' and status == 'ok' then
+  local dead = redis.call('ZRANGEBYSCORE', nodes, '-inf', int(now), 'WITHSCORES', 'LIMIT', 0, 1)
+  if dead[1] then
+    redis.call('HSETNX', expiry, dead[1], dead[2])
+    redis.call('ZREM', nodes, dead[1])
+  else
+    dead = redis.call('ZRANGEBYSCORE', dying, '-inf', int(now), 'LIMIT', 0, 1)
+  end
+  if dead[1] then
+    found = dead[1]
+    ended = tonumber(redis.call('HGET', expiry, found) or '') or now
+    redis.call('ZADD', dying, int(now + lease), found)
+  end
+end
+
+local walk = '0'
+if ARGV[7] == '1' and status == 'ok' and found == '' and redis.call('SET', KEYS[5], epoch, 'NX', 'PX', 600000) then walk = '1' end
+
+local first = redis.call('ZRANGE', nodes, 0, 0, 'WITHSCORES')
+local wait = first[2] and math.max(0, tonumber(first[2]) - now) or lease
+local reply = {status, found, int(ended), int(wait), walk}
+for _, node in ipairs(redis.call('ZRANGE', nodes, 0, -1)) do reply[#reply + 1] = node end
+return reply

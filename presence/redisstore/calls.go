@@ -1,0 +1,178 @@
+package redisstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/sioware/sioware/presence"
+)
+
+// Join implements [presence.Store]. It takes one round trip, the first one two. A seat
+// without a user is an error that wraps [presence.ErrUser], one in a room with a zero byte
+// one that wraps [presence.ErrRoom]. A device that has a seat is not refused with
+// [presence.ErrFull].
+func (s *Store) Join(ctx context.Context, e presence.Entry) error {
+	if err := check(e.Seat); err != nil {
+		return fmt.Errorf("redisstore: %w", err)
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return presence.ErrClosed
+	}
+	s.start()
+	h, err := s.seats.hold(e)
+	if err == nil {
+		h.joining++
+	}
+	s.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	result, fenced := new(outcome), new(bool) // of this call alone: one that was given up may still write
+	err = s.do(ctx, func(ctx context.Context) error {
+		if err := s.register(ctx); err != nil {
+			return err
+		}
+		var evicted *call
+		if e.Room != "" {
+			c := s.lookUp(e.User, e.Device)
+			evicted = &c
+		}
+		all, err := s.assert(ctx, evicted, []*held{h})
+		switch {
+		case err == nil:
+			*result = all[0]
+		case errors.Is(err, errFenced): // which says nothing of Redis
+			*fenced = true
+			return nil
+		}
+		return err
+	})
+	if err == nil && *fenced {
+		err = unavailable(errFenced)
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h.joining--
+	if err != nil {
+		if !h.gone {
+			s.seats.dirty[h] = true
+			s.nudge()
+		}
+		return err
+	}
+	if d := s.seats.devices[deviceKey{e.User, e.Device}]; result.seq == 0 && d != nil && d.evicted != nil {
+		again := *d.evicted // it was told before the call
+		return &again
+	}
+	return s.refused(h, *result)
+}
+
+// refused takes note of what has come of a call that was to take h, and returns why it did
+// not. The lock is held.
+func (s *Store) refused(h *held, o outcome) error {
+	current := !h.gone && h.seq == o.seq
+	switch {
+	case !o.refused:
+		return nil
+	case o.full:
+		if current {
+			s.seats.drop(h)
+		}
+		return presence.ErrFull
+	}
+	ev := presence.Eviction{User: h.entry.User, Device: h.entry.Device, Cause: o.cause, Reason: o.reason}
+	again := ev
+	if current {
+		room := h.entry.Room
+		if o.elsewhere {
+			room = ""
+		}
+		s.seats.evict(room, ev)
+	}
+	if current && !h.gone {
+		// It was evicted from the room "", and has been given a seat here.
+		s.seats.later([]leave{s.seats.giveUp(h.entry.Seat, o.cause, o.cause == presence.CauseKicked)})
+		s.nudge()
+	}
+	return &again
+}
+
+// Leave implements [presence.Store]. It takes one round trip for up to 2,000 seats.
+func (s *Store) Leave(ctx context.Context, cause presence.Cause, now bool, all ...presence.Seat) error {
+	for _, seat := range all {
+		if err := check(seat); err != nil {
+			return fmt.Errorf("redisstore: %w", err)
+		}
+	}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return presence.ErrClosed
+	}
+	leaves := make([]leave, len(all))
+	for i, seat := range all {
+		leaves[i] = s.seats.giveUp(seat, cause, now)
+	}
+	s.mu.Unlock()
+	var failure error
+	for batch := range slices.Chunk(leaves, maxBatch*maxCallsAtOnce) {
+		err := failure // the others would wait as well
+		if err == nil {
+			err = s.do(ctx, func(ctx context.Context) error { return s.vacate(ctx, batch) })
+		}
+		if failure = err; err != nil {
+			s.mu.Lock()
+			s.start()
+			s.seats.later(batch)
+			s.nudge()
+			s.mu.Unlock()
+		}
+	}
+	return failure
+}
+
+// Evict implements [presence.Store]. It takes one round trip. A user who is in his grace
+// goes offline, too. If the answer to a call was lost on the way, and the client has sent
+// it again, the devices are not counted.
+func (s *Store) Evict(ctx context.Context, user string, cause presence.Cause, reason string, except ...string) (int, error) {
+	if user == "" {
+		return 0, fmt.Errorf("redisstore: %w", presence.ErrUser)
+	}
+	result := new([]string)
+	err := s.do(ctx, func(ctx context.Context) error {
+		p := partition("", user)
+		args := []any{s.channel(), p, entity("", user), string(cause), reason}
+		for _, id := range except {
+			args = append(args, id)
+		}
+		cmds, err := s.exec(ctx, call{&evictScript, s.keys(p), args})
+		if err != nil {
+			return err
+		}
+		ids, err := texts(cmds[0])
+		if err != nil {
+			return err
+		}
+		*result = ids
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		for _, id := range ids {
+			s.seats.evict("", presence.Eviction{User: user, Device: id, Cause: cause, Reason: reason})
+		}
+		return nil
+	})
+	if err != nil {
+		return 0, err
+	}
+	return len(*result), nil
+}
+
+// micros is d in microseconds, 0 if it is negative, and no more than a century.
+func micros(d time.Duration) int64 {
+	return min(max(0, d), 100*365*24*time.Hour).Microseconds()
+}

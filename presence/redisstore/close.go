@@ -1,0 +1,82 @@
+package redisstore
+
+import (
+	"context"
+	"slices"
+
+	"github.com/sioware/sioware/presence"
+)
+
+// Close implements [presence.Store]. If Redis is away, the users of this process stay
+// members until its lease has ended, and then for their grace. Close waits for what runs in
+// the background, thus also for a call of a function given to Watch, which must not call
+// it, and for calls under way, up to the timeouts of the client; but no longer than ctx,
+// whose error it returns then. Methods called afterwards return [presence.ErrClosed]. It
+// may be called again.
+func (s *Store) Close(ctx context.Context) error {
+	s.closing.Do(func() {
+		s.mu.Lock()
+		s.closed = true
+		b := s.back
+		s.mu.Unlock()
+		if b != nil {
+			b.cancel()
+		}
+		go func() {
+			defer close(s.over)
+			if b != nil {
+				_ = b.feed.Close(context.WithoutCancel(ctx))
+				b.running.Wait()
+				s.drain(ctx)
+			}
+			s.running.Wait()
+		}()
+	})
+	select {
+	case <-s.over:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// drain gives up all that is held, and the lease.
+func (s *Store) drain(ctx context.Context) {
+	s.mu.Lock()
+	var all []leave
+	for _, l := range s.seats.leaves {
+		all = append(all, l)
+	}
+	var held []presence.Seat
+	for _, d := range s.seats.devices {
+		for _, h := range d.seats {
+			held = append(held, h.entry.Seat)
+		}
+	}
+	for _, seat := range held {
+		all = append(all, s.seats.giveUp(seat, presence.CauseDrained, false))
+	}
+	epochs := []any{s.node.epoch}
+	for _, epoch := range s.node.retired {
+		epochs = append(epochs, epoch)
+	}
+	s.mu.Unlock()
+	// Those of one partition in one batch.
+	slices.SortFunc(all, func(a, b leave) int { return partition(a.Room, a.User) - partition(b.Room, b.User) })
+	for batch := range slices.Chunk(all, maxBatch*maxCallsAtOnce) {
+		err := s.try(ctx, func(ctx context.Context) error { return s.vacate(ctx, batch) })
+		if err != nil {
+			s.logger.WarnContext(ctx, "redisstore: seats are not given up, and end with the lease", "error", err)
+			return
+		}
+	}
+	if len(epochs) > 1 {
+		return // others may have seats
+	}
+	err := s.try(ctx, func(ctx context.Context) error {
+		return s.client.ZRem(ctx, s.nodeKeys()[0], epochs...).Err()
+	})
+	if err != nil {
+		s.logger.WarnContext(ctx, "redisstore: the lease is not given up", "error", err)
+	}
+}

@@ -1,0 +1,182 @@
+-- What the scripts of a partition have in common; each is put behind this.
+--
+-- KEYS: members, order, due, marks, seen. ARGV: the channel, the partition, and more.
+--
+-- Lists are strings of fields, each with its length in front of it: users, rooms and
+-- metadata may hold any bytes. (%s of string.format would end at a zero byte, and a
+-- pattern too: hence .. and plain find.) Numbers are doubles, exact below 2^53, which
+-- microseconds since 1970 are until the year 2255; they are written by %.0f, as tostring
+-- keeps 14 digits.
+local members, order, due, marks, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
+local channel, partition = ARGV[1], ARGV[2]
+local day = 86400e6
+local t = redis.call('TIME')
+local now = t[1] * 1e6 + t[2]
+local soonest -- when the first of the graces ends that begin here
+
+local function int(n) return string.format('%.0f', n) end
+
+local function pack(fields)
+  local out = {}
+  for i = 1, #fields do out[i] = #fields[i] .. ':' .. fields[i] end
+  return table.concat(out)
+end
+
+-- parse returns the fields, or nil for what is no list.
+local function parse(s)
+  local fields, at = {}, 1
+  while at <= #s do
+    local colon = string.find(s, ':', at, true)
+    local n = colon and colon - at < 10 and tonumber(string.sub(s, at, colon - 1))
+    if not n or n < 0 or n % 1 ~= 0 or colon + n > #s then return nil end
+    fields[#fields + 1] = string.sub(s, colon + 1, colon + n)
+    at = colon + n + 1
+  end
+  return fields
+end
+
+-- number returns nil for what is none of ours.
+local function number(s)
+  local n = tonumber(s)
+  if n and n >= 0 and n < 9e15 then return n end
+end
+
+-- A record: version, grace, seen, cause of the last leave, how many devices; and six
+-- fields for each, or, if there is none, for the one that left last.
+--
+-- load returns nil for what is no record: it counts as nothing.
+local function load(s)
+  local f = s and parse(s)
+  if not f or #f < 11 or (#f - 5) % 6 ~= 0 then return nil end
+  local r = {version = f[1], grace = number(f[2]), seen = number(f[3]), cause = f[4], devices = {}}
+  local n = number(f[5])
+  if not number(f[1]) or not r.grace or not r.seen then return nil end
+  for i = 6, #f, 6 do
+    local d = {id = f[i], epoch = f[i + 1], since = number(f[i + 2]), seq = number(f[i + 3]), away = f[i + 4], meta = f[i + 5]}
+    if not d.since or not d.seq then return nil end
+    r.devices[#r.devices + 1] = d
+  end
+  if n == 0 then r.last = table.remove(r.devices) end
+  if n ~= #r.devices then return nil end
+  return r
+end
+
+local function save(entity, r)
+  local f = {r.version, int(r.grace), int(r.seen), r.cause, int(#r.devices)}
+  local function add(d)
+    local n = #f
+    f[n + 1], f[n + 2], f[n + 3], f[n + 4], f[n + 5], f[n + 6] = d.id, d.epoch, int(d.since), int(d.seq), d.away, d.meta
+  end
+  for _, d in ipairs(r.devices) do add(d) end
+  if #r.devices == 0 then add(r.last) end
+  redis.call('HSET', members, entity, pack(f))
+end
+
+local function find(r, id)
+  for i, d in ipairs(r.devices) do
+    if d.id == id then return i end
+  end
+end
+
+-- publish tells all nodes, in the order of what happens here. The version grows by the
+-- clock, so that it does after the partition was lost too, and each message names the one
+-- before, so that nodes notice if they miss one.
+local version
+local function publish(kind, fields)
+  local n = tonumber(version or redis.call('HGET', marks, 'v') or '') or 0
+  if not (n >= 0 and n < 9e15) then n = 0 end
+  local before = int(n)
+  version = int(math.max(n + 1, now))
+  redis.call('HSET', marks, 'v', version)
+  redis.call('PUBLISH', channel, pack({'1', partition, version, before, kind}) .. pack(fields))
+  return version
+end
+
+-- An entity is "m", the room, a zero byte, which no room has, and the user.
+local function everywhere(entity) return string.byte(entity, 2) == 0 end
+
+local online, offline, joined, left, updated = '1', '2', '3', '4', '5'
+
+local function change(entity, r, kind, cause, d, gone)
+  d = d or {id = '', since = 0, away = '0', meta = ''}
+  local away = #r.devices > 0 and '1' or '0'
+  for _, o in ipairs(r.devices) do
+    if o.away ~= '1' then away = '0' end
+  end
+  r.version = publish('c', {kind, entity, cause, int(now), int(#r.devices), int(gone or 0), d.id, int(d.since), d.away, d.meta, away})
+end
+
+-- Marks are forgotten after a day, if nobody is faster.
+local function mark(name, value)
+  redis.call('HSET', marks, name, value)
+  redis.call('ZADD', due, int(now + day), name)
+end
+
+local function unmark(name)
+  if redis.call('HDEL', marks, name) == 1 then redis.call('ZREM', due, name) end
+end
+
+-- evict marks devices that were removed, and tells it.
+local function evict(entity, gone, cause, reason)
+  local fields = {entity, cause, reason}
+  for _, d in ipairs(gone) do
+    fields[#fields + 1] = d.id
+    mark('e' .. d.id .. '\0' .. entity, pack({cause, reason}))
+  end
+  publish('e', fields)
+end
+
+-- quit ends a membership.
+local function quit(entity, r, cause, at)
+  redis.call('HDEL', members, entity)
+  redis.call('ZREM', order, entity)
+  redis.call('ZREM', due, entity)
+  r.devices = {}
+  local kind = left
+  if everywhere(entity) then
+    kind = offline
+    redis.call('ZADD', seen, int(at), string.sub(entity, 3))
+  end
+  change(entity, r, kind, cause, nil, at)
+end
+
+-- depart is called when d has been removed from r, which it has left at a time that may
+-- have passed.
+local function depart(entity, r, d, cause, at, immediately)
+  if #r.devices > 0 then
+    change(entity, r, updated, cause, d)
+    save(entity, r)
+    return
+  end
+  local ends = at + r.grace
+  if immediately or ends <= now then
+    quit(entity, r, cause, at)
+    return
+  end
+  r.last, r.seen, r.cause = d, at, cause
+  save(entity, r)
+  redis.call('ZADD', due, int(ends), entity)
+  soonest = math.min(soonest or ends, ends)
+end
+
+-- page returns up to limit members after a cursor, their records, and the cursor that
+-- goes on, '' at the end.
+local function page(cursor, limit)
+  local from = '-'
+  if cursor ~= '' then from = '(' .. cursor end
+  local all = redis.call('ZRANGEBYLEX', order, from, '+', 'LIMIT', 0, limit)
+  if #all == 0 then return all, {}, '' end
+  local records = redis.call('HMGET', members, unpack(all))
+  if #all < tonumber(limit) then return all, records, '' end
+  return all, records, all[#all]
+end
+
+-- drop forgets a member whose record is none.
+local function drop(entity)
+  redis.call('HDEL', members, entity)
+  redis.call('ZREM', order, entity)
+  redis.call('ZREM', due, entity)
+end
+
+-- wait is how long it is until soonest, in microseconds, or -1.
+local function wait() return soonest and int(math.max(0, soonest - now)) or '-1' end

@@ -1,0 +1,135 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"time"
+)
+
+// jobTries is how often a script for another node is tried before it is left to others.
+const jobTries = 5
+
+// work begins to look after others, on a goroutine of its own, so that the lease of this
+// node is renewed meanwhile.
+func (k *keeper) work(ctx context.Context, r beatReply) {
+	if k.reaped != nil {
+		return
+	}
+	k.reaped = make(chan string, 1)
+	done := k.reaped
+	k.back.running.Go(func() {
+		var reaped string
+		if r.dead != "" {
+			k.logger.WarnContext(ctx, "redisstore: another node has died, its seats are given up", "epoch", r.dead)
+			if k.reap(ctx, r.dead, r.ended) == nil {
+				reaped = r.dead
+			}
+		}
+		if r.walk {
+			_ = k.walk(ctx, r.epochs)
+		}
+		done <- reaped
+	})
+}
+
+// reap gives up the seats of a node.
+func (s *Store) reap(ctx context.Context, epoch, ended string) error {
+	return s.through(ctx, func(p int, cursor string) call {
+		return call{&reapScript, s.keys(p), []any{s.channel(), p, epoch, ended, cursor, maxBatch}}
+	}, func(p int, reply []string) {
+		if len(reply) > 1 {
+			s.expect(p, reply[1])
+		}
+	})
+}
+
+// walk looks through all partitions for what should not be. Nodes that were known when it
+// began are of no concern: one that has been closed meanwhile is not to be known again.
+func (s *Store) walk(ctx context.Context, known []string) error {
+	epochs := make(map[string]bool)
+	err := s.through(ctx, func(p int, cursor string) call {
+		return call{&walkScript, s.keys(p), []any{s.channel(), p, cursor, maxBatch}}
+	}, func(_ int, reply []string) {
+		for _, epoch := range reply[1:] {
+			if !slices.Contains(known, epoch) {
+				epochs[epoch] = true
+			}
+		}
+	})
+	if err != nil || len(epochs) == 0 {
+		return err
+	}
+	args := []any{s.lease.Microseconds()}
+	for epoch := range epochs {
+		args = append(args, epoch)
+	}
+	return s.try(ctx, func(ctx context.Context) error {
+		_, err := s.exec(ctx, call{&adoptScript, s.nodeKeys()[:2], args})
+		return err
+	})
+}
+
+// through goes through all partitions, page by page. Replies begin with the cursor.
+func (s *Store) through(ctx context.Context, next func(p int, cursor string) call, each func(p int, reply []string)) error {
+	type place struct {
+		p      int
+		cursor string
+	}
+	var todo []place
+	for p := range partitions {
+		todo = append(todo, place{p, ""})
+	}
+	for failed := 0; len(todo) > 0; {
+		some := todo[:min(len(todo), maxCallsAtOnce)]
+		calls := make([]call, len(some))
+		for i, t := range some {
+			calls[i] = next(t.p, t.cursor)
+		}
+		result := new([][]string)
+		err := s.try(ctx, func(ctx context.Context) error {
+			cmds, err := s.exec(ctx, calls...)
+			if err != nil {
+				return err
+			}
+			all := make([][]string, len(cmds))
+			for i, c := range cmds {
+				if all[i], err = texts(c); err == nil && len(all[i]) == 0 {
+					err = fmt.Errorf("%w: no cursor", errReply)
+				}
+				if err != nil {
+					return err
+				}
+			}
+			*result = all
+			return nil
+		})
+		if err != nil {
+			if failed++; failed == jobTries || !pause(ctx, s.lease/12) {
+				return err
+			}
+			continue
+		}
+		failed = 0
+		todo = todo[len(some):]
+		for i, reply := range *result {
+			each(some[i].p, reply)
+			if reply[0] != "" {
+				todo = append(todo, place{some[i].p, reply[0]})
+			}
+		}
+	}
+	return nil
+}
+
+// pause waits, and reports whether ctx has not ended.
+func pause(ctx context.Context, d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}

@@ -1,0 +1,193 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/internal/redisclient"
+	"github.com/sioware/sioware/presence"
+)
+
+// Defaults of [Options].
+const (
+	DefaultPrefix  = "sioware:presence:"
+	DefaultTimeout = 250 * time.Millisecond
+	DefaultLease   = 15 * time.Second
+)
+
+// minLease leaves room for renewals that come late.
+const minLease = time.Second
+
+// maxCalls is how many calls may be under way: a Redis that hangs must not have the
+// process fill up with those who wait, before the breaker opens.
+const maxCalls = 1000
+
+// Options are what can be chosen. Its zero value, and nil, are the defaults.
+type Options struct {
+	// Prefix of all keys and of the channel, without braces; "" means DefaultPrefix.
+	// Stores with one prefix in one Redis are nodes of one store. Two applications need
+	// two prefixes even if they use two databases of one Redis, since all databases have
+	// the same channels.
+	Prefix string
+
+	// Timeout is how long a call may take; 0 means DefaultTimeout. A context that ends
+	// earlier counts, but says nothing about Redis: an outage is noticed only if this is
+	// less than what callers wait.
+	Timeout time.Duration
+
+	// Lease is how long the seats of a node are held after its process has died, or lost
+	// its way to Redis; 0 means DefaultLease. It is at least a second, and renewed three
+	// times in it. All nodes should have the same.
+	Lease time.Duration
+
+	// Logger gets what goes wrong in the background. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Store is a [presence.Store] in Redis. Make one with [New], for each process. Its methods
+// may be called concurrently.
+type Store struct {
+	client  redis.UniversalClient
+	caller  redisclient.Caller
+	worker  redisclient.Caller // for what is many seats at once, in the background
+	prefix  string
+	timeout time.Duration
+	lease   time.Duration
+	logger  *slog.Logger
+	breaker redisclient.Breaker
+
+	pingEvery time.Duration // a seam for tests
+
+	running sync.WaitGroup // calls
+	closing sync.Once
+	over    chan struct{} // closed when Close has done its work
+
+	mu     sync.Mutex
+	closed bool
+	calls  int // under way
+	back   *background
+	seats  seats
+	node   node
+	told   told
+}
+
+var _ presence.Store = (*Store)(nil)
+
+var errBusy = fmt.Errorf("%w, since %d calls wait for it", redisclient.ErrBroken, maxCalls)
+
+// New returns a Store that uses client, which stays the caller's to close, after the
+// Store. It must not be a Ring, nor read from replicas. New does not connect: a Redis that
+// is away at the start makes calls fail, not New. An error names all faults.
+func New(client redis.UniversalClient, opts *Options) (*Store, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	caller, err := redisclient.New(client, cmp.Or(o.Timeout, DefaultTimeout))
+	var faults []error
+	if err != nil {
+		faults = append(faults, fmt.Errorf("redisstore: %w", err))
+	}
+	if strings.ContainsAny(o.Prefix, "{}") {
+		// They would take the place of those by which a Cluster puts keys.
+		faults = append(faults, fmt.Errorf("redisstore: Prefix: %q has braces", o.Prefix))
+	}
+	if o.Timeout < 0 {
+		faults = append(faults, fmt.Errorf("redisstore: Timeout: %v is negative", o.Timeout))
+	}
+	if o.Lease < 0 || o.Lease > 0 && o.Lease < minLease {
+		faults = append(faults, fmt.Errorf("redisstore: Lease: %v is less than %v", o.Lease, minLease))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	timeout, lease := cmp.Or(o.Timeout, DefaultTimeout), cmp.Or(o.Lease, DefaultLease)
+	worker, err := redisclient.New(client, max(timeout, lease/6))
+	if err != nil {
+		return nil, fmt.Errorf("redisstore: %w", err)
+	}
+	return &Store{
+		client:  client,
+		caller:  caller,
+		worker:  worker,
+		prefix:  cmp.Or(o.Prefix, DefaultPrefix),
+		timeout: timeout,
+		lease:   lease,
+		logger:  o.Logger,
+		breaker: redisclient.Breaker{Logger: o.Logger},
+
+		pingEvery: redisclient.DefaultPing,
+		over:      make(chan struct{}),
+		seats:     newSeats(),
+		node:      node{epoch: newEpoch()},
+	}, nil
+}
+
+// do calls f with a context that ends after the timeout, and returns by then; f may go on.
+func (s *Store) do(ctx context.Context, f func(ctx context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("redisstore: %w", err)
+	}
+	done, err := s.begin()
+	if err != nil {
+		return err
+	}
+	epoch, err := s.breaker.Enter()
+	if err != nil {
+		done()
+		return unavailable(err)
+	}
+	err = s.caller.Do(ctx, f, done)
+	switch {
+	case err == nil:
+		s.breaker.Leave(epoch, redisclient.Succeeded, nil)
+		return nil
+	case ctx.Err() != nil:
+		s.breaker.Leave(epoch, redisclient.Unknown, nil)
+		return fmt.Errorf("redisstore: %w", err)
+	default:
+		s.breaker.Leave(epoch, redisclient.Failed, err)
+		return unavailable(err)
+	}
+}
+
+// begin counts a call, whose end is told by done.
+func (s *Store) begin() (done func(), err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.closed {
+		return nil, presence.ErrClosed
+	}
+	if s.calls >= maxCalls {
+		return nil, unavailable(errBusy)
+	}
+	s.calls++
+	s.running.Add(1)
+	return func() {
+		s.mu.Lock()
+		s.calls--
+		s.mu.Unlock()
+		s.running.Done()
+	}, nil
+}
+
+// try is do for what runs in the background: it does not heed the breaker, since what it
+// does has to be done within a lease.
+func (s *Store) try(ctx context.Context, f func(ctx context.Context) error) error {
+	s.running.Add(1) // Close waits for who calls it before it waits for calls
+	return s.worker.Do(ctx, f, s.running.Done)
+}
+
+func unavailable(err error) error {
+	return fmt.Errorf("redisstore: %w: %w", presence.ErrUnavailable, err)
+}

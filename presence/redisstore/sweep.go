@@ -1,0 +1,157 @@
+package redisstore
+
+import (
+	"context"
+	"hash/fnv"
+	"slices"
+	"strconv"
+	"time"
+)
+
+const (
+	// sweepBatch is how many graces one script ends.
+	sweepBatch = 200
+	// sweepSlack is by how much a grace may end later than planned: the clock of Redis is
+	// not ours.
+	sweepSlack = 100 * time.Millisecond
+	// sweepPoll is how often to see whether sweeping may go on.
+	sweepPoll = 20 * time.Millisecond
+)
+
+// sweeps are the times at which partitions are to be swept. The Store's lock guards it.
+type sweeps struct {
+	woken chan struct{} // has room for one
+	next  [partitions]time.Time
+	until [partitions]time.Time // when the last of the graces ends that this node knows of
+}
+
+func newSweeps() sweeps { return sweeps{woken: make(chan struct{}, 1)} }
+
+// plan has a partition swept at a time.
+func (w *sweeps) plan(p int, at time.Time) {
+	if w.next[p].IsZero() || at.Before(w.next[p]) {
+		w.next[p] = at
+	}
+	if at.After(w.until[p]) {
+		w.until[p] = at
+	}
+	signal(w.woken)
+}
+
+// sweepAll ends graces in time: those that began by this node, and, if other nodes have
+// died, all those in the partitions that fall to this one.
+func (s *Store) sweepAll(ctx context.Context) {
+	tick := time.NewTicker(max(s.lease/6, time.Second))
+	defer tick.Stop()
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.back.sweeps.woken:
+		case <-timer.C:
+		case <-tick.C:
+			s.planOwn()
+		}
+		due, wait := s.dueSweeps()
+		for batch := range slices.Chunk(due, maxCallsAtOnce) {
+			if s.sweep(ctx, batch) {
+				wait = 0
+			}
+		}
+		timer.Reset(wait)
+	}
+}
+
+// planOwn has the partitions swept that fall to this node.
+func (s *Store) planOwn() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	for p := range partitions {
+		if s.owns(p) && (s.back.sweeps.next[p].IsZero() || now.Before(s.back.sweeps.next[p])) {
+			s.back.sweeps.next[p] = now
+		}
+	}
+}
+
+// owns reports whether a partition falls to this node. The lock is held.
+func (s *Store) owns(p int) bool {
+	best, owner := uint64(0), ""
+	for _, epoch := range s.node.live {
+		h := fnv.New64a()
+		_, _ = h.Write(append([]byte(epoch), byte(p)))
+		if sum := h.Sum64() * 0x9E3779B97F4A7C15; sum >= best {
+			best, owner = sum, epoch
+		}
+	}
+	return owner == s.node.epoch
+}
+
+// dueSweeps returns the partitions that are to be swept now, and how long it is until
+// others are. As long as Redis does not know of all seats of this node, or others may not
+// have told it of theirs, none is: who has come back would be taken for gone.
+func (s *Store) dueSweeps() (due []int, wait time.Duration) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	if s.node.failing || len(s.seats.dirty) > 0 || now.Before(s.node.calm) {
+		return nil, sweepPoll
+	}
+	wait = time.Hour
+	for p := range partitions {
+		switch next := &s.back.sweeps.next[p]; {
+		case next.IsZero():
+		case next.After(now):
+			wait = min(wait, next.Sub(now))
+		default:
+			*next = time.Time{}
+			due = append(due, p)
+		}
+	}
+	return due, wait
+}
+
+// sweep sweeps partitions, and reports whether there are new plans.
+func (s *Store) sweep(ctx context.Context, due []int) bool {
+	calls := make([]call, len(due))
+	for i, p := range due {
+		calls[i] = call{&sweepScript, s.keys(p), []any{s.channel(), p, sweepBatch}}
+	}
+	waits := new([]string)
+	err := s.try(ctx, func(ctx context.Context) error {
+		cmds, err := s.exec(ctx, calls...)
+		if err != nil {
+			return err
+		}
+		all := make([]string, len(cmds))
+		for i, c := range cmds {
+			all[i], _ = c.Text()
+		}
+		*waits = all
+		return nil
+	})
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	now := time.Now()
+	w := &s.back.sweeps
+	for i, p := range due {
+		if err != nil {
+			w.plan(p, now.Add(s.lease/12))
+			continue
+		}
+		us, err := strconv.ParseInt((*waits)[i], 10, 64)
+		if err != nil || us < 0 {
+			continue
+		}
+		// Microseconds are rounded, and TIME is that of the beginning of a script.
+		next := now.Add(time.Duration(us)*time.Microsecond + time.Millisecond)
+		if s.owns(p) || !next.After(w.until[p].Add(sweepSlack)) {
+			if w.next[p].IsZero() || next.Before(w.next[p]) {
+				w.next[p] = next
+			}
+		}
+	}
+	return true
+}

@@ -1,0 +1,24 @@
+-- Ends the graces that are over, and forgets what is to be forgotten.
+--
+-- ARGV: ..., how many at most
+-- Returns in how many microseconds there is more to do, or -1.
+local all = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, ARGV[3])
+for _, name in ipairs(all) do
+  if string.sub(name, 1, 1) ~= 'm' then
+    redis.call('HDEL', marks, name)
+    redis.call('ZREM', due, name)
+  else
+    local r = load(redis.call('HGET', members, name))
+    if not r then
+      drop(name)
+    elseif #r.devices > 0 then
+      redis.call('ZREM', due, name)
+    else
+      quit(name, r, r.cause, r.seen)
+    end
+  end
+end
+redis.call('ZREMRANGEBYSCORE', seen, '-inf', int(now - day))
+local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
+if first[2] then soonest = tonumber(first[2]) end
+return wait()

@@ -1,0 +1,192 @@
+package redisstore
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"sync/atomic"
+
+	"github.com/sioware/sioware/presence"
+)
+
+// maxQueue is how many events wait for those who watch before the subscription does.
+const maxQueue = 16_384
+
+// watcher is a function given to Watch.
+type watcher struct {
+	f       func(presence.Event)
+	stopped atomic.Bool
+}
+
+// told is what is told to those who watch, by a goroutine of its own: one who is slow must
+// not keep a lease from being renewed.
+type told struct {
+	wake  chan struct{}      // has room for one: there are events
+	space chan struct{}      // has room for one: there is room for events
+	last  [partitions]uint64 // version of the last message; 0 if it is not known. For the Feed alone.
+
+	mu       sync.Mutex
+	watchers []*watcher // a new slice at each change
+	queue    []presence.Event
+}
+
+func (t *told) start() {
+	t.wake, t.space = make(chan struct{}, 1), make(chan struct{}, 1)
+}
+
+// add has an event told, and reports whether there is room for more.
+func (t *told) add(e presence.Event) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.watchers) == 0 {
+		return true
+	}
+	t.queue = append(t.queue, e)
+	signal(t.wake)
+	return len(t.queue) < maxQueue
+}
+
+// take returns what is to be told, and to whom.
+func (t *told) take() ([]presence.Event, []*watcher) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	queue := t.queue
+	t.queue = nil
+	signal(t.space)
+	return queue, t.watchers
+}
+
+// Watch implements [presence.Store]. It waits until the subscription stands, but not for
+// longer than [Options].Timeout: once it does f is told that events may have been lost, as
+// it is whenever the subscription was. f is called on a goroutine of the Store; a call that
+// is under way when stop is called ends after stop has returned. A panic of f is logged.
+// After Close, Watch does nothing.
+func (s *Store) Watch(f func(presence.Event)) (stop func()) {
+	w := &watcher{f: f}
+	s.mu.Lock()
+	if s.closed {
+		s.mu.Unlock()
+		return func() {}
+	}
+	s.start()
+	feed := s.back.feed
+	s.mu.Unlock()
+	t := &s.told
+	t.mu.Lock()
+	t.watchers = append(slices.Clone(t.watchers), w)
+	t.mu.Unlock()
+
+	feed.Wait(s.timeout)
+	return func() {
+		w.stopped.Store(true)
+		t.mu.Lock()
+		defer t.mu.Unlock()
+		if i := slices.Index(t.watchers, w); i >= 0 {
+			t.watchers = slices.Delete(slices.Clone(t.watchers), i, i+1)
+		}
+	}
+}
+
+// tell has an event told.
+func (s *Store) tell(e presence.Event) { s.told.add(e) }
+
+// tellAll tells events until ctx ends.
+func (s *Store) tellAll(ctx context.Context) {
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-s.told.wake:
+		}
+		queue, watchers := s.told.take()
+		for _, e := range queue {
+			for _, w := range watchers {
+				if ctx.Err() == nil && !w.stopped.Load() {
+					s.call(w, e)
+				}
+			}
+		}
+	}
+}
+
+// call calls w. A panic must not end the process, nor the telling.
+func (s *Store) call(w *watcher, e presence.Event) {
+	defer func() {
+		if v := recover(); v != nil {
+			s.logger.Error("redisstore: the function given to Watch panicked",
+				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
+	w.f(e)
+}
+
+// subscribed is called after each subscription. What was published before it may be lost.
+// At the first one, that may be that devices of this process were evicted, which Redis
+// answers when their seats are taken again. Later ones may be due to a Redis that has taken
+// over, and lacks the latest: then it also believes in seats that were given up.
+func (s *Store) subscribed(first bool) {
+	s.told.last = [partitions]uint64{}
+	if !first {
+		s.tell(presence.Event{Lost: s.lease})
+		s.needHeal("the subscription was lost")
+		return
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, d := range s.seats.devices {
+		for _, h := range d.seats {
+			s.seats.dirty[h] = true
+		}
+	}
+	if len(s.seats.dirty) > 0 {
+		s.nudge()
+	}
+}
+
+// heard tells what a message holds. One that cannot be read is lost: it may be that of
+// another version of this package.
+func (s *Store) heard(ctx context.Context, payload string) {
+	m, err := decode(payload)
+	if err != nil {
+		s.logger.ErrorContext(ctx, "redisstore: malformed message on the channel", "channel", s.channel(), "error", err)
+		s.hear(ctx, presence.Event{Lost: s.lease})
+		return
+	}
+	last := &s.told.last[m.partition]
+	if *last != 0 && *last != m.before {
+		s.told.last = [partitions]uint64{}
+		s.hear(ctx, presence.Event{Lost: s.lease})
+		if m.before == 0 {
+			s.needHeal("Redis has lost a partition, or all of them")
+		}
+	}
+	*last = m.version
+	if m.change != nil {
+		s.hear(ctx, presence.Event{Change: m.change})
+	}
+	for i := range m.evictions {
+		s.mu.Lock()
+		s.seats.evict(m.room, m.evictions[i])
+		s.mu.Unlock()
+		s.hear(ctx, presence.Event{Eviction: &m.evictions[i]})
+	}
+}
+
+// hear has an event told that came from others, which wait while too many do.
+func (s *Store) hear(ctx context.Context, e presence.Event) {
+	for more := s.told.add(e); !more; more = s.told.fits() {
+		select {
+		case <-s.told.space:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+func (t *told) fits() bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	return len(t.queue) < maxQueue
+}

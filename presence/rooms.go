@@ -1,0 +1,262 @@
+package presence
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/sioware/sioware/internal/rooms"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// reserved begins the names of rooms that are private to this module.
+const reserved = "sioware:"
+
+// Join has s join a room, and its user be a member of it with meta, which is marshaled
+// to JSON; nil is none. It joins the host's room of the same name too, so that
+// io.To(room) reaches it. Rooms of all namespaces with one name have their members in
+// common. Call it in a "connection" handler or later: from there on, the user stays a
+// member until no device of his has a socket in the room, and Options.Grace has passed.
+//
+// It returns [ErrRoom], [ErrMeta], [ErrRooms], and [ErrAbsent] if s has no user, has gone or
+// is being kicked, or if ctx has ended before another call for its device has; or ErrUnavailable, or the error of ctx, if the Store does not answer: s is in the room
+// then, and others learn of it when it does. Whether a client may enter a room that it has
+// named is for the caller to ask: the ID of a socket is the name of a room of the host's. May be called again, to change
+// meta.
+func (t *Tracker) Join(ctx context.Context, s *socket.Socket, room string, meta any) error {
+	if err := checkRoom(room); err != nil {
+		return err
+	}
+	raw, err := t.marshal(func() any { return meta })
+	if err != nil {
+		return err
+	}
+	d, err := t.turn(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer t.end(d)
+	e := t.entry(d, room, raw)
+	d.mu.Lock()
+	old := d.seat(room)
+	if home := d.seat(""); home != nil {
+		e.Away = home.Away
+	}
+	full := old == nil && len(d.seats) > t.opts.MaxRooms // with the one that is everywhere
+	d.mu.Unlock()
+	if full {
+		return ErrRooms
+	}
+	t.enter(room, s)
+	err = t.take(ctx, d, e)
+	if refused(err) {
+		t.exit(room, s)
+		return fmt.Errorf("%w: %w", ErrAbsent, err)
+	}
+	d.mu.Lock()
+	if st := d.seat(room); !slices.Contains(st.sockets, s) {
+		st.sockets = append(slices.Clip(st.sockets), s)
+	}
+	d.mu.Unlock()
+	life := wrap.Context(s)
+	rooms.Join(life, s, socket.Room(room))
+	if life.Err() != nil { // it may not have been seen that s is there
+		t.exit(room, s)
+		return ErrAbsent
+	}
+	return told(err)
+}
+
+// Update changes the metadata of the device of s in a room, or everywhere if room is "".
+// Nobody sees it leave. What is only for a while is best cleared by nil: a device that
+// comes back brings nil, or what Options.Meta says, and that is told if it differs. The errors are those of Join, and ErrAbsent if s is not in the
+// room.
+func (t *Tracker) Update(ctx context.Context, s *socket.Socket, room string, meta any) error {
+	raw, err := t.marshal(func() any { return meta })
+	if err != nil {
+		return err
+	}
+	return t.change(ctx, s, room, func(e *Entry) { e.Meta = raw })
+}
+
+// Away says whether the person at the device of s is away, everywhere and in each room that
+// the device is in. A user is away if he is on all of his devices. The errors are those of
+// Update.
+func (t *Tracker) Away(ctx context.Context, s *socket.Socket, away bool) error {
+	d, err := t.turn(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer t.end(d)
+	d.mu.Lock()
+	entries := make([]Entry, len(d.seats))
+	for i, st := range d.seats {
+		entries[i] = st.Entry
+		entries[i].Away = away
+	}
+	d.mu.Unlock()
+	if len(entries) == 0 {
+		return ErrAbsent
+	}
+	var failed error
+	for _, e := range entries {
+		err := t.retake(ctx, d, e)
+		if errors.Is(err, ErrAbsent) {
+			return err
+		}
+		failed = cmp.Or(failed, err)
+	}
+	return failed
+}
+
+// change changes the entry of a device in a room.
+func (t *Tracker) change(ctx context.Context, s *socket.Socket, room string, f func(*Entry)) error {
+	d, err := t.turn(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer t.end(d)
+	d.mu.Lock()
+	st := d.seat(room)
+	if st == nil || room != "" && !slices.Contains(st.sockets, s) {
+		d.mu.Unlock()
+		return ErrAbsent
+	}
+	e := st.Entry
+	d.mu.Unlock()
+	f(&e)
+	return t.retake(ctx, d, e)
+}
+
+// retake takes a seat that d has had, with what is new.
+func (t *Tracker) retake(ctx context.Context, d *device, e Entry) error {
+	err := t.take(ctx, d, e)
+	if refused(err) {
+		return fmt.Errorf("%w: %w", ErrAbsent, err)
+	}
+	return told(err)
+}
+
+// Leave has s leave a room. If no other socket of the user is in it, he is no member any
+// more at once: it is what he wanted. If room is "" the device of s leaves everywhere, and
+// counts no more, though it stays connected: call it where somebody signs out. The errors
+// are those of Join; ErrAbsent if s was not in it.
+func (t *Tracker) Leave(ctx context.Context, s *socket.Socket, room string) error {
+	if room == "" {
+		return t.quit(ctx, s)
+	}
+	if err := checkRoom(room); err != nil {
+		return err
+	}
+	d, err := t.turn(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer t.end(d)
+	d.mu.Lock()
+	st := d.seat(room)
+	if st == nil || !slices.Contains(st.sockets, s) {
+		d.mu.Unlock()
+		return ErrAbsent
+	}
+	st.sockets = without(st.sockets, s)
+	last := len(st.sockets) == 0
+	if last {
+		d.seats = without(d.seats, st)
+	}
+	d.mu.Unlock()
+	t.exit(room, s)
+	s.Leave(socket.Room(room))
+	if !last {
+		return nil
+	}
+	return told(t.store.Leave(ctx, CauseLeft, true, st.Seat))
+}
+
+// quit has the device of s leave everywhere.
+func (t *Tracker) quit(ctx context.Context, s *socket.Socket) error {
+	d, err := t.turn(ctx, s)
+	if err != nil {
+		return err
+	}
+	defer t.end(d)
+	var left []Seat
+	d.mu.Lock()
+	seats := d.seats
+	d.seats, d.gone = nil, CauseLeft
+	d.mu.Unlock()
+	for _, st := range seats {
+		left = append(left, st.Seat)
+		for _, so := range st.sockets {
+			t.exit(st.Room, so)
+			so.Leave(socket.Room(st.Room))
+		}
+	}
+	return told(t.store.Leave(ctx, CauseLeft, true, left...))
+}
+
+// turn returns the device of s, with the turn.
+func (t *Tracker) turn(ctx context.Context, s *socket.Socket) (*device, error) {
+	if t.isClosed() {
+		return nil, ErrClosed
+	}
+	d, err := t.device(s)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.begin(ctx); errors.Is(err, ErrAbsent) {
+		return nil, ErrAbsent
+	} else if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrAbsent, err)
+	}
+	if !d.has(s) {
+		t.end(d)
+		return nil, ErrAbsent
+	}
+	return d, nil
+}
+
+// refused reports whether err means that a seat was not taken, and will not be.
+func refused(err error) bool { return errors.Is(err, ErrFull) || isEviction(err) }
+
+// told is what the Store has said, as ours.
+func told(err error) error {
+	if err == nil || errors.Is(err, ErrAbsent) {
+		return err
+	}
+	return fmt.Errorf("presence: %w", err)
+}
+
+func checkRoom(room string) error {
+	if room == "" || len(room) > maxRoom || strings.HasPrefix(room, reserved) || !utf8.ValidString(room) || strings.ContainsRune(room, 0) {
+		return ErrRoom
+	}
+	return nil
+}
+
+// marshal returns what f returns as JSON, or nil for nil.
+func (t *Tracker) marshal(f func() any) (raw json.RawMessage, err error) {
+	defer func() {
+		if p := recover(); p != nil { // of the application
+			err = fmt.Errorf("%w: panic: %v", ErrMeta, p)
+		}
+	}()
+	v := f()
+	if v == nil {
+		return nil, nil
+	}
+	raw, err = json.Marshal(v) // it compacts what a RawMessage holds
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrMeta, err)
+	}
+	if len(raw) > t.opts.MaxMeta {
+		return nil, fmt.Errorf("%w: %d bytes", ErrMeta, len(raw))
+	}
+	return raw, nil
+}

@@ -1,0 +1,172 @@
+package storetest
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/sioware/sioware/presence"
+)
+
+const saysConcurrent = "Its methods may be called concurrently"
+
+var concurrentCases = []storeCase{
+	{"FirstTabs", saysAlternate, func(k *kit) {
+		const tabs = 6
+		all := k.watchAll()
+		var wg sync.WaitGroup
+		begin := make(chan struct{})
+		for i := range tabs {
+			wg.Go(func() {
+				<-begin
+				if err := k.joinAt(k.nodes[i%len(k.nodes)], k.entry("", "u", fmt.Sprint(i))); err != nil {
+					k.Errorf("Join: %v", err)
+				}
+			})
+		}
+		close(begin)
+		wg.Wait()
+		wants := []want{online(some)}
+		for i := range tabs - 1 {
+			wants = append(wants, updated(presence.CauseJoined, some, i+2))
+		}
+		for _, w := range all {
+			w.expect("", "u", wants...)
+		}
+		if r := k.get(k.store(), "", "u"); len(r.Devices) != tabs {
+			k.fail("%d devices, want %d", len(r.Devices), tabs)
+		}
+	}},
+	{"LastTabs", saysAlternate, func(k *kit) {
+		// All tabs of a user are closed at once, on all nodes: he goes offline once.
+		const rounds, tabs = 15, 4
+		all := k.watchAll()
+		var wants []want
+		for round := range rounds {
+			var wg sync.WaitGroup
+			begin := make(chan struct{})
+			for i := range tabs {
+				s, e := k.nodes[i%len(k.nodes)], k.entry("", "u", fmt.Sprint(round, "-", i))
+				k.enter(s, e)
+				wg.Go(func() {
+					<-begin
+					if err := s.Leave(k.Context(), presence.CauseLost, false, e.Seat); err != nil {
+						k.Errorf("Leave: %v", err)
+					}
+				})
+			}
+			close(begin)
+			wg.Wait()
+			wants = append(wants, online(some))
+			for i := range tabs - 1 {
+				wants = append(wants, updated(presence.CauseJoined, some, i+2))
+			}
+			for i := range tabs - 1 {
+				wants = append(wants, updated(presence.CauseLost, some, tabs-i-1))
+			}
+			wants = append(wants, offline(presence.CauseLost))
+		}
+		for _, w := range all {
+			w.expect("", "u", wants...)
+		}
+		k.absent(k.store(), "", "u")
+	}},
+	{"Churn", saysConcurrent, churn},
+}
+
+// churn has many come and go, and compares what is known in the end with what is true.
+func churn(k *kit) {
+	const workers, ops, users = 12, 60, 4
+	all := k.watchAll()
+	held := make([][]presence.Seat, workers) // in the end
+	var wg sync.WaitGroup
+	for n := range workers {
+		wg.Go(func() {
+			s := k.nodes[n%len(k.nodes)]
+			for i := range ops {
+				e := k.entry([]string{"", "r"}[rand.IntN(2)], fmt.Sprint(rand.IntN(users)), fmt.Sprint(n, "-", i), meta(fmt.Sprint(rand.IntN(2))))
+				e.Grace = []time.Duration{0, 5 * time.Millisecond}[rand.IntN(2)]
+				if err := k.joinAt(s, e); err != nil {
+					k.Errorf("Join: %v", err)
+					return
+				}
+				if held[n] = append(held[n], e.Seat); len(held[n]) < 3 {
+					continue
+				}
+				j := rand.IntN(len(held[n]))
+				if err := s.Leave(k.Context(), presence.CauseLeft, rand.IntN(2) == 0, held[n][j]); err != nil {
+					k.Errorf("Leave: %v", err)
+					return
+				}
+				held[n] = append(held[n][:j], held[n][j+1:]...)
+			}
+		})
+	}
+	wg.Wait()
+	truth := make(map[place]map[string]bool)
+	for _, seats := range held {
+		for _, s := range seats {
+			at := place{s.Room, s.User}
+			if truth[at] == nil {
+				truth[at] = make(map[string]bool)
+			}
+			truth[at][s.Device] = true
+		}
+	}
+	for _, s := range k.nodes {
+		members := 0
+		for _, room := range []string{"", "r"} {
+			for u := range users {
+				user := fmt.Sprint(u)
+				want := truth[place{k.room(room), k.user(user)}]
+				if room != "" && len(want) > 0 {
+					members++
+				}
+				k.truly(s, room, user, want)
+			}
+		}
+		if n, err := s.Count(k.Context(), k.room("r")); n != members || err != nil {
+			k.fail("Count: %d, %v, want %d", n, err, members)
+		}
+		if listed := k.list(s, "r", 3); len(listed) != members {
+			k.fail("List: %d, want %d", len(listed), members)
+		}
+	}
+	for n, seats := range held {
+		k.leaveAt(k.nodes[n%len(k.nodes)], presence.CauseLeft, true, seats...)
+	}
+	for u := range users {
+		for _, room := range []string{"", "r"} {
+			k.absent(k.store(), room, fmt.Sprint(u))
+			for _, w := range all {
+				if !k.eventually(func() bool {
+					told := w.told(room, fmt.Sprint(u))
+					return len(told) == 0 || told[len(told)-1].Devices == 0
+				}) {
+					k.fail("not told that %d is gone", u)
+					k.FailNow()
+				}
+			}
+		}
+	}
+}
+
+// truly checks that a user has these devices, once his grace has passed.
+func (k *kit) truly(s presence.Store, room, user string, want map[string]bool) {
+	k.Helper()
+	var r presence.Record
+	if !k.eventually(func() bool {
+		r = k.get(s, room, user)
+		return len(r.Devices) > 0 || r.Version == 0
+	}) {
+		k.fail("his grace does not end: %.500v", r)
+	}
+	got := make(map[string]bool)
+	for _, d := range r.Devices {
+		got[d.ID] = true
+	}
+	if fmt.Sprint(got) != fmt.Sprint(want) {
+		k.fail("devices of %s in %q: %.500v, want %.500v", user, room, got, want)
+	}
+}

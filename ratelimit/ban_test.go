@@ -1,0 +1,109 @@
+package ratelimit_test
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/ratelimit"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// TestBanOfUser: a user whom one node has banned is put out by all others, also where
+// the limiter stands in front of what knows the user.
+func TestBanOfUser(t *testing.T) {
+	t.Parallel()
+	store := &shared{MemoryStore: ratelimit.NewMemoryStore(0)}
+	node := func() *siotest.Server {
+		l := newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{
+			Key: ratelimit.ByUser(func(s *socket.Socket) (string, bool) {
+				name, ok := s.Data().(string)
+				return name, ok
+			}),
+			Event:   map[string]ratelimit.Limit{"search": ratelimit.PerHour(1)},
+			Penalty: ratelimit.Penalty{After: ratelimit.PerHour(1), Ban: time.Hour},
+			Store:   store, Logger: quiet,
+		})
+		return limited(t, l, wrap.Func(func(_ context.Context, s *socket.Socket) error {
+			s.SetData(s.Handshake().Auth.(object)["user"])
+			return nil
+		}))
+	}
+	a, b := node(), node()
+	c := a.Dial(t, siotest.Dial{Auth: object{"user": "mallory"}})
+	c.Connected(t)
+	for range 2 {
+		say(t, c, "search")
+	}
+	c.Emit("search")
+	putOut(t, c, "ban")
+
+	for range 2 { // nobody has asked the store, and then the node knows
+		c = b.Dial(t, siotest.Dial{Auth: object{"user": "mallory"}})
+		c.Connected(t)
+		checkRefusal(t, say(t, c, "echo"), "rate_limited", "ban") // which has no limit
+		putOut(t, c, "ban")
+	}
+	c = b.Dial(t, siotest.Dial{Auth: object{"user": "ada"}})
+	c.Connected(t)
+	if got := say(t, c, "echo"); got != "ok" {
+		t.Errorf("answered %v", got)
+	}
+}
+
+// TestBanOfBytes: who sends too much data is banned as others are.
+func TestBanOfBytes(t *testing.T) {
+	t.Parallel()
+	s := limited(t, newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{
+		Bytes: ratelimit.PerHour(1000), Penalty: ratelimit.Penalty{After: ratelimit.PerHour(3), Ban: time.Hour}, Logger: quiet,
+	}))
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	for range 100 {
+		c.Send(`43777["nobody has asked for this answer"]`)
+	}
+	putOut(t, c, "ban")
+	refused(t, s.Dial(t, siotest.Dial{}), "rate_limited", "ban")
+}
+
+// TestPenaltyPongs: packets that cannot be dropped count as well.
+func TestPenaltyPongs(t *testing.T) {
+	t.Parallel()
+	s := limited(t, newLimiter(t, ratelimit.PerHour(10), &ratelimit.Options{
+		Bytes: ratelimit.PerHour(10_000), Penalty: ratelimit.Penalty{After: ratelimit.PerHour(2)},
+	}))
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	for range 8 {
+		c.Send("3" + strings.Repeat("x", 9_000))
+	}
+	putOut(t, c, "bytes")
+}
+
+// TestPenaltyNoBan: who is refused too often, and not banned for it, is told the time
+// after which it will be let in.
+func TestPenaltyNoBan(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		l := newLimiter(t, ratelimit.Every(3*time.Second), &ratelimit.Options{Penalty: ratelimit.Penalty{After: ratelimit.PerHour(2)}})
+		h := l.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+		for i := range 5 {
+			w := httptest.NewRecorder()
+			h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+			if i > 0 && (w.Code != http.StatusTooManyRequests || w.Header().Get("Retry-After") != "3" ||
+				!strings.Contains(w.Body.String(), `"policy":"connect"`)) {
+				t.Errorf("request %d: %d, Retry-After %q, %s", i, w.Code, w.Header().Get("Retry-After"), w.Body)
+			}
+		}
+		time.Sleep(3 * time.Second) // synctest's
+		if code := knock(l); code != http.StatusOK {
+			t.Errorf("status %d after the time that was told", code)
+		}
+	})
+}

@@ -1,0 +1,157 @@
+package ratelimit
+
+import (
+	"context"
+	"strconv"
+	"time"
+
+	"github.com/sioware/sioware/internal/wire"
+	"github.com/sioware/sioware/ratelimit/internal/gcra"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/engine.io-go-parser/packet"
+	"github.com/zishang520/engine.io/v2/types"
+	"github.com/zishang520/socket.io-go-parser/v2/parser"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// debts is how many bursts of bytes a key may owe: what has come has come, and a
+// message that is larger than what is left is not given up half way.
+const debts = 15
+
+// withDebt returns the limit of a bucket that also holds what may be owed, and how many
+// tokens are left in it when nothing is.
+func withDebt(l Limit) (Limit, int64) {
+	for n := int64(debts); n > 0; n /= 2 {
+		if owing := limit(l.n, l.per, l.burst*(n+1)); owing.fault() == nil {
+			return owing, l.burst * n
+		}
+	}
+	return l, 0
+}
+
+// begin is a time that others are measured from, by the monotonic clock.
+var begin = time.Now()
+
+// meter counts what comes over a connection. It belongs to the goroutine that reads it,
+// and must not refer to it.
+type meter struct {
+	l      *Limiter
+	client *client
+	key    string // who is counted
+
+	generation  uint64 // of the policy that the store's key is of
+	storeKey    string
+	attachments uint64 // of a packet that was dropped, and are to come
+}
+
+// meter has what comes over the connection of s counted, for key.
+func (l *Limiter) meter(s *socket.Socket, c *client, key string) {
+	c.once.Do(func() {
+		m := &meter{l: l, client: c, key: key}
+		_ = s.Conn().On("packet", m.incoming)
+	})
+}
+
+// incoming sees each packet before the host's decoder does: the engine tells of it
+// (engine/socket.go:201), and then looks at its type.
+func (m *meter) incoming(args ...any) {
+	if len(args) == 0 {
+		return
+	}
+	in, ok := args[0].(*packet.Packet)
+	if !ok {
+		return
+	}
+	p := m.l.policy.Load()
+	retry, fits := m.charge(p, in)
+	text, isText := in.Data.(*types.StringBuffer)
+	switch {
+	case in.Type != packet.MESSAGE:
+		if retry != 0 {
+			m.refuse(p, wire.Frame{}, retry, false) // it is not ours to drop
+		}
+	case isText:
+		m.attachments = 0
+		if retry == 0 {
+			return
+		}
+		f, known := wire.Parse(text.Bytes())
+		if !known || f.Type == parser.CONNECT || f.Type == parser.DISCONNECT {
+			return
+		}
+		if !p.DryRun {
+			m.attachments = f.Attachments
+			in.Type = packet.NOOP // which the engine does nothing about
+		}
+		m.refuse(p, f, retry, false)
+	case m.attachments > 0: // whatever the limits are now
+		m.attachments--
+		in.Type = packet.NOOP
+	case !fits: // and the packet that it belongs to was let through
+		m.refuse(p, wire.Frame{}, retry, true)
+	}
+}
+
+// charge takes what a packet has, and returns how long it takes until nothing is owed,
+// if something was before. It does not fit if more would be owed than may be; then
+// that much is, and a packet that alone would owe as much is never let through.
+func (m *meter) charge(p *policy, in *packet.Packet) (retry time.Duration, fits bool) {
+	data, sized := in.Data.(interface{ Len() int })
+	if !sized || p.Bytes == (Limit{}) {
+		return 0, true
+	}
+	if m.storeKey == "" || m.generation != p.generation {
+		m.generation, m.storeKey = p.generation, p.storeKey(kindBytes, m.key)
+	}
+	n := int64(data.Len())
+	v, own, err := p.bytes.take(m.storeKey, p.owing, n)
+	if err != nil || !own {
+		return 0, true
+	}
+	if v.Allowed && v.Remaining+n > p.debt {
+		return 0, true
+	}
+	if fits = v.Allowed; !fits {
+		v, _, _ = p.bytes.take(m.storeKey, p.owing, v.Remaining)
+		if n > p.owing.burst {
+			return Never, false
+		}
+	}
+	return p.owing.rate.Until(int64(v.ResetAfter)*gcra.Nanosecond, p.debt+1), fits
+}
+
+// refuse answers a packet that was dropped, and counts that it was. With out the client
+// is put out at once.
+func (m *meter) refuse(p *policy, f wire.Frame, retry time.Duration, out bool) {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	v := Verdict{Policy: policyBytes, Limit: p.Bytes.burst, RetryAfter: retry, ResetAfter: retry}
+	var s *socket.Socket
+	if f.Type != 0 {
+		s = m.client.socket(f.Path())
+	}
+	p.told(ctx, Refusal{Verdict: v, Key: m.key, Socket: s})
+	if p.DryRun {
+		return
+	}
+	ban, often := p.strike(ctx, m.key)
+	if ban.Policy != "" {
+		v = ban
+	}
+	out = out || often
+	refused := refusal(v)
+	if s != nil && (f.Type == parser.EVENT || f.Type == parser.BINARY_EVENT) {
+		if id, err := strconv.ParseUint(string(f.ID), 10, 64); err == nil {
+			wire.Ack(s, id, refused.ClientData())
+		}
+		if member := m.l.members.Load(s); member != nil && p.Emit && !out {
+			member.emit(s, "", refused)
+		}
+	}
+	if out {
+		refused.Err = errOut
+		for _, s := range m.client.all() {
+			wrap.Kick(s, refused)
+		}
+	}
+}

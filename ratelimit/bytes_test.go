@@ -1,0 +1,101 @@
+package ratelimit_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/ratelimit"
+)
+
+func TestBytes(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, func(t *testing.T, d siotest.Dial) {
+		l := newLimiter(t, ratelimit.PerMinute(10), &ratelimit.Options{Bytes: ratelimit.PerHour(100_000), Emit: true})
+		s := limited(t, l)
+		c := s.Dial(t, d)
+		c.Connected(t)
+		for range 2 { // the second one takes more than is left, and the rest is owed
+			if got := say(t, c, "echo", strings.Repeat("x", 60_000)); got != "ok" {
+				t.Errorf("answered %v", got)
+			}
+		}
+		data := checkRefusal(t, say(t, c, "echo"), "rate_limited", "bytes")
+		if ms, _ := data["retryAfterMs"].(float64); ms < 700_000 || ms > 800_000 || data["retryable"] != true {
+			t.Errorf("refused with %v", data)
+		}
+		checkRefusal(t, c.NextEvent(t, "rate_limited").Args()[0], "rate_limited", "bytes")
+		// What is binary is dropped whole, and what comes after it is read again.
+		checkRefusal(t, say(t, c, "echo", []byte("a"), []byte("b")), "rate_limited", "bytes")
+		if err := l.Update(ratelimit.PerMinute(10), nil); err != nil {
+			t.Fatal(err)
+		}
+		for _, arg := range []any{"x", []byte("x")} {
+			if got := say(t, c, "echo", arg); got != "ok" {
+				t.Errorf("answered %v", got)
+			}
+		}
+	})
+}
+
+// TestBytesBinary: attachments count, and are owed for as much as they are.
+func TestBytesBinary(t *testing.T) {
+	t.Parallel()
+	s := limited(t, newLimiter(t, ratelimit.PerMinute(10), &ratelimit.Options{Bytes: ratelimit.PerSecond(1000).Burst(10_000)}))
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	if got := say(t, c, "echo", make([]byte, 50_000), make([]byte, 50_000)); got != "ok" {
+		t.Errorf("answered %v", got)
+	}
+	for range 3 {
+		data := checkRefusal(t, say(t, c, "echo"), "rate_limited", "bytes")
+		if ms, _ := data["retryAfterMs"].(float64); ms < 80_000 || ms > 95_000 {
+			t.Errorf("refused with %v", data)
+		}
+	}
+	// Other namespaces of the connection, and other connections of the key.
+	c.Connect("/other", nil)
+	c.Connected(t)
+	c = s.Dial(t, siotest.Dial{Namespace: "/other"})
+	c.Connected(t)
+	checkRefusal(t, say(t, c, "echo"), "rate_limited", "bytes")
+}
+
+// TestBytesExact: a message within the limit is not refused for what comes after it.
+func TestBytesExact(t *testing.T) {
+	t.Parallel()
+	s := limited(t, newLimiter(t, ratelimit.PerMinute(10), &ratelimit.Options{Bytes: ratelimit.PerHour(1000)}))
+	c := s.Dial(t, siotest.Dial{Polling: true})
+	c.Connected(t)
+	c.Send(`421["echo","small"]` + "\x1e" + `422["echo","` + strings.Repeat("x", 2000) + `"]` + "\x1e" + `423["echo","late"]`)
+	for range 3 {
+		p := c.Next(t)
+		_, refused := p.Args()[0].(object)
+		if want := *p.ID == 3; refused != want {
+			t.Errorf("event %d: %v", *p.ID, p.Args())
+		}
+	}
+}
+
+// TestBytesUpdate: the attachments of an event that was dropped are dropped as well,
+// also where bytes have no limit any more when they come.
+func TestBytesUpdate(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(t, ratelimit.PerMinute(10), &ratelimit.Options{Bytes: ratelimit.PerHour(100)})
+	s := limited(t, l)
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	for range 2 {
+		c.Emit("echo", make([]byte, 100))
+	}
+	c.Send(`452-7["echo",{"_placeholder":true,"num":0},{"_placeholder":true,"num":1}]`)
+	checkRefusal(t, c.Next(t).Args()[0], "rate_limited", "bytes")
+	if err := l.Update(ratelimit.PerMinute(10), nil); err != nil {
+		t.Fatal(err)
+	}
+	c.SendBinary([]byte("a"))
+	c.SendBinary([]byte("b"))
+	if got := say(t, c, "echo"); got != "ok" {
+		t.Errorf("answered %v", got)
+	}
+}

@@ -1,0 +1,80 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+
+	"github.com/sioware/sioware/wrap"
+)
+
+// Codes that clients are told.
+const (
+	codeLimited     = "rate_limited"
+	codeConcurrent  = "too_many_connections"
+	codeForbidden   = "forbidden"
+	codeUnavailable = "unavailable"
+	codeInternal    = "internal"
+)
+
+// Policies that decide; see [Verdict].
+const (
+	policyConnect    = "connect"
+	policyConcurrent = "concurrent"
+	policyEvents     = "events"
+	policyEvent      = "event:" // and the name
+	policyBytes      = "bytes"
+	policyBan        = "ban"
+	policyAllow      = "allow"
+	policyDeny       = "deny"
+
+	policyUnavailable = "unavailable"
+)
+
+var (
+	errAddress = errors.New("ratelimit: the address is denied")
+	errOut     = errors.New("ratelimit: too many refusals")
+	errCost    = errors.New("ratelimit: Options.Cost")
+	errPanic   = errors.New("ratelimit: the Store has panicked")
+	errSlots   = errors.New("ratelimit: Concurrent: the Store is no SlotStore")
+)
+
+// refusal is what the client gets for v.
+func refusal(v Verdict) *wrap.Error {
+	code := codeLimited
+	switch v.Policy {
+	case policyConcurrent:
+		code = codeConcurrent
+	case policyDeny:
+		return &wrap.Error{Code: codeForbidden, Err: errAddress}
+	}
+	return &wrap.Error{Code: code, RetryAfter: max(v.RetryAfter, Never), Data: map[string]any{"policy": v.Policy}}
+}
+
+// failure is what the client gets if nothing could be decided about r. That the store
+// is away the log has already, once: a flood in an outage must not fill it. A fault of
+// ours, such as a negative cost, is not one of the store.
+func (p *policy) failure(ctx context.Context, err error, r Refusal) *wrap.Error {
+	for _, ours := range []error{ErrCost, ErrLimit, errCost, errPanic} {
+		if errors.Is(err, ours) {
+			return &wrap.Error{Code: codeInternal, Err: err}
+		}
+	}
+	r.Verdict = Verdict{Degraded: true, Policy: policyUnavailable, RetryAfter: patience}
+	if ctx.Err() == nil {
+		p.told(ctx, r)
+	}
+	return &wrap.Error{Code: codeUnavailable, RetryAfter: patience}
+}
+
+// calm calls what others have written, where a panic would end the process.
+func calm(what string, f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			slog.Error("ratelimit: panic while "+what, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+}

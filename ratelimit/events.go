@@ -1,0 +1,246 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/sioware/sioware/internal/wire"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// keys are those of a member in the store, for one policy: they are made once, not for
+// each event.
+type keys struct {
+	generation uint64
+	key        string // who is counted
+	ban        string
+	events     string
+
+	mu    sync.Mutex
+	event map[string]string // by the name of an event that has a limit
+
+	banHash, eventsHash uint64 // in the local store
+
+	asking chan struct{} // has room for those who ask a store of many nodes
+}
+
+// maxAsking is how many events of a socket ask the Store at one time. The host runs
+// them all at once, so that one client could have all calls that a store makes.
+const maxAsking = 32
+
+// begin waits for its turn to ask, and reports whether it has come.
+func (k *keys) begin(ctx context.Context) bool {
+	select {
+	case k.asking <- struct{}{}:
+		return true
+	case <-ctx.Done():
+		return false
+	}
+}
+
+func (k *keys) end() { <-k.asking }
+
+// keysFor returns the keys of s. Its identity is that of its first event, since the
+// middlewares behind ours had their say by then; first is true for that one.
+func (m *member) keysFor(p *policy, s *socket.Socket) (k *keys, first bool) {
+	old := m.keys.Load()
+	if old != nil && old.generation == p.generation {
+		return old, false
+	}
+	k = &keys{generation: p.generation}
+	if !p.tier.alone() {
+		k.asking = make(chan struct{}, maxAsking)
+	}
+	if old != nil {
+		k.key = old.key
+	} else {
+		k.key = p.keyOf(s, m.addr)
+	}
+	k.ban = p.storeKey(kindBan, k.key)
+	k.events = p.storeKey(kindEvents, k.key)
+	k.banHash, k.eventsHash = p.tier.local.hash(k.ban), p.tier.local.hash(k.events)
+	m.keys.Store(k)
+	return k, old == nil
+}
+
+// named returns the key for an event that has a limit.
+func (k *keys) named(p *policy, name string) string {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	key, ok := k.event[name]
+	if !ok {
+		if k.event == nil {
+			k.event = make(map[string]string)
+		}
+		key = p.eventKey(name, k.key)
+		k.event[name] = key
+	}
+	return key
+}
+
+// event is the packet middleware of a socket.
+func (m *member) event(ctx context.Context, s *socket.Socket, e *wrap.Event) error {
+	p := m.l.policy.Load()
+	if m.exempt || p.quiet() {
+		return nil
+	}
+	if k := m.keys.Load(); k != nil && p.tier.alone() {
+		// Here, since there is less room on the stack farther down; see pass.
+		if now := p.tier.local.now(); k.pass(p, e.Name, now) {
+			return nil
+		}
+	}
+	return m.limit(ctx, p, s, e)
+}
+
+// pass lets most events through without a Verdict: the goroutine of an event has a small
+// stack, which would have to grow. It reports false where there is more to decide, and
+// has taken nothing then.
+func (k *keys) pass(p *policy, name string, now int64) bool {
+	if k.generation != p.generation || p.Cost != nil || p.Events == (Limit{}) {
+		return false
+	}
+	if len(p.Event) > 0 { // to look into a map takes some of the stack as well
+		if _, named := p.Event[name]; named {
+			return false
+		}
+	}
+	local := p.tier.local
+	if p.Penalty.Ban > 0 && local.find(k.banHash) != nil {
+		return false
+	}
+	e := local.find(k.eventsHash)
+	if e == nil {
+		return false
+	}
+	_, allowed, ok := local.charge(e, k.eventsHash, now, p.Events.rate, 1)
+	return allowed && ok
+}
+
+// limit is event for those that pass does not let through.
+func (m *member) limit(ctx context.Context, p *policy, s *socket.Socket, e *wrap.Event) error {
+	k, first := m.keysFor(p, s)
+	if !p.tier.alone() {
+		if !k.begin(ctx) {
+			return wrap.ErrHandled // there is nobody to answer
+		}
+		defer k.end()
+	}
+	v, err := m.judge(ctx, p, k, first, s, e)
+	switch {
+	case v.Allowed && err == nil:
+		return nil
+	case err != nil && p.DryRun:
+		return nil
+	case err != nil && ctx.Err() != nil:
+		return wrap.ErrHandled // there is nobody to answer
+	case err != nil:
+		return p.failure(ctx, err, Refusal{Key: k.key, Socket: s, Event: e.Name})
+	}
+	p.told(ctx, Refusal{Verdict: v, Key: k.key, Socket: s, Event: e.Name})
+	if p.DryRun {
+		return nil
+	}
+	out := v.Policy == policyBan
+	if !out {
+		var ban Verdict
+		if ban, out = p.strike(ctx, k.key); ban.Policy != "" {
+			v = ban
+		}
+	}
+	refused := refusal(v)
+	if out {
+		// The answer first: a socket that is out sends nothing.
+		if e.Ack != nil {
+			e.Ack([]any{refused.ClientData()}, nil)
+		}
+		refused.Err = errOut
+		wrap.Kick(s, refused)
+		return wrap.ErrHandled
+	}
+	if p.Emit {
+		m.emit(s, e.Name, refused)
+	}
+	return refused
+}
+
+// quiet reports whether events are not limited.
+func (p *policy) quiet() bool {
+	return p.Events == (Limit{}) && len(p.Event) == 0 && p.Penalty.Ban == 0
+}
+
+// judge decides about an event.
+func (m *member) judge(ctx context.Context, p *policy, k *keys, first bool, s *socket.Socket, e *wrap.Event) (Verdict, error) {
+	if v := p.knownBan(k.ban); !v.Allowed {
+		return v, nil
+	}
+	if first && k.key != m.key && p.Penalty.Ban > 0 {
+		// Nobody has asked yet whether this one is banned.
+		if v, err := p.ban(ctx, k.key); err != nil || !v.Allowed {
+			return v, err
+		}
+	}
+	if l, ok := p.Event[e.Name]; ok {
+		v, _, err := p.tier.take(ctx, k.named(p, e.Name), l, 1)
+		if err != nil {
+			return Verdict{}, err
+		}
+		if !v.Allowed {
+			v.Policy = policyEvent + e.Name
+			return v, nil
+		}
+	}
+	if p.Events == (Limit{}) {
+		return Verdict{Allowed: true}, nil
+	}
+	cost, fault := p.cost(s, e)
+	if cost == 0 && fault == nil {
+		return Verdict{Allowed: true}, nil
+	}
+	v, _, err := p.tier.take(ctx, k.events, p.Events, cost)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if v.Allowed && fault != nil {
+		return Verdict{}, fault
+	}
+	v.Policy = policyEvents
+	return v, nil
+}
+
+// cost asks the application. With an error it is one, so that who can cause one has
+// not got events for nothing.
+func (p *policy) cost(s *socket.Socket, e *wrap.Event) (n int64, err error) {
+	if p.Cost == nil {
+		return 1, nil
+	}
+	defer func() {
+		if v := recover(); v != nil {
+			n, err = 1, fmt.Errorf("%w: panic: %v", errCost, v)
+		}
+	}()
+	if n = p.Cost(s, e); n < 0 {
+		return 1, fmt.Errorf("%w: %w: %d", errCost, ErrCost, n)
+	}
+	return n, nil
+}
+
+// emitEvery is how often a client is told of refusals by an event.
+const emitEvery = time.Second
+
+// emit tells the client by an event.
+func (m *member) emit(s *socket.Socket, name string, e *wrap.Error) {
+	now := int64(time.Since(begin))
+	last := m.told.Load()
+	if last != 0 && now-last < int64(emitEvery) || !m.told.CompareAndSwap(last, now) {
+		return
+	}
+	data := e.ClientData()
+	if name != "" {
+		data["event"] = shorten(name)
+	}
+	wire.Emit(s, "rate_limited", data)
+}

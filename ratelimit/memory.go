@@ -1,0 +1,228 @@
+package ratelimit
+
+import (
+	"context"
+	"fmt"
+	"hash/maphash"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sioware/sioware/ratelimit/internal/gcra"
+)
+
+// DefaultMaxKeys is how many keys a [MemoryStore] holds if nothing else is said.
+const DefaultMaxKeys = 1 << 20
+
+// MemoryStore is a [Store] and a [SlotStore] in memory, for one process. Make one by
+// [NewMemoryStore]. It is safe for concurrent use, and has no goroutine.
+//
+// A key takes 22 to 64 bytes, however long it is: what is kept is a hash of 64 bits,
+// by a function that differs in each process so that nobody can look for two keys
+// with one hash, and the time at which the bucket will be full. A key whose bucket is
+// full is forgotten when its place is needed, which changes nothing; no other key ever
+// is. Where as many keys as the store may hold are there (up to a sixteenth of them
+// may be full buckets), all further ones share one bucket for each [Limit], until there
+// is room; for 0 tokens they are told that theirs is full. So a flood of new keys
+// neither takes memory nor makes a key that is over its limit forgotten. Time is that
+// of the process's monotonic clock.
+type MemoryStore struct {
+	begin  time.Time
+	seed   maphash.Seed
+	shards [shards]shard
+	keys   atomic.Int64
+	again  atomic.Int64 // when to look again for keys to forget
+
+	mu       sync.Mutex
+	overflow map[Limit]*slot // what keys that found no room share; at most maxOverflow
+
+	held [heldShards]held
+}
+
+const (
+	shardBits   = 8
+	shards      = 1 << shardBits
+	heldShards  = 64
+	maxOverflow = 64
+	// pause is how long a full store does not look for keys to forget.
+	pause = int64(100*time.Millisecond) * gcra.Nanosecond
+)
+
+var _ SlotStore = (*MemoryStore)(nil)
+
+// NewMemoryStore returns a store for up to about maxKeys keys, [DefaultMaxKeys] if it
+// is 0 or less.
+func NewMemoryStore(maxKeys int) *MemoryStore {
+	if maxKeys <= 0 {
+		maxKeys = DefaultMaxKeys
+	}
+	m := &MemoryStore{
+		begin:    time.Now(),
+		seed:     maphash.MakeSeed(),
+		overflow: make(map[Limit]*slot),
+	}
+	for i := range m.shards {
+		m.shards[i].keys, m.shards[i].max = &m.keys, int64(maxKeys)
+	}
+	return m
+}
+
+// now is the time in ticks. It begins at 1, since 0 stands for what is not there.
+func (m *MemoryStore) now() int64 { return 1 + int64(time.Since(m.begin))*gcra.Nanosecond }
+
+// hash never returns 0, which stands for no key.
+func (m *MemoryStore) hash(key string) uint64 { return max(1, maphash.String(m.seed, key)) }
+
+// Take implements [Store]. It does not look at ctx, and takes no lock where the key
+// is known.
+func (m *MemoryStore) Take(_ context.Context, key string, l Limit, n int64) (Verdict, error) {
+	v, _, err := m.take(key, l, n)
+	return v, err
+}
+
+// take is Take. It also reports whether the key has a bucket of its own.
+func (m *MemoryStore) take(key string, l Limit, n int64) (v Verdict, own bool, err error) {
+	if l.rate.Interval == 0 {
+		return Verdict{}, false, l.Check()
+	}
+	if n < 0 {
+		return Verdict{}, false, fmt.Errorf("%w: %d", ErrCost, n)
+	}
+	h := m.hash(key)
+	s := &m.shards[h>>(64-shardBits)]
+	now := m.now()
+	e := s.find(h)
+	if e == nil && n == 0 {
+		return verdict(l.rate, 0, 0, true), true, nil
+	}
+	if e != nil {
+		if wait, allowed, ok := m.charge(e, h, now, l.rate, n); ok {
+			return verdict(l.rate, wait, n, allowed), true, nil
+		}
+	}
+	if n == 0 || n > l.burst {
+		// Nothing is to be kept of a key that is not there.
+		return verdict(l.rate, m.look(s, h, l.rate), n, n == 0), true, nil
+	}
+	for full := false; ; full = true {
+		if wait, allowed, ok := m.insert(s, h, now, l.rate, n); ok {
+			return verdict(l.rate, wait, n, allowed), true, nil
+		}
+		if full || !m.forget(now) {
+			break
+		}
+	}
+	wait, allowed, _ := m.charge(m.overflowing(l), 0, now, l.rate, n) // it stays where it is
+	return verdict(l.rate, wait, n, allowed), false, nil
+}
+
+// find returns the slot of the key with this hash, or nil.
+func (m *MemoryStore) find(h uint64) *slot { return m.shards[h>>(64-shardBits)].find(h) }
+
+// settle puts back n tokens that take has taken out of the own bucket of key, and has
+// it full no sooner than at full, in ticks.
+func (m *MemoryStore) settle(key string, l Limit, n, full int64) {
+	h := m.hash(key)
+	s := &m.shards[h>>(64-shardBits)]
+	s.mu.Lock() // so that the slot stays where it is
+	defer s.mu.Unlock()
+	e := s.find(h)
+	for e != nil {
+		old := e.full.Load()
+		if e.full.CompareAndSwap(old, max(0, old-n*l.rate.Interval, full)) {
+			return
+		}
+	}
+}
+
+// look returns how many ticks the bucket of h needs to be full.
+func (m *MemoryStore) look(s *shard, h uint64, r gcra.Rate) (wait int64) {
+	s.mu.Lock() // nothing moves
+	defer s.mu.Unlock()
+	if e := s.find(h); e != nil {
+		wait, _, _ = m.charge(e, h, m.now(), r, 0)
+	}
+	return wait
+}
+
+// verdict tells how a bucket stands that needs wait ticks to be full.
+func verdict(r gcra.Rate, wait, n int64, allowed bool) (v Verdict) {
+	v.Allowed = allowed
+	v.Limit = r.Burst
+	v.Remaining = r.Remaining(wait)
+	v.ResetAfter = gcra.Duration(wait)
+	if !allowed {
+		v.RetryAfter = r.Until(wait, n)
+	}
+	return v
+}
+
+// overflowing returns the bucket that keys without room share under l.
+func (m *MemoryStore) overflowing(l Limit) *slot {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	e := m.overflow[l]
+	if e == nil {
+		if len(m.overflow) >= maxOverflow {
+			l = Limit{} // limits come from the configuration: this many are a fault of it
+			if e = m.overflow[l]; e != nil {
+				return e
+			}
+		}
+		e = new(slot)
+		m.overflow[l] = e
+	}
+	return e
+}
+
+// forget makes room, if there is any to make. A store that is full does not look for
+// it at every new key: they come many thousand times a second if somebody wants them
+// to.
+func (m *MemoryStore) forget(now int64) bool {
+	again := m.again.Load()
+	if now < again || !m.again.CompareAndSwap(again, now+pause) {
+		return false
+	}
+	for i := range m.shards {
+		m.shards[i].forget(now)
+	}
+	return true
+}
+
+// Len returns how many keys are held, those whose bucket is full again included.
+func (m *MemoryStore) Len() int { return int(m.keys.Load()) }
+
+// held are the slots that are held, by hash of the key.
+type held struct {
+	mu    sync.Mutex
+	count map[uint64]int64
+}
+
+// Acquire implements [SlotStore]. It does not look at ctx. It holds as many keys as
+// there are whose slots are held.
+func (m *MemoryStore) Acquire(_ context.Context, key string, max int64) (release func(), v Verdict, err error) {
+	if max < 1 {
+		return nil, Verdict{}, fmt.Errorf("%w: %d slots", ErrLimit, max)
+	}
+	hash := m.hash(key)
+	h := &m.held[hash%heldShards]
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.count[hash] >= max {
+		return nil, Verdict{Limit: max}, nil
+	}
+	if h.count == nil {
+		h.count = make(map[uint64]int64)
+	}
+	h.count[hash]++
+	release = sync.OnceFunc(func() { h.release(hash) })
+	return release, Verdict{Allowed: true, Limit: max, Remaining: max - h.count[hash]}, nil
+}
+
+func (h *held) release(hash uint64) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.count[hash]--; h.count[hash] == 0 {
+		delete(h.count, hash)
+	}
+}

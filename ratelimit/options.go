@@ -1,0 +1,265 @@
+package ratelimit
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"reflect"
+	"time"
+
+	"github.com/sioware/sioware/internal/clientip"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Outage says what is decided while the Store cannot be asked.
+type Outage int
+
+// What is decided while the Store cannot be asked.
+const (
+	// Insured lets this node decide by what has passed through it alone. N nodes then
+	// allow up to N times the limit. The default.
+	Insured Outage = iota
+	// Open allows everything.
+	Open
+	// Closed refuses everything, with code unavailable. Events are not exempt.
+	Closed
+)
+
+// Key says who a socket is counted as: sockets with one key share its limits. Without
+// ok it is the client's address.
+//
+// It is asked when a socket connects and, since the middlewares behind may know more,
+// once again at its first event. It runs concurrently, and must not block.
+type Key func(s *socket.Socket) (key string, ok bool)
+
+// ByIP counts by the client's address, an IPv6 one by its first Options.IPv6Prefix
+// bits. It is the default. A client whose address cannot be told shares its limits
+// with all of those.
+func ByIP(*socket.Socket) (string, bool) { return "", false }
+
+// ByUser counts by user, such as auth.Subject of package jwtauth knows it, and those
+// who have none by address. Attempts to connect are counted by user only if the
+// Limiter stands behind what authenticates.
+func ByUser(subject func(s *socket.Socket) (string, bool)) Key { return subject }
+
+// Penalty is for clients that go on although they are refused.
+type Penalty struct {
+	// After is how many refusals of events and of bytes a key may have: one more, and
+	// the socket is put out (see wrap.Kick). Attempts to connect do not count, since
+	// an address may be that of a crowd, all of whom do as they are told. The zero
+	// Limit means any number, and no penalty.
+	After Limit
+
+	// Ban, if positive, also keeps the key out for so long the first time, for twice
+	// as long the second time and so on, up to MaxBan, and 4096 times. A key that has
+	// not been banned for MaxBan counts as half as bad again. Sockets of a banned key
+	// are put out at their next event, on the node that has banned it; all nodes refuse
+	// new ones. Who is known only behind the Limiter gets in, and is put out at the
+	// first event: to keep banned users out, let the Limiter stand behind what
+	// authenticates.
+	Ban time.Duration
+
+	// MaxBan is the longest ban: 32 times Ban if 0. At most 30 days.
+	MaxBan time.Duration
+}
+
+// Refusal is what [Options].Refused is told.
+type Refusal struct {
+	Verdict Verdict
+	Key     string         // who is counted: "ip:" and an address, or "key:" and a key
+	Socket  *socket.Socket // nil for a handshake
+	Event   string         // the event's name, if it is one; up to the client
+	DryRun  bool           // it was not refused
+}
+
+// Limits and defaults of [Options].
+const (
+	defaultIPv6Prefix = 64
+	maxBan            = 30 * 24 * time.Hour
+	banGrowth         = 32
+)
+
+// Options are what can be chosen. Its zero value, and nil, limit attempts alone.
+type Options struct {
+	// Key says who is counted. Nil means [ByIP].
+	Key Key
+
+	// Concurrent is how many connections a key may have at one time; 0 means any
+	// number. One connection in several namespaces counts once, from when it is in the
+	// first to when it has left the last, or was refused there (a client that then stays
+	// is closed by the host, after its ConnectTimeout). More are refused with code too_many_connections. The Store
+	// must be a [SlotStore]. The key is that of the time when the socket connects.
+	Concurrent int
+
+	// Events limits all events of a key together. The zero Limit means none.
+	Events Limit
+
+	// Event limits events by name, beside Events, which is only charged if this
+	// allows. (It is charged itself even if Events does not.) Names are those of all
+	// namespaces that the Limiter is used in.
+	Event map[string]Limit
+
+	// Cost is what an event takes of Events; nil means 1 for each. Of 0, the event is
+	// free; more than the burst is never allowed; a negative cost and a panic refuse
+	// the event with code internal, and take 1. It runs concurrently, and must not block.
+	Cost func(s *socket.Socket, e *wrap.Event) int64
+
+	// Bytes limits what the connections of a key send, counted as it comes and on each
+	// node alone. Nothing comes half: what is larger than what is left is let through,
+	// and the rest owed, up to 15 bursts. While something is owed, events and acks are
+	// dropped before they are decoded. Whose attachments come to more is put out. Pings
+	// and the like cannot be dropped, but are counted, and refused as far as the Penalty
+	// goes. The key is that of the connection's first socket when it connects.
+	Bytes Limit
+
+	// Penalty is for clients that go on although they are refused.
+	Penalty Penalty
+
+	// Emit also sends the event "rate_limited" {code, policy, event, retryAfterMs} to
+	// a client whose event was refused, at most once a second and socket. Events
+	// without an ack have no other answer.
+	Emit bool
+
+	// TrustedProxies are the addresses of the proxies in front. A request from one of
+	// them is that of the client that ProxyHeader names: its last address that is
+	// not that of a trusted proxy. With none, the header is never read.
+	TrustedProxies []netip.Prefix
+
+	// ProxyHeader is the header in which the proxies name the client:
+	// "X-Forwarded-For" if empty. "Forwarded" is read as RFC 7239 says, any other as
+	// one address or a list of them.
+	ProxyHeader string
+
+	// IPv6Prefix is how many bits of an IPv6 address count as one client: 64 if 0,
+	// which is what one customer has at least. 32 to 128.
+	IPv6Prefix int
+
+	// Allow are addresses that are not limited, and Deny those that are refused with
+	// code forbidden. Deny comes first.
+	Allow, Deny []netip.Prefix
+
+	// DryRun decides and tells Refused, but refuses nothing.
+	DryRun bool
+
+	// Store keeps the buckets. Nil means a [MemoryStore] of its own; with [Limiter.Update]
+	// the one in use.
+	Store Store
+
+	// Outage says what is decided while the Store cannot be asked.
+	Outage Outage
+
+	// Name sets the keys of this Limiter apart from those of others that use the same
+	// Store.
+	Name string
+
+	// Refused, if not nil, is told of each refusal, for metrics. It runs concurrently
+	// and often, and must not block. A panic of it goes to the default slog logger.
+	Refused func(r Refusal)
+
+	// Logger gets bans and outages of the Store, and refusals at level Debug. Nil means
+	// slog.Default().
+	Logger *slog.Logger
+}
+
+// audit returns a copy of o with its defaults, and all faults of it and of connect.
+func (o *Options) audit(connect Limit) (Options, error) {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	var faults []error
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("ratelimit: "+format, args...))
+	}
+	check := func(name string, l Limit) {
+		if l == (Limit{}) {
+			return
+		}
+		if err := l.fault(); err != nil {
+			fault("%s: %w", name, err)
+		}
+	}
+
+	if !connect.unlimited() {
+		if err := connect.fault(); err != nil {
+			fault("connect: %w", err)
+		}
+	}
+	check("Events", c.Events)
+	check("Bytes", c.Bytes)
+	c.Event = maps.Clone(c.Event)
+	for name, l := range c.Event {
+		if err := l.fault(); err != nil {
+			fault("Event: %.100q: %w", name, err)
+		}
+	}
+	if c.Cost != nil && c.Events == (Limit{}) {
+		fault("Cost: there is no limit of Events")
+	}
+	if c.Concurrent < 0 {
+		fault("Concurrent: %d is negative", c.Concurrent)
+	}
+	if v := reflect.ValueOf(c.Store); v.Kind() == reflect.Pointer && v.IsNil() {
+		fault("Store: a nil %T", c.Store)
+	}
+	if _, ok := c.Store.(SlotStore); !ok && c.Store != nil && c.Concurrent > 0 {
+		faults = append(faults, errSlots)
+	}
+	c.Penalty, faults = c.Penalty.audit(faults)
+	if c.IPv6Prefix == 0 {
+		c.IPv6Prefix = defaultIPv6Prefix
+	}
+	if c.IPv6Prefix < 32 || c.IPv6Prefix > 128 {
+		fault("IPv6Prefix: %d is not between 32 and 128", c.IPv6Prefix)
+	}
+	_, proxies := clientip.New(c.TrustedProxies, c.ProxyHeader)
+	_, allow := clientip.NewSet("Allow", c.Allow)
+	_, deny := clientip.NewSet("Deny", c.Deny)
+	for _, err := range []error{proxies, allow, deny} {
+		var several interface{ Unwrap() []error }
+		if errors.As(err, &several) {
+			for _, err := range several.Unwrap() {
+				fault("%w", err)
+			}
+		}
+	}
+	if c.Outage < Insured || c.Outage > Closed {
+		fault("Outage: unknown policy %d", c.Outage)
+	}
+	if c.Key == nil {
+		c.Key = ByIP
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, errors.Join(faults...)
+}
+
+// audit returns p with its defaults, and appends its faults.
+func (p Penalty) audit(faults []error) (Penalty, []error) {
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("ratelimit: Penalty: "+format, args...))
+	}
+	if p.After == (Limit{}) {
+		if p.Ban != 0 || p.MaxBan != 0 {
+			fault("a ban, but no After")
+		}
+		return p, faults
+	}
+	if err := p.After.fault(); err != nil {
+		fault("After: %w", err)
+	}
+	if p.MaxBan == 0 {
+		p.MaxBan = max(p.Ban, min(p.Ban*banGrowth, maxBan))
+	}
+	if p.Ban < 0 || p.Ban > maxBan {
+		fault("Ban: %v is not between 0 and %v", p.Ban, maxBan)
+	}
+	if p.MaxBan < p.Ban || p.MaxBan > maxBan {
+		fault("MaxBan: %v is not between Ban and %v", p.MaxBan, maxBan)
+	}
+	return p, faults
+}

@@ -1,0 +1,256 @@
+package ratelimit
+
+import (
+	"context"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"reflect"
+	"strconv"
+
+	"github.com/sioware/sioware/internal/clientip"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// policy is what a Limiter does at one time. It does not change.
+type policy struct {
+	Options
+	connect     Limit
+	clients     *clientip.Source
+	allow, deny clientip.Set
+	prefix      string // of all keys in the store
+	generation  uint64 // which of the policies of a Limiter it is
+	tier        *tier
+
+	bytes *MemoryStore
+	owing Limit // of bytes, and of what may be owed
+	debt  int64 // of these
+
+	level  Limit // how often a key has been banned
+	banned Limit // the longest ban
+}
+
+// levels is how often a ban can double.
+const levels = 12
+
+// compile returns the policy of options that have been audited. Of before, which may
+// be nil, it takes the stores over.
+func compile(connect Limit, o Options, before *policy) (*policy, error) {
+	p := &policy{Options: o, connect: connect, prefix: strconv.Itoa(len(o.Name)) + ":" + o.Name}
+	var err error
+	if p.clients, err = clientip.New(o.TrustedProxies, o.ProxyHeader); err != nil {
+		return nil, err
+	}
+	if p.allow, err = clientip.NewSet("Allow", o.Allow); err != nil {
+		return nil, err
+	}
+	if p.deny, err = clientip.NewSet("Deny", o.Deny); err != nil {
+		return nil, err
+	}
+	if before != nil {
+		p.tier, p.bytes, p.generation = before.tier, before.bytes, before.generation+1
+	} else {
+		p.bytes = NewMemoryStore(0)
+	}
+	switch {
+	case p.Store == nil && before == nil:
+		p.tier = newTier(NewMemoryStore(0), o.Outage, o.Logger)
+	case p.Store == nil:
+		p.tier = p.tier.with(o.Outage, o.Logger)
+	case before == nil || !same(before.tier.store, p.Store):
+		p.tier = newTier(p.Store, o.Outage, o.Logger)
+	default:
+		p.tier = p.tier.with(o.Outage, o.Logger)
+	}
+	if _, ok := p.tier.store.(SlotStore); !ok && p.Concurrent > 0 {
+		return nil, errSlots
+	}
+	if p.Bytes != (Limit{}) {
+		p.owing, p.debt = withDebt(p.Bytes)
+	}
+	if p.Penalty.Ban > 0 {
+		p.banned = Every(p.Penalty.MaxBan)
+		p.level = Every(p.Penalty.MaxBan).Burst(levels) // one is forgotten after the longest ban
+	}
+	return p, nil
+}
+
+// same reports whether two stores are one.
+func same(a, b Store) bool {
+	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
+}
+
+// Kinds of keys in the store, before the key.
+const (
+	kindHandshake  = "h"
+	kindConnect    = "c"
+	kindConcurrent = "k"
+	kindEvents     = "e"
+	kindEvent      = "n" // length of the name, ":", name
+	kindRefusals   = "r"
+	kindLevel      = "l"
+	kindBan        = "b"
+	kindBytes      = "y"
+)
+
+// storeKey returns the key that the store knows. Parts whose length others choose are
+// preceded by it: "ab" and "c" are not "a" and "bc".
+func (p *policy) storeKey(kind, key string) string { return p.prefix + kind + key }
+
+func (p *policy) eventKey(name, key string) string {
+	return p.storeKey(kindEvent, strconv.Itoa(len(name))+":"+name+key)
+}
+
+// address returns the key of a client's address.
+func (p *policy) address(a netip.Addr) string {
+	if !a.IsValid() {
+		return "ip:unknown"
+	}
+	if a.Is4() {
+		return "ip:" + a.String()
+	}
+	return "ip:" + clientip.Group(a, p.IPv6Prefix).String()
+}
+
+// keyOf returns who s is counted as.
+func (p *policy) keyOf(s *socket.Socket, a netip.Addr) string {
+	if key, ok := p.Key(s); ok {
+		return "key:" + key
+	}
+	return p.address(a)
+}
+
+// standing is what the lists say of an address: policyAllow, policyDeny or nothing.
+func (p *policy) standing(r *http.Request) (a netip.Addr, policy string) {
+	a = p.clients.Of(r)
+	switch {
+	case p.deny.Contains(a):
+		return a, policyDeny
+	case p.allow.Contains(a):
+		return a, policyAllow
+	}
+	return a, ""
+}
+
+// attempt decides about an attempt of kind. What this node knows comes first.
+func (p *policy) attempt(ctx context.Context, kind, key string) (Verdict, error) {
+	v := p.knownBan(p.storeKey(kindBan, key))
+	if !v.Allowed {
+		return v, nil
+	}
+	v = Verdict{Allowed: true, Policy: policyConnect}
+	if !p.connect.unlimited() {
+		var err error
+		if v, _, err = p.tier.take(ctx, p.storeKey(kind, key), p.connect, 1); err != nil {
+			return Verdict{}, err
+		}
+		v.Policy = policyConnect
+	}
+	if v.Allowed && p.Penalty.Ban > 0 && !p.tier.alone() {
+		if ban, err := p.ban(ctx, key); err != nil || !ban.Allowed {
+			return ban, err
+		}
+	}
+	return v, nil
+}
+
+// ban returns a refusal while key is banned.
+func (p *policy) ban(ctx context.Context, key string) (Verdict, error) {
+	ban := p.storeKey(kindBan, key)
+	if v := p.knownBan(ban); !v.Allowed || p.tier.alone() {
+		return v, nil
+	}
+	v, _, err := p.tier.take(ctx, ban, p.banned, 0)
+	if err != nil {
+		return Verdict{}, err
+	}
+	if v.ResetAfter > 0 { // so that nobody is asked again
+		_, _, _ = p.tier.local.take(ban, Every(v.ResetAfter), 1)
+	}
+	return banVerdict(v), nil
+}
+
+// knownBan returns a refusal if this node knows that there is a ban. It is asked for
+// each event, and asks nobody.
+func (p *policy) knownBan(ban string) Verdict {
+	if p.Penalty.Ban == 0 {
+		return Verdict{Allowed: true}
+	}
+	v, own, err := p.tier.local.take(ban, p.banned, 0)
+	if err != nil || !own {
+		return Verdict{Allowed: true}
+	}
+	return banVerdict(v)
+}
+
+// banVerdict makes a verdict on a ban of one on the bucket that stands for it: its
+// time until it is full is what is left of the ban.
+func banVerdict(v Verdict) Verdict {
+	if v.ResetAfter == 0 {
+		return Verdict{Allowed: true, Degraded: v.Degraded, Policy: policyBan}
+	}
+	return Verdict{Degraded: v.Degraded, Policy: policyBan, RetryAfter: v.ResetAfter, ResetAfter: v.ResetAfter}
+}
+
+// strike counts a refusal of key. out means that it has been refused too often; then
+// the verdict is that of its ban, and has no Policy if there is none. A key for which
+// the store has no room is not blamed for what others do.
+func (p *policy) strike(ctx context.Context, key string) (ban Verdict, out bool) {
+	if p.Penalty.After == (Limit{}) || p.DryRun {
+		return Verdict{}, false
+	}
+	v, own, err := p.tier.take(ctx, p.storeKey(kindRefusals, key), p.Penalty.After, 1)
+	if err != nil || v.Allowed || !own {
+		return Verdict{}, false
+	}
+	if p.Penalty.Ban == 0 {
+		return Verdict{}, true
+	}
+	before, _, err := p.tier.take(ctx, p.storeKey(kindLevel, key), p.level, 0)
+	if err != nil {
+		return Verdict{}, true
+	}
+	d := p.Penalty.Ban
+	for range before.Limit - before.Remaining {
+		d = min(2*d, p.Penalty.MaxBan)
+	}
+	// The bucket of a ban holds one token, which takes as long as the ban to come
+	// back: of several that come here at once, on any node, one gets it.
+	got, own, err := p.tier.take(ctx, p.storeKey(kindBan, key), Every(d), 1)
+	if err == nil && own && got.Allowed {
+		_, _, err = p.tier.take(ctx, p.storeKey(kindLevel, key), p.level, 1)
+		p.Logger.LogAttrs(ctx, slog.LevelWarn, "ratelimit: banned",
+			slog.String("key", key), slog.Duration("for", d), slog.Int64("before", before.Limit-before.Remaining), slog.Any("error", err))
+	}
+	if ban, err := p.ban(ctx, key); err == nil && !ban.Allowed {
+		return ban, true
+	}
+	return Verdict{}, true
+}
+
+// told tells the application and the log of a refusal.
+func (p *policy) told(ctx context.Context, r Refusal) {
+	if r.Verdict.Policy == "" {
+		return // a dry run in which nothing could be decided
+	}
+	r.DryRun = p.DryRun
+	if p.Refused != nil {
+		calm("telling of a refusal", func() { p.Refused(r) })
+	}
+	if p.Logger.Enabled(ctx, slog.LevelDebug) {
+		p.Logger.LogAttrs(ctx, slog.LevelDebug, "ratelimit: refused",
+			slog.String("policy", r.Verdict.Policy), slog.String("key", r.Key), slog.String("event", shorten(r.Event)),
+			slog.Duration("retryAfter", r.Verdict.RetryAfter), slog.Bool("degraded", r.Verdict.Degraded),
+			slog.Bool("dryRun", r.DryRun))
+	}
+}
+
+// maxName is how many bytes of an event's name are logged or sent.
+const maxName = 100
+
+func shorten(name string) string {
+	if len(name) > maxName {
+		return name[:maxName]
+	}
+	return name
+}

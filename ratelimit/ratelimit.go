@@ -1,0 +1,178 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/sioware/sioware/internal/sidecar"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Limiter limits what clients do, from their first request to their last byte. Make
+// one by [New], for all namespaces; it is safe for concurrent use. It has no goroutine
+// of its own and needs no Close.
+type Limiter struct {
+	policy  atomic.Pointer[policy]
+	update  sync.Mutex
+	members sidecar.Map[socket.Socket, member]
+	clients sidecar.Map[socket.Client, client]
+}
+
+// New returns a Limiter that allows as many attempts to connect as connect says; see
+// [Unlimited] for one that allows any number. The error joins all faults of both.
+func New(connect Limit, opts *Options) (*Limiter, error) {
+	l := new(Limiter)
+	if err := l.Update(connect, opts); err != nil {
+		return nil, err
+	}
+	return l, nil
+}
+
+// Update gives l other limits and options, as in [New], while it runs. All of them
+// count from the next decision on, with these exceptions: who a socket is counted as
+// stays as it is, and so does whether a connection is counted by Concurrent, and its
+// bytes by Bytes. A bucket whose limit has changed will be full when it would have been,
+// or sooner if that is longer than the new limit allows. With an error nothing has
+// changed.
+func (l *Limiter) Update(connect Limit, opts *Options) error {
+	o, err := opts.audit(connect)
+	if err != nil {
+		return err
+	}
+	l.update.Lock()
+	defer l.update.Unlock()
+	p, err := compile(connect, o, l.policy.Load())
+	if err != nil {
+		return err
+	}
+	l.policy.Store(p)
+	return nil
+}
+
+// member is what a socket is to a Limiter. It must not refer to the socket.
+type member struct {
+	l       *Limiter
+	client  *client
+	addr    netip.Addr
+	key     string // who was counted when it connected
+	exempt  bool
+	verdict Verdict
+
+	keys atomic.Pointer[keys]
+	told atomic.Int64 // when the client was last told of a refusal by an event
+}
+
+// Middleware returns the connection middleware, for io.Use, nsp.Use or wrap.UseAll.
+// It counts each CONNECT as an attempt, one for each namespace that a client joins, but
+// for the first if [Limiter.Handler] has counted the handshake for the same key. Then it
+// takes part in a slot of Options.Concurrent, and limits the socket's events. See
+// the package documentation for what clients are told.
+func (l *Limiter) Middleware() socket.NamespaceMiddleware {
+	return wrap.Func(l.join)
+}
+
+// join admits s.
+func (l *Limiter) join(ctx context.Context, s *socket.Socket) error {
+	if l.members.Load(s) != nil {
+		return nil // used twice
+	}
+	p := l.policy.Load()
+	// The host's request, which is read and not kept: wrap.Request makes a copy.
+	addr, standing := p.standing(s.Request().Request())
+	m := &member{l: l, addr: addr}
+	key := p.keyOf(s, addr)
+	if standing != "" {
+		m.exempt, m.verdict = true, Verdict{Allowed: standing == policyAllow, Policy: standing}
+		if err := l.refuse(ctx, p, s, m, key); err != nil {
+			return err
+		}
+		l.members.Store(s, m)
+		return nil
+	}
+
+	var err error
+	if m.verdict, err = l.attempt(ctx, p, s, key); err != nil && !p.DryRun {
+		return p.failure(ctx, err, Refusal{Key: key, Socket: s})
+	}
+	if err := l.refuse(ctx, p, s, m, key); err != nil {
+		return err
+	}
+	m.key = key
+	if m.client = l.clients.Load(s.Client()); m.client == nil {
+		m.client, _ = l.clients.LoadOrStore(s.Client(), new(client))
+	}
+	if p.Concurrent > 0 && m.verdict.Allowed {
+		v, err := l.hold(ctx, p, s, m.client, key)
+		if err != nil && !p.DryRun {
+			return p.failure(ctx, err, Refusal{Key: key, Socket: s})
+		}
+		if !v.Allowed {
+			m.verdict = v
+			if err := l.refuse(ctx, p, s, m, key); err != nil {
+				return err
+			}
+		}
+	}
+	if p.Bytes != (Limit{}) {
+		l.meter(s, m.client, key)
+		m.client.add(s)
+	}
+	l.members.Store(s, m)
+	wrap.UsePacket(s, m.event)
+	return nil
+}
+
+// attempt decides about a CONNECT. The first one of a connection is that for which
+// its handshake has taken a token, if [Limiter.Handler] has seen it.
+func (l *Limiter) attempt(ctx context.Context, p *policy, s *socket.Socket, key string) (Verdict, error) {
+	t, ok := s.Request().Request().Context().Value(ticketKey{l}).(*ticket)
+	if ok && t.key == key && t.used.CompareAndSwap(false, true) {
+		return t.verdict, nil
+	}
+	return p.attempt(ctx, kindConnect, key)
+}
+
+// refuse returns the refusal of a socket whose verdict is one.
+func (l *Limiter) refuse(ctx context.Context, p *policy, s *socket.Socket, m *member, key string) error {
+	if m.verdict.Allowed {
+		return nil
+	}
+	p.told(ctx, Refusal{Verdict: m.verdict, Key: key, Socket: s})
+	if p.DryRun {
+		return nil
+	}
+	return refusal(m.verdict)
+}
+
+// From returns the verdict on the attempt by which s has connected, and false if it
+// has not passed [Limiter.Middleware]. It takes no lock and allocates nothing.
+func (l *Limiter) From(s *socket.Socket) (Verdict, bool) {
+	if m := l.members.Load(s); m != nil {
+		return m.verdict, true
+	}
+	return Verdict{}, false
+}
+
+// Pardon ends the ban of a key and forgets its refusals, in the Store and on this node;
+// another node that has refused the key does so until the ban is over, or it is called
+// there too. The key is as [Refusal] tells it: "ip:" and an address (an IPv6 one with
+// its prefix length), or "key:" and a key. It returns the error of the Store.
+func (l *Limiter) Pardon(ctx context.Context, key string) error {
+	p := l.policy.Load()
+	var faults []error
+	for _, kind := range []string{kindBan, kindLevel, kindRefusals} {
+		// A bucket never needs longer to be full than the limit that it is asked by.
+		name, soon := p.storeKey(kind, key), Every(time.Nanosecond)
+		for _, store := range []Store{p.tier.local, p.tier.store} {
+			if _, err := store.Take(ctx, name, soon, 0); err != nil {
+				faults = append(faults, err)
+			}
+		}
+	}
+	return errors.Join(faults...)
+}

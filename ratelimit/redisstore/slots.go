@@ -1,0 +1,170 @@
+package redisstore
+
+import (
+	"context"
+	_ "embed"
+	"fmt"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/ratelimit"
+)
+
+//go:embed slots.lua
+var slotsSource string
+
+var slotsScript = redis.NewScript(slotsSource)
+
+// slot is a slot of a key of Redis, by the name of who holds it.
+type slot struct{ key, id string }
+
+// release is a slot that is to be given back.
+type release struct {
+	slot
+	until time.Time // when it is free by itself
+	// doubt is whether a call that takes it may still be on its way to Redis, so
+	// that it is to be given back again.
+	doubt bool
+}
+
+// slots are those of this process.
+type slots struct {
+	wake chan struct{} // has room for one: there are releases
+
+	mu       sync.Mutex
+	held     map[slot]struct{}
+	releases []release
+	keeper   *keeper // nil before the first Acquire
+	closed   bool
+}
+
+func newSlots() slots {
+	return slots{wake: make(chan struct{}, 1), held: make(map[slot]struct{})}
+}
+
+// Acquire implements [ratelimit.SlotStore]. It takes one round trip. A slot is held
+// as long as this process renews it, and [Options].Lease from then on. If the answer
+// is lost, so that there is an error, the slot is given back as soon as Redis can be
+// told, or else free after the lease.
+func (s *Store) Acquire(ctx context.Context, key string, max int64) (release func(), v ratelimit.Verdict, err error) {
+	if max < 1 {
+		return nil, ratelimit.Verdict{}, fmt.Errorf("%w: %d slots", ratelimit.ErrLimit, max)
+	}
+	if !s.keep() {
+		return nil, ratelimit.Verdict{}, ErrClosed
+	}
+	sl := slot{s.slotsKey(key), newID()}
+	var reply slotsReply
+	var ended atomic.Bool // one of the call, and who waits for it; the second gives back
+	err = s.do(ctx, func(ctx context.Context) error {
+		r, err := parseSlots(slotsScript.Run(ctx, s.client, []string{sl.key}, s.lease.Milliseconds(), max, sl.id))
+		reply = r
+		if !ended.CompareAndSwap(false, true) {
+			s.giveBack(sl, true)
+		}
+		return err
+	})
+	if err != nil {
+		if !ended.CompareAndSwap(false, true) {
+			s.giveBack(sl, true)
+		}
+		return nil, ratelimit.Verdict{}, err
+	}
+	v = ratelimit.Verdict{Allowed: reply.held, Limit: max}
+	if !reply.held {
+		return nil, v, nil
+	}
+	if n := max - reply.count; n > 0 { // those that Redis had forgotten may be too many
+		v.Remaining = n
+	}
+	if !s.hold(sl) {
+		return nil, ratelimit.Verdict{}, ErrClosed
+	}
+	return sync.OnceFunc(func() { s.giveBack(sl, false) }), v, nil
+}
+
+// slotsReply is what the script returns.
+type slotsReply struct {
+	held  bool
+	count int64
+}
+
+func parseSlots(c *redis.Cmd) (slotsReply, error) {
+	reply, err := c.Int64Slice()
+	if err != nil {
+		return slotsReply{}, err
+	}
+	if len(reply) != 2 || reply[1] < 0 {
+		return slotsReply{}, fmt.Errorf("%w: %.100v", errReply, reply)
+	}
+	return slotsReply{reply[0] == 1, reply[1]}, nil
+}
+
+// keep starts the keeper, if there is none. It reports false after Close.
+func (s *Store) keep() bool {
+	s.slots.mu.Lock()
+	defer s.slots.mu.Unlock()
+	if s.slots.closed {
+		return false
+	}
+	if s.slots.keeper == nil {
+		ctx, cancel := context.WithCancel(context.Background())
+		k := &keeper{Store: s, cancel: cancel, ended: make(chan struct{})}
+		s.slots.keeper = k
+		go k.run(ctx)
+	}
+	return true
+}
+
+// hold has sl renewed. It reports false after Close.
+func (s *Store) hold(sl slot) bool {
+	s.slots.mu.Lock()
+	defer s.slots.mu.Unlock()
+	if s.slots.closed {
+		return false
+	}
+	s.slots.held[sl] = struct{}{}
+	return true
+}
+
+// giveBack has the keeper tell Redis that sl is free. It does nothing after Close,
+// which has done it.
+func (s *Store) giveBack(sl slot, doubt bool) {
+	s.slots.mu.Lock()
+	defer s.slots.mu.Unlock()
+	if s.slots.closed {
+		return
+	}
+	delete(s.slots.held, sl)
+	s.slots.releases = append(s.slots.releases, release{sl, time.Now().Add(s.lease), doubt})
+	select {
+	case s.slots.wake <- struct{}{}:
+	default:
+	}
+}
+
+// Close gives the slots back that this process holds, in one attempt: if Redis is
+// away they are free after their lease. It waits for that, and for the renewal of
+// slots if one is under way, up to the timeouts of the client; but no longer than
+// ctx, whose error it returns then. Methods called afterwards return [ErrClosed], and
+// what Acquire has returned does nothing; calls under way are not waited for. It may
+// be called again.
+func (s *Store) Close(ctx context.Context) error {
+	s.closed.Store(true)
+	s.slots.mu.Lock()
+	s.slots.closed = true
+	k := s.slots.keeper
+	s.slots.mu.Unlock()
+	if k == nil {
+		return nil
+	}
+	k.cancel()
+	select {
+	case <-k.ended:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}

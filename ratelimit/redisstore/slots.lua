@@ -1,0 +1,32 @@
+-- Takes a slot, or renews some.
+--
+-- KEYS: the set of those who hold a slot
+-- ARGV: lease in milliseconds, how many slots there are or 0 to renew, who holds
+-- Returns 1 or 0, whether they are held, and how many are in all.
+--
+-- To renew is to take it again, whatever else is there: Redis may have come back
+-- empty. The score is the time at which a slot is free without that.
+local key, lease, slots = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
+local t = redis.call('TIME')
+local now = t[1] * 1000 + math.floor(t[2] / 1000)
+
+local dropped = redis.pcall('ZREMRANGEBYSCORE', key, '-inf', string.format('%.0f', now))
+if type(dropped) == 'table' then
+  if not string.find(dropped.err, 'WRONGTYPE', 1, true) then return dropped end
+  redis.call('DEL', key) -- it is not of this package
+end
+
+local held = redis.call('ZCARD', key)
+-- The client may send a call again whose answer was lost.
+if slots > 0 and held >= slots and not redis.call('ZSCORE', key, ARGV[3]) then
+  return {0, held}
+end
+local expiry = string.format('%.0f', now + lease)
+for i = 3, #ARGV do
+  held = held + redis.call('ZADD', key, expiry, ARGV[i])
+end
+-- Another process may have a longer lease.
+if redis.call('PTTL', key) < lease + 1000 then
+  redis.call('PEXPIRE', key, lease + 1000)
+end
+return {1, held}

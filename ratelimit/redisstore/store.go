@@ -1,0 +1,243 @@
+package redisstore
+
+import (
+	"cmp"
+	"context"
+	_ "embed"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/internal/redisclient"
+	"github.com/sioware/sioware/ratelimit"
+	"github.com/sioware/sioware/ratelimit/internal/gcra"
+)
+
+// Defaults of [Options].
+const (
+	DefaultPrefix  = "sioware:limit:"
+	DefaultTimeout = 250 * time.Millisecond
+	DefaultLease   = 15 * time.Second
+)
+
+// minLease leaves room for renewals that come late.
+const minLease = time.Second
+
+// maxCalls is how many calls may be under way: a Redis that hangs must not have the
+// process fill up with those who wait, before the breaker opens.
+const maxCalls = 1000
+
+// Options are what can be chosen. Its zero value, and nil, are the defaults.
+type Options struct {
+	// Prefix of all keys, without braces; "" means DefaultPrefix. Stores with one
+	// prefix in one Redis share their buckets and slots.
+	Prefix string
+
+	// Timeout is how long a call may take; 0 means DefaultTimeout. A context that
+	// ends earlier counts, but says nothing about Redis: an outage is noticed only
+	// if this is less than what callers wait, which is a second in package ratelimit.
+	Timeout time.Duration
+
+	// Lease is how long a slot is held after its process has died, or lost its way
+	// to Redis; 0 means DefaultLease. It is at least a second. Slots are renewed
+	// three times in it.
+	Lease time.Duration
+
+	// Logger gets when Redis begins and ceases to fail. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// Store is a [ratelimit.SlotStore] in Redis. Make one with [New], for all limits of a
+// process: they then share what is known about an outage. Its methods may be called
+// concurrently.
+type Store struct {
+	client  redis.UniversalClient
+	caller  redisclient.Caller
+	prefix  string
+	timeout time.Duration
+	lease   time.Duration
+	logger  *slog.Logger
+
+	closed  atomic.Bool
+	calls   atomic.Int64 // under way
+	breaker redisclient.Breaker
+	slots   slots
+}
+
+var _ ratelimit.SlotStore = (*Store)(nil)
+
+// ErrClosed is what methods return after [Store.Close].
+var ErrClosed = errors.New("redisstore: closed")
+
+// ErrBroken is what methods return at once, wrapped, while Redis is not asked: after
+// some calls in a row that failed, but for one now and then to see whether it is back,
+// and where too many wait for an answer.
+var ErrBroken = redisclient.ErrBroken
+
+var errBusy = fmt.Errorf("%w, since %d calls wait for it", ErrBroken, maxCalls)
+
+// New returns a Store that uses client, which stays the caller's to close, after
+// the Store. It must not be a Ring, nor read from replicas. New does not connect:
+// a Redis that is away at the start makes calls fail, not New. An error names all
+// faults.
+func New(client redis.UniversalClient, opts *Options) (*Store, error) {
+	var o Options
+	if opts != nil {
+		o = *opts
+	}
+	caller, err := redisclient.New(client, cmp.Or(o.Timeout, DefaultTimeout))
+	var faults []error
+	if err != nil {
+		faults = append(faults, fmt.Errorf("redisstore: %w", err))
+	}
+	if strings.ContainsAny(o.Prefix, "{}") {
+		// They would take the place of those by which a Cluster puts keys.
+		faults = append(faults, fmt.Errorf("redisstore: Prefix: %q has braces", o.Prefix))
+	}
+	if o.Timeout < 0 {
+		faults = append(faults, fmt.Errorf("redisstore: Timeout: %v is negative", o.Timeout))
+	}
+	if o.Lease < 0 || o.Lease > 0 && o.Lease < minLease {
+		faults = append(faults, fmt.Errorf("redisstore: Lease: %v is less than %v", o.Lease, minLease))
+	}
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	if o.Prefix == "" {
+		o.Prefix = DefaultPrefix
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.Lease == 0 {
+		o.Lease = DefaultLease
+	}
+	if o.Logger == nil {
+		o.Logger = slog.Default()
+	}
+	return &Store{
+		client:  client,
+		caller:  caller,
+		prefix:  o.Prefix,
+		timeout: o.Timeout,
+		lease:   o.Lease,
+		logger:  o.Logger,
+		breaker: redisclient.Breaker{Logger: o.Logger},
+		slots:   newSlots(),
+	}, nil
+}
+
+// do calls f with a context that ends after the timeout, and returns by then; f may
+// go on.
+func (s *Store) do(ctx context.Context, f func(ctx context.Context) error) error {
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("redisstore: %w", err)
+	}
+	if s.closed.Load() {
+		return ErrClosed
+	}
+	if s.calls.Add(1) > maxCalls {
+		s.calls.Add(-1)
+		return errBusy
+	}
+	epoch, err := s.breaker.Enter()
+	if err != nil {
+		s.calls.Add(-1)
+		return err
+	}
+	err = s.caller.Do(ctx, f, func() { s.calls.Add(-1) })
+	switch {
+	case err == nil:
+		s.breaker.Leave(epoch, redisclient.Succeeded, nil)
+		return nil
+	case ctx.Err() != nil:
+		s.breaker.Leave(epoch, redisclient.Unknown, nil)
+	default:
+		s.breaker.Leave(epoch, redisclient.Failed, err)
+	}
+	return fmt.Errorf("redisstore: %w", err)
+}
+
+//go:embed take.lua
+var takeSource string
+
+var takeScript = redis.NewScript(takeSource)
+
+// errReply means that what answers is not the script, or not Redis.
+var errReply = errors.New("unexpected reply")
+
+// Take implements [ratelimit.Store]. It takes one round trip.
+func (s *Store) Take(ctx context.Context, key string, l ratelimit.Limit, n int64) (ratelimit.Verdict, error) {
+	return s.take(ctx, takeScript, key, l, n)
+}
+
+// take is Take by a script that gets further arguments.
+func (s *Store) take(ctx context.Context, script *redis.Script, key string, l ratelimit.Limit, n int64, more ...any) (ratelimit.Verdict, error) {
+	if err := l.Check(); err != nil {
+		return ratelimit.Verdict{}, err
+	}
+	if n < 0 {
+		return ratelimit.Verdict{}, fmt.Errorf("%w: %d", ratelimit.ErrCost, n)
+	}
+	count, per := l.Rate()
+	rate, err := gcra.New(count, per, l.Size())
+	if err != nil {
+		return ratelimit.Verdict{}, fmt.Errorf("redisstore: %w", err) // Check has let it pass
+	}
+	takes := n
+	if n > rate.Burst {
+		takes = 0 // but it is to be told how the bucket stands
+	}
+	reply := new(takeReply) // of this call alone: one that was given up may still write
+	err = s.do(ctx, func(ctx context.Context) (err error) {
+		keys, args := []string{s.bucketKey(key)}, append(takeArgs(rate, takes), more...)
+		*reply, err = parseTake(script.Run(ctx, s.client, keys, args...), rate)
+		return err
+	})
+	if err != nil {
+		return ratelimit.Verdict{}, err
+	}
+	v := ratelimit.Verdict{
+		Allowed:    reply.allowed && n <= rate.Burst,
+		Limit:      rate.Burst,
+		Remaining:  rate.Remaining(reply.wait),
+		ResetAfter: gcra.Duration(reply.wait),
+	}
+	if !v.Allowed {
+		v.RetryAfter = rate.Until(reply.wait, n)
+	}
+	return v, nil
+}
+
+// takeArgs are the arguments of the script.
+func takeArgs(r gcra.Rate, n int64) []any {
+	args := make([]any, 0, 8)
+	for _, ticks := range [...]int64{n * r.Interval, r.Room(n), r.Full()} {
+		args = append(args, ticks/gcra.Microsecond, ticks%gcra.Microsecond)
+	}
+	return args
+}
+
+// takeReply is what the script returns.
+type takeReply struct {
+	allowed bool
+	wait    int64 // ticks until the bucket is full
+}
+
+func parseTake(c *redis.Cmd, r gcra.Rate) (takeReply, error) {
+	reply, err := c.Int64Slice()
+	if err != nil {
+		return takeReply{}, err
+	}
+	if len(reply) == 3 {
+		us, ticks := reply[1], reply[2]
+		if us >= 0 && us <= r.Full()/gcra.Microsecond && ticks >= 0 && ticks < gcra.Microsecond {
+			return takeReply{reply[0] == 1, r.Clamp(us*gcra.Microsecond + ticks)}, nil
+		}
+	}
+	return takeReply{}, fmt.Errorf("%w: %.100v", errReply, reply)
+}

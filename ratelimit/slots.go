@@ -1,0 +1,105 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// hold is a slot, which the sockets of one connection share.
+type hold struct {
+	sockets int
+	ready   chan struct{} // closed when what follows is known
+	release func()        // nil if there is none
+	verdict Verdict
+	err     error
+}
+
+// hold has s take part in the slot of its connection, until its context ends.
+func (l *Limiter) hold(ctx context.Context, p *policy, s *socket.Socket, c *client, key string) (Verdict, error) {
+	for {
+		h, first, err := c.enter(ctx, p, key)
+		switch {
+		case err != nil:
+			return Verdict{}, err
+		case h.release != nil:
+			context.AfterFunc(wrap.Context(s), func() { c.leave(key, h) })
+			return h.verdict, nil
+		}
+		c.leave(key, h)
+		// Another one who has asked may have been called off, which says nothing
+		// about this one.
+		off := errors.Is(h.err, context.Canceled) || errors.Is(h.err, context.DeadlineExceeded)
+		if first || !off || ctx.Err() != nil {
+			return h.verdict, h.err
+		}
+	}
+}
+
+// enter takes part in the slot of key, and waits until it is known what became of it.
+// The first one asks.
+func (c *client) enter(ctx context.Context, p *policy, key string) (h *hold, first bool, err error) {
+	c.mu.Lock()
+	h = c.slots[key]
+	first = h == nil
+	if first {
+		h = &hold{ready: make(chan struct{})}
+		if c.slots == nil {
+			c.slots = make(map[string]*hold)
+		}
+		c.slots[key] = h
+	}
+	h.sockets++
+	c.mu.Unlock()
+
+	if first {
+		h.acquire(ctx, p, key)
+		return h, true, nil
+	}
+	select {
+	case <-h.ready:
+		return h, false, nil
+	case <-ctx.Done():
+		c.leave(key, h)
+		return nil, false, ctx.Err()
+	}
+}
+
+// acquire asks the store for the slot.
+func (h *hold) acquire(ctx context.Context, p *policy, key string) {
+	defer close(h.ready)
+	defer func() {
+		if v := recover(); v != nil {
+			h.release, h.err = nil, fmt.Errorf("%w: %v", errPanic, v)
+		}
+	}()
+	h.release, h.verdict, h.err = p.tier.acquire(ctx, p.storeKey(kindConcurrent, key), int64(p.Concurrent))
+	h.verdict.Policy = policyConcurrent
+	if h.release == nil && h.err == nil && h.verdict.Allowed {
+		h.err = errPanic // against the contract
+	}
+}
+
+// leave ends what a socket has in h. The last one gives the slot back, which waits for
+// no network: whoever comes next finds it free.
+func (c *client) leave(key string, h *hold) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if h.sockets--; h.sockets > 0 {
+		return
+	}
+	if c.slots[key] == h {
+		delete(c.slots, key)
+	}
+	select {
+	case <-h.ready:
+	default:
+		return // the first one has not left
+	}
+	if h.release != nil {
+		calm("giving a slot back", h.release)
+	}
+}

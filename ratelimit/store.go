@@ -1,0 +1,91 @@
+package ratelimit
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/sioware/sioware/ratelimit/internal/gcra"
+)
+
+// Never is the RetryAfter of what is never allowed: more was asked for at once than
+// the limit's burst.
+const Never = gcra.Never
+
+// ErrCost is what a [Store] returns, wrapped, for a negative number of tokens.
+var ErrCost = errors.New("ratelimit: negative cost")
+
+// Verdict is what was decided.
+type Verdict struct {
+	// Allowed is whether it may be done.
+	Allowed bool
+
+	// Degraded is whether the Store could not be asked, so that this node has
+	// decided by what it knows itself.
+	Degraded bool
+
+	// Policy is what decided: "connect", "concurrent", "events", "event:" and the
+	// name, "bytes", "ban", "allow" or "deny", or "unavailable" if nothing could. A
+	// Store leaves it empty.
+	Policy string
+
+	// Limit is the burst, and Remaining how much of it is there now: how many of
+	// these could be done at once.
+	Limit, Remaining int64
+
+	// RetryAfter is, if it is refused, how long to wait until the same would be
+	// allowed, rounded up to a nanosecond, if nobody else takes what comes back.
+	// [Never] if it is more than the burst; zero if it is not known.
+	RetryAfter time.Duration
+
+	// ResetAfter is how long it takes until all of Limit is there again.
+	ResetAfter time.Duration
+}
+
+// Store keeps the buckets of all keys. [MemoryStore] does it for one process, and
+// ratelimit/redisstore for many. Package ratelimit/storetest tests one against
+// this documentation.
+//
+// Methods may be called concurrently. They return soon after ctx has ended, with an
+// error that wraps its error, and should end by themselves long before: a client
+// waits for them.
+type Store interface {
+	// Take takes n tokens out of the bucket of key, if all of them are there, and
+	// else none. The bucket of a key that has not been seen, or not for as long as
+	// it takes to fill, is full. Time goes on for a bucket whoever looks at it, and
+	// a clock that is set back does not make anybody wait longer than l allows: a
+	// bucket never takes longer to fill than an empty one of l.
+	//
+	// n of 0 takes nothing, is allowed, and tells how the bucket stands: RetryAfter is
+	// zero. n above l.Size is refused and takes nothing: RetryAfter is [Never]. A
+	// negative n is an error that wraps [ErrCost], an l whose Check fails is its
+	// error; they change nothing.
+	//
+	// A key is any string, of any length. One key may be used with different limits,
+	// as when a limit is changed: then the time at which the bucket is full counts. It
+	// is moved nearer for good if that is longer than l allows, also where n is 0, so
+	// that limits which are in use at one time need keys of their own.
+	//
+	// If there is another error the verdict means nothing, and it is not known
+	// whether the tokens were taken.
+	Take(ctx context.Context, key string, l Limit, n int64) (Verdict, error)
+}
+
+// SlotStore is a [Store] that counts what goes on at one time as well, as
+// Options.Concurrent needs it.
+type SlotStore interface {
+	Store
+
+	// Acquire takes one of max slots of key, if one is free: then release gives it
+	// back, and is nil otherwise. It will be called, perhaps more than once, of which
+	// only the first counts, may be called from any goroutine and does not wait for a
+	// network. A slot whose process has died becomes free by itself.
+	//
+	// In the verdict Limit is max, Remaining how many are left, and RetryAfter zero,
+	// since nobody knows when one will be free. A max below 1 is an error that wraps
+	// [ErrLimit]. Slots and buckets do not share keys.
+	//
+	// With an error no slot is held, or it is given back as soon as that is possible,
+	// and at the latest when that of a dead process would be.
+	Acquire(ctx context.Context, key string, max int64) (release func(), v Verdict, err error)
+}

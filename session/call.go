@@ -1,0 +1,102 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"time"
+)
+
+// maxCalls is how many calls of the store may be under way. One that hangs keeps its
+// place, since there is no way to end it.
+const maxCalls = 256
+
+// work is what is done with one session under its lock, or with none.
+type work struct {
+	m    *Manager
+	key  string
+	lock *lock
+	lost bool   // a call that was given up releases the lock
+	late func() // what such a call does before, if it saves; may be nil
+}
+
+// begin waits for the session of this key.
+func (m *Manager) begin(ctx context.Context, key string) (*work, error) {
+	l, err := m.locks.acquire(ctx, key)
+	if err != nil {
+		return nil, refusal(ErrUnavailable, err)
+	}
+	return &work{m: m, key: key, lock: l}, nil
+}
+
+func (w *work) end() {
+	if w.lock != nil && !w.lost {
+		w.m.locks.release(w.key, w.lock)
+	}
+}
+
+// call runs f, which calls the store, and stops waiting for it when ctx ends or it
+// takes too long: stores take no notice of a context. The lock is then held until f
+// has returned, or what it saves so late would undo what others have saved since. Who
+// waits for the lock goes on doing so until f has taken too long.
+func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, error)) (t T, err error) {
+	if w.m.direct {
+		err = guard(func() (err error) { t, err = f(ctx); return err })
+		return t, err
+	}
+	deadline := time.Now().Add(w.m.opts.Timeout)
+	ctx, cancel := context.WithDeadline(ctx, deadline)
+	defer cancel()
+	select {
+	case w.m.calls <- struct{}{}:
+	case <-ctx.Done():
+		return t, refusal(ErrUnavailable, ctx.Err())
+	}
+	type result struct {
+		t   T
+		err error
+	}
+	done := make(chan result, 1)
+	var settled atomic.Bool // by who comes first
+	go func() {
+		defer func() { <-w.m.calls }()
+		var r result
+		r.err = guard(func() (err error) { r.t, err = f(ctx); return err })
+		if settled.CompareAndSwap(false, true) {
+			done <- r
+			return
+		}
+		if w.late != nil {
+			w.late()
+		}
+		if w.lock != nil {
+			w.m.locks.release(w.key, w.lock)
+		}
+	}()
+	select {
+	case r := <-done:
+		return r.t, r.err
+	case <-ctx.Done():
+	}
+	if w.lock == nil {
+		if !settled.CompareAndSwap(false, true) {
+			r := <-done // it has returned all the same
+			return r.t, r.err
+		}
+	} else if w.lost = w.m.locks.giveUp(w.lock, &settled, time.Until(deadline)); !w.lost {
+		r := <-done
+		return r.t, r.err
+	}
+	return t, refusal(ErrUnavailable, ctx.Err())
+}
+
+// guard runs f and turns a panic into an error. (Its value may be anything, and
+// belongs in no log.)
+func guard(f func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = refusal(ErrUnavailable, fmt.Errorf("the store panicked: %T", p))
+		}
+	}()
+	return f()
+}

@@ -1,0 +1,74 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// topic is the event by which the servers of a cluster tell each other of sessions
+// that have ended. Clients cannot send it: it is one of the namespace, not of sockets.
+func (m *Manager) topic() string { return "sioware:session:" + m.name }
+
+// follow has m know io, and hear from its other nodes.
+func (m *Manager) follow(io *socket.Server) {
+	once := m.servers.Load(io)
+	if once == nil {
+		once, _ = m.servers.LoadOrStore(io, new(sync.Once))
+	}
+	once.Do(func() {
+		_ = io.On(m.topic(), func(args ...any) {
+			if len(args) < 2 {
+				return
+			}
+			key, _ := args[0].(string)
+			renewed, _ := args[1].(bool)
+			m.heard(key, renewed)
+		})
+		m.mu.Lock()
+		m.cluster = append(m.cluster, io)
+		m.mu.Unlock()
+	})
+}
+
+// tell tells the other nodes that a session has ended.
+func (m *Manager) tell(ctx context.Context, key string, renewed bool) {
+	m.mu.Lock()
+	cluster := m.cluster
+	m.mu.Unlock()
+	for _, io := range cluster {
+		// An adapter that knows no other nodes returns an error.
+		if err := io.ServerSideEmit(m.topic(), key, renewed); err != nil {
+			m.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session: other nodes are not told", slog.Any("error", err))
+		}
+	}
+}
+
+// heard ends a session that another node has ended.
+func (m *Manager) heard(key string, renewed bool) {
+	if m.closed.Load() {
+		return
+	}
+	m.end(key, renewed)
+	m.mu.Lock()
+	lead, late := m.written.get(key, time.Now())
+	m.mu.Unlock()
+	m.putOut(key, nil, renewed)
+	if late {
+		// What we have saved may have come after the other node has erased it.
+		m.eraseSoon(key, lead)
+	}
+}
+
+// saved notes that a session has been saved by a call that was given up.
+func (m *Manager) saved(key string, lead lead) {
+	m.mu.Lock()
+	m.written.add(key, lead, time.Now())
+	m.mu.Unlock()
+	if m.alive(key) != nil {
+		m.eraseSoon(key, lead)
+	}
+}

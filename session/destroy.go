@@ -1,0 +1,107 @@
+package session
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/gorilla/sessions"
+)
+
+// Destroy logs the client of r out: its session is removed from the store, its cookie
+// from the browser, and every socket of the session is put out, with code
+// session_expired, on all nodes. For that to reach other nodes at once the servers need
+// an adapter for clusters, or they notice when they next look at the store
+// (Options.Check). It returns how many sockets of this node it has put out.
+//
+// Whatever was under way cannot bring the session back, and its ID is never used
+// again. A store that keeps sessions in cookies alone cannot forget one: whoever has
+// copied the cookie can use it until it is too old, but for a minute or two on the
+// nodes that were told.
+//
+// It must be called before a body is written. Without a session it does nothing, and
+// returns 0. With [ErrUnavailable] the store did not do its part: the cookie and the
+// sockets are gone even so, if it could tell whose they are, and it goes on trying in the
+// background for an hour, in which nobody on this node gets the session.
+func (m *Manager) Destroy(ctx context.Context, w http.ResponseWriter, r *http.Request) (int, error) {
+	cookie := m.cookieOf(r)
+	if cookie == "" {
+		return 0, nil
+	}
+	st, err := m.load(ctx, &work{m: m}, r.Host, cookie)
+	var s *Session
+	if st != nil {
+		s = m.newSession(r.Host, st) // also of one that the store has no more
+	} else {
+		m.mu.Lock()
+		s = m.live.byCookie[cookie] // nothing else tells whose it is
+		m.mu.Unlock()
+	}
+	n := 0
+	var cookies []string
+	if s != nil {
+		var fault error
+		if n, cookies, fault = s.destroy(ctx); err == nil || isGone(err) {
+			err = fault
+		}
+	}
+	if len(cookies) == 0 {
+		cookies = m.dropCookie()
+	}
+	for _, c := range cookies {
+		w.Header().Add("Set-Cookie", c)
+	}
+	if isGone(err) {
+		err = nil
+	}
+	return n, err
+}
+
+// Destroy ends the session, as [Manager.Destroy] does, from a socket: the cookie stays
+// in the browser, and leads nowhere, unless it is the session itself.
+func (s *Session) Destroy(ctx context.Context) (int, error) {
+	if s == nil {
+		return 0, refusal(ErrMissing, nil)
+	}
+	n, _, err := s.destroy(ctx)
+	return n, err
+}
+
+func (s *Session) destroy(ctx context.Context) (int, []string, error) {
+	// From here on nobody joins it, and nobody's change is saved, whatever the store says.
+	s.m.end(s.key, false)
+	s.m.tell(ctx, s.key, false)
+	n := s.m.putOut(s.key, nil, false)
+	cookies, err := s.eraseNow(ctx)
+	if err != nil {
+		s.m.eraseSoon(s.key, lead{s.host, s.getCookie()})
+	}
+	return n, cookies, err
+}
+
+// eraseNow removes the session from the store.
+func (s *Session) eraseNow(ctx context.Context) ([]string, error) {
+	w, err := s.m.begin(ctx, s.key)
+	if err != nil {
+		return nil, err
+	}
+	defer w.end()
+	st, err := s.m.load(ctx, w, s.host, s.getCookie())
+	if isGone(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	return s.m.erase(ctx, w, s.host, st)
+}
+
+// dropCookie removes the cookie from the browser, with the attributes that the store
+// gives it, without asking the store.
+func (m *Manager) dropCookie() []string {
+	options := sessions.Options{Path: "/"}
+	if o := m.options.Load(); o != nil {
+		options = *o
+	}
+	options.MaxAge = -1
+	return []string{sessions.NewCookie(m.name, "", &options).String()}
+}

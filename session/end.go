@@ -1,0 +1,102 @@
+package session
+
+import (
+	"slices"
+	"time"
+
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Of a session that has a new ID.
+const (
+	// comeBack is after how long its clients are to connect again: by then the browser
+	// has the cookie.
+	comeBack = time.Second
+	// handOver is how long who comes with the old cookie is told so. It must not be given
+	// a new session meanwhile, whose cookie would overwrite the other one.
+	handOver = 5 * time.Second
+)
+
+// alive returns why the session with this key is not, if it has ended lately.
+func (m *Manager) alive(key string) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.aliveLocked(key)
+}
+
+// aliveLocked is alive where m.mu is held.
+func (m *Manager) aliveLocked(key string) error {
+	if _, ended := m.ended.get(key, time.Now()); !ended {
+		return nil
+	}
+	gone := refusal(ErrGone, nil)
+	gone.RetryAfter = m.retryLocked(key)
+	return gone
+}
+
+// retryLocked is after how long clients of a session that has ended may come back, 0 for
+// never. m.mu is held.
+func (m *Manager) retryLocked(key string) time.Duration {
+	now := time.Now()
+	if until, _ := m.ended.get(key, now); now.Before(until) {
+		return comeBack
+	}
+	return 0
+}
+
+// end notes that a session has ended: from here on nobody joins it, and nobody's change
+// is kept.
+func (m *Manager) end(key string, renewed bool) {
+	var until time.Time
+	now := time.Now()
+	if renewed {
+		until = now.Add(handOver)
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.ended.add(key, until, now)
+}
+
+// retireLocked ends the Sessions of a key, or, of a store that keeps sessions in cookies,
+// that of one cookie, if only is not nil. It returns those that have sockets. m.mu is held.
+func (m *Manager) retireLocked(key string, only *Session) (retired []*Session) {
+	for _, s := range slices.Clone(m.live.byKey[key]) {
+		if only != nil && only.readOnly && s.shown != only.shown {
+			continue
+		}
+		m.live.remove(s)
+		m.clock.Stop(&s.alarm)
+		s.mu.Lock()
+		s.gone = true
+		s.mu.Unlock()
+		retired = append(retired, s)
+	}
+	return retired
+}
+
+// putOut puts the sockets of a session out that has ended, and returns how many. Not
+// under the session's lock: listeners of "disconnect" may want to work with it.
+func (m *Manager) putOut(key string, only *Session, renewed bool) int {
+	var sockets []*socket.Socket
+	m.mu.Lock()
+	for _, s := range m.retireLocked(key, only) {
+		sockets = append(sockets, s.clear()...)
+	}
+	m.mu.Unlock()
+	retry := time.Duration(0)
+	if renewed {
+		retry = comeBack
+	}
+	kick(sockets, retry)
+	return len(sockets)
+}
+
+// kick puts sockets out, whose clients may come back after retry, 0 for never.
+func kick(sockets []*socket.Socket, retry time.Duration) {
+	for _, so := range sockets {
+		e := refusal(ErrGone, nil)
+		e.RetryAfter = retry
+		wrap.Kick(so, e)
+	}
+}

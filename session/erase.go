@@ -1,0 +1,82 @@
+package session
+
+import (
+	"context"
+	"log/slog"
+	"time"
+
+	"github.com/sioware/sioware/internal/alarm"
+)
+
+// Bounds on what is erased in the background.
+const (
+	maxErasures = 1 << 14
+	eraseFor    = time.Hour
+	maxPause    = time.Minute
+)
+
+// lead leads to a session.
+type lead struct{ host, cookie string }
+
+// erasure removes a session from the store that has ended: one that may have been saved
+// once more, or that the store would not remove. It tries until it is done, or an hour
+// has passed, and meanwhile nobody on this node gets the session.
+type erasure struct {
+	m     *Manager
+	key   string
+	lead  lead
+	alarm alarm.Alarm
+	until time.Time
+	pause time.Duration
+}
+
+// eraseSoon has a session removed in the background.
+func (m *Manager) eraseSoon(key string, lead lead) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.erasures >= maxErasures {
+		m.opts.Logger.Warn("session: a session that has ended may be in the store")
+		return
+	}
+	m.erasures++
+	e := &erasure{m: m, key: key, lead: lead, until: time.Now().Add(eraseFor), pause: time.Second}
+	e.alarm.Run = e.run
+	m.clock.Set(&e.alarm, time.Now())
+}
+
+func (e *erasure) run() {
+	m, ctx := e.m, context.Background() // each call of the store has its timeout
+	err := e.erase(ctx)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if err == nil || isGone(err) {
+		m.erasures--
+		return
+	}
+	now := time.Now()
+	if now.After(e.until) {
+		m.erasures--
+		m.opts.Logger.LogAttrs(ctx, slog.LevelError, "session: a session that has ended is in the store", slog.Any("error", err))
+		return
+	}
+	until, _ := m.ended.get(e.key, now)
+	m.ended.add(e.key, until, now)
+	m.clock.Set(&e.alarm, now.Add(e.pause))
+	e.pause = min(2*e.pause, maxPause/2) // less than ended remembers
+}
+
+func (e *erasure) erase(ctx context.Context) error {
+	wait, cancel := context.WithTimeout(ctx, e.m.opts.Timeout)
+	defer cancel()
+	w, err := e.m.begin(wait, e.key)
+	if err != nil {
+		return err
+	}
+	defer w.end()
+	st, err := e.m.load(ctx, w, e.lead.host, e.lead.cookie)
+	if err != nil {
+		return err
+	}
+	_, err = e.m.erase(ctx, w, e.lead.host, st)
+	return err
+}

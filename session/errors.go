@@ -1,0 +1,56 @@
+package session
+
+import (
+	"context"
+	"errors"
+
+	refused "github.com/sioware/sioware/internal/refusal"
+	"github.com/sioware/sioware/wrap"
+)
+
+// What can go wrong with a session, for errors.Is. What the client is told is in
+// brackets.
+var (
+	ErrMissing       = errors.New("session: no session")                                // session_missing
+	ErrGone          = errors.New("session: the session has ended")                     // session_expired
+	ErrOrigin        = errors.New("session: origin denied")                             // origin_denied
+	ErrForbidden     = errors.New("session: forbidden")                                 // forbidden
+	ErrUnavailable   = errors.New("session: the store does not answer")                 // unavailable
+	ErrReadOnlyStore = errors.New("session: the store keeps sessions in cookies alone") // internal
+)
+
+// codes are what the client is told.
+var codes = map[error]string{
+	ErrMissing:       "session_missing",
+	ErrGone:          "session_expired",
+	ErrOrigin:        "origin_denied",
+	ErrForbidden:     "forbidden",
+	ErrUnavailable:   "unavailable",
+	ErrReadOnlyStore: "internal",
+}
+
+// refusal returns the error that the client gets for kind, one of the sentinels
+// above. The cause, if there is one, is for the log alone.
+func refusal(kind, cause error) *wrap.Error { return refused.New(codes[kind], kind, cause) }
+
+// isGone reports whether err says that the session has ended.
+func isGone(err error) bool { return errors.Is(err, ErrGone) }
+
+// renewed reports whether err says so of one that has a new ID, whose client is to come
+// back with the cookie of that.
+func renewed(err error) bool {
+	var e *wrap.Error
+	return isGone(err) && errors.As(err, &e) && e.RetryAfter > 0
+}
+
+// asError returns what the client gets for err.
+func asError(err error) *wrap.Error {
+	var e *wrap.Error
+	switch {
+	case errors.As(err, &e) && e != nil:
+		return e
+	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
+		return refusal(ErrUnavailable, err)
+	}
+	return &wrap.Error{Err: err}
+}

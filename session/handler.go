@@ -1,0 +1,181 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/sioware/sioware/internal/mark"
+)
+
+// freshFor is how long what a handshake has found is good for its sockets.
+const freshFor = 5 * time.Second
+
+// visitKey finds the visit of a Manager in a context.
+type visitKey struct{ m *Manager }
+
+// visit is what Handler has found for a request.
+type visit struct {
+	host, cookie, key string // the latter two empty if there is no session
+	checked           bool   // the origin is one to trust
+	stored            atomic.Pointer[stored]
+	session           atomic.Pointer[Session]
+}
+
+// fresh returns what the store held at the handshake, once, for the connection keeps
+// its visit as long as it lives; nil if that is no news any more.
+func (v *visit) fresh() *stored {
+	if st := v.stored.Swap(nil); st != nil && time.Since(st.began) < freshFor {
+		return st
+	}
+	return nil
+}
+
+// Handler returns next behind the session of the request, as plain net/http
+// middleware. Through wrap, on the handshake, it is what [Manager.Middleware] takes the
+// session of sockets from: it refuses pages of other origins, and makes a session where
+// there is none (Options.Missing), whose cookie the client gets over long-polling and
+// over WebSocket alike. On a route of your own [Manager.FromContext] returns the
+// session; there none is made, so that a crawler fills no store, but by
+// [Manager.Renew].
+//
+// A session that a client claims to have but that the store does not know is none: its
+// ID is never used for a new one. A refused request is answered as *wrap.Error does
+// it, which also logs why: 403 for its origin, 401 without a session, 503 if the store
+// does not answer.
+func (m *Manager) Handler(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		v, cookies, err := m.visit(r)
+		if err != nil {
+			asError(err).ServeHTTP(w, r)
+			return
+		}
+		for _, c := range cookies {
+			w.Header().Add("Set-Cookie", c)
+		}
+		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{m}, v)))
+	})
+}
+
+// visit finds or makes the session of r, and returns the Set-Cookie headers that this
+// takes.
+func (m *Manager) visit(r *http.Request) (*visit, []string, error) {
+	connecting := mark.Connecting(r.Context())
+	if connecting {
+		if err := m.origins.Check(r); err != nil {
+			return nil, nil, refusal(ErrOrigin, err)
+		}
+	}
+	if m.closed.Load() {
+		return nil, nil, refusal(ErrUnavailable, errClosed)
+	}
+	ctx := r.Context()
+	v := &visit{host: r.Host, checked: connecting}
+	st, cookies, err := m.open(ctx, r)
+	switch {
+	case err == nil:
+	case connecting && renewed(err), !isGone(err) && !errors.Is(err, ErrMissing):
+		return nil, nil, err
+	case m.opts.Missing == Refuse:
+		return nil, nil, err
+	case m.opts.Missing == Admit || !connecting:
+		return v, nil, nil
+	default:
+		if st, cookies, err = m.create(ctx, r.Host, nil); err != nil {
+			return nil, nil, err
+		}
+	}
+	v.cookie, v.key = st.cookie, st.key
+	v.stored.Store(st)
+	return v, cookies, nil
+}
+
+// open loads the session that r has, and prolongs it if that is due.
+func (m *Manager) open(ctx context.Context, r *http.Request) (*stored, []string, error) {
+	cookie := m.cookieOf(r)
+	if cookie == "" {
+		return nil, nil, refusal(ErrMissing, nil)
+	}
+	st, err := m.load(ctx, &work{m: m}, r.Host, cookie)
+	if err != nil {
+		return nil, nil, err
+	}
+	if err := m.alive(st.key); err != nil {
+		return nil, nil, err
+	}
+	// One that nobody has stamped is a page's, which may be about to save it.
+	if !m.due(st) || st.saved.IsZero() {
+		return st, nil, nil
+	}
+	fresh, cookies, err := m.touch(ctx, r.Host, st)
+	switch {
+	case isGone(err):
+		return nil, nil, err
+	case err != nil:
+		m.warn(ctx, "a session is not prolonged", err)
+		return st, nil, nil
+	}
+	return fresh, cookies, nil
+}
+
+// touch prolongs a session, as it is by then.
+func (m *Manager) touch(ctx context.Context, host string, st *stored) (*stored, []string, error) {
+	wait, cancel := context.WithTimeout(ctx, m.opts.Timeout)
+	defer cancel()
+	w, err := m.begin(wait, st.key)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer w.end()
+	if st, err = m.load(ctx, w, host, st.cookie); err != nil || !m.due(st) {
+		return st, nil, err
+	}
+	s := m.newSession(host, st)
+	if s.isGone() {
+		return nil, nil, refusal(ErrGone, nil)
+	}
+	cookies, err := s.store(ctx, w, st, st.values)
+	return st, cookies, err
+}
+
+// due reports whether a session that is used is to be prolonged.
+func (m *Manager) due(st *stored) bool {
+	life := m.life(st)
+	return life > 0 && time.Since(st.saved) >= life/4
+}
+
+// life is how long a session lives if nobody uses it, or 0 if that is not for us to
+// prolong.
+func (m *Manager) life(st *stored) time.Duration {
+	if m.opts.NoTouch || st.readOnly {
+		return 0
+	}
+	return time.Duration(max(0, st.Options.MaxAge)) * time.Second
+}
+
+func (m *Manager) warn(ctx context.Context, what string, err error) {
+	m.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "session: "+what, slog.Any("error", err))
+}
+
+// FromContext returns the session that [Manager.Handler] has found for a request, and
+// false if it has none. On a socket use [Manager.From].
+func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
+	v, ok := ctx.Value(visitKey{m}).(*visit)
+	if !ok || v.key == "" {
+		return nil, false
+	}
+	m.mu.Lock()
+	live := m.live.find(v.key, v.cookie)
+	m.mu.Unlock()
+	if live != nil {
+		return live, true
+	}
+	if st := v.stored.Load(); st != nil {
+		v.session.CompareAndSwap(nil, m.newSession(v.host, st))
+	}
+	s := v.session.Load()
+	return s, s != nil
+}

@@ -1,0 +1,99 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+var errStuck = errors.New("an earlier call of the store has not returned")
+
+// locks has one lock for each session that is being worked with. A session's is held
+// over calls of the store: it is nobody else's.
+type locks struct {
+	mu  sync.Mutex
+	all map[string]*lock
+}
+
+type lock struct {
+	free  chan struct{} // holds a token while the lock is free
+	stuck chan struct{} // closed while its holder has been given up
+	turn  uint64        // of holders
+	users int
+}
+
+// acquire waits until ctx ends, or until it is known that waiting is no use.
+func (ls *locks) acquire(ctx context.Context, key string) (*lock, error) {
+	ls.mu.Lock()
+	l := ls.all[key]
+	if l == nil {
+		l = &lock{free: make(chan struct{}, 1), stuck: make(chan struct{})}
+		l.free <- struct{}{}
+		if ls.all == nil {
+			ls.all = make(map[string]*lock)
+		}
+		ls.all[key] = l
+	}
+	l.users++
+	stuck := l.stuck
+	ls.mu.Unlock()
+
+	var err error
+	select {
+	case <-l.free:
+		return l, nil
+	case <-stuck:
+		err = errStuck
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	ls.leave(key, l)
+	return nil, err
+}
+
+// giveUp has all who wait for l fail, unless it is released within a time. It does
+// nothing, and returns false, if settled has been set: who sets it in time releases l.
+func (ls *locks) giveUp(l *lock, settled *atomic.Bool, within time.Duration) bool {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if !settled.CompareAndSwap(false, true) {
+		return false
+	}
+	if within <= 0 {
+		close(l.stuck)
+		return true
+	}
+	turn := l.turn
+	time.AfterFunc(within, func() {
+		ls.mu.Lock()
+		defer ls.mu.Unlock()
+		if l.turn == turn {
+			close(l.stuck)
+		}
+	})
+	return true
+}
+
+// release gives l back.
+func (ls *locks) release(key string, l *lock) {
+	ls.mu.Lock()
+	l.turn++
+	select {
+	case <-l.stuck:
+		l.stuck = make(chan struct{})
+	default:
+	}
+	ls.mu.Unlock()
+	l.free <- struct{}{}
+	ls.leave(key, l)
+}
+
+func (ls *locks) leave(key string, l *lock) {
+	ls.mu.Lock()
+	defer ls.mu.Unlock()
+	if l.users--; l.users == 0 {
+		delete(ls.all, key)
+	}
+}

@@ -1,0 +1,103 @@
+package session
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/sioware/sioware/internal/origin"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// Missing says what becomes of a client that has no session.
+type Missing int
+
+// What becomes of a client that has no session.
+const (
+	// Create gives it a new one on the handshake, which needs [Manager.Handler]:
+	// [Manager.Middleware] alone has no way to set a cookie, and refuses the socket.
+	// The default.
+	Create Missing = iota
+	// Refuse refuses it with code session_missing, or session_expired if it has come
+	// with the cookie of a session that has ended.
+	Refuse
+	// Admit lets it in without a session; [Manager.From] says so.
+	Admit
+)
+
+// Limits and defaults of [Options].
+const (
+	defaultCheck   = 30 * time.Second
+	minCheck       = 100 * time.Millisecond
+	defaultTimeout = 5 * time.Second
+)
+
+// Options are what can be chosen. Its zero value, and nil, are safe.
+type Options struct {
+	// Missing says what becomes of a client that has no session.
+	Missing Missing
+
+	// Origins are those whose pages may connect, beside those of the same host; see
+	// wrap.Origin for their form. A cookie goes with a request whichever page makes
+	// it, so that a page of somebody else's could use the session of its visitor.
+	Origins []string
+
+	// Check is how often the store is asked whether a session with sockets still
+	// exists, and what it holds: once for all of its sockets on this node, give or
+	// take a tenth. 30 seconds if 0; at least 100 ms. Each time the store is read
+	// once: 100,000 sessions make 3,300 reads a second, of which 64 are under way at a
+	// time. A store that takes longer makes it less often.
+	Check time.Duration
+
+	// NoTouch leaves the life of a session to HTTP handlers. Else it is prolonged, by
+	// saving it as it is, when a client connects and while it sends events, but not
+	// more often than each quarter of the MaxAge that the store gives to sessions.
+	NoTouch bool
+
+	// Timeout is how long one call of the store may take. 5 seconds if 0.
+	Timeout time.Duration
+
+	// Unknown reports whether an error of the store means that it has no such session. It
+	// is for stores with an error of their own, such as sql.ErrNoRows: those of gorilla's
+	// stores and of redistore are known. Nil means that no other error does.
+	Unknown func(err error) bool
+
+	// Server is the one whose other nodes are told of a session that has ended. It
+	// need not be set: a Manager knows the servers whose sockets it has seen. It is
+	// for a node that may have to log somebody out before it has had any.
+	Server *socket.Server
+
+	// Logger gets what goes wrong in the background, at level Warn, and at level
+	// Debug why sockets were refused. Nil means slog.Default().
+	Logger *slog.Logger
+}
+
+// audit returns a copy with defaults, or all faults.
+func (o *Options) audit() (Options, *origin.Policy, error) {
+	var c Options
+	if o != nil {
+		c = *o
+	}
+	var faults []error
+	fault := func(bad bool, format string, args ...any) {
+		if bad {
+			faults = append(faults, fmt.Errorf("session: "+format, args...))
+		}
+	}
+	fault(c.Missing < Create || c.Missing > Admit, "Missing: unknown value %d", c.Missing)
+	fault(c.Check < 0 || c.Check > 0 && c.Check < minCheck, "Check: %v is less than %v", c.Check, minCheck)
+	fault(c.Timeout < 0, "Timeout: %v is negative", c.Timeout)
+	origins, err := origin.New(c.Origins)
+	fault(err != nil, "Origins: %w", err)
+	if c.Check == 0 {
+		c.Check = defaultCheck
+	}
+	if c.Timeout == 0 {
+		c.Timeout = defaultTimeout
+	}
+	if c.Logger == nil {
+		c.Logger = slog.Default()
+	}
+	return c, origins, errors.Join(faults...)
+}

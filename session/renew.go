@@ -1,0 +1,242 @@
+package session
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"io"
+	"maps"
+	"net/http"
+	"strings"
+	"sync"
+	"time"
+)
+
+// Bounds on the tickets of [Session.Renew].
+const (
+	ticketLife = 30 * time.Second
+	maxTickets = 1 << 14
+	maxTicket  = 256 // bytes of a request that claims one
+)
+
+var (
+	errTickets = errors.New("too many tickets that nobody has claimed")
+	errTicket  = errors.New("no such ticket, or too old, or of another session")
+)
+
+// Renew gives the session of r a new ID, and its cookie to the browser. Do so whenever
+// somebody signs in or gets other rights: who has planted the old ID in the browser
+// (session fixation) then has a session that has ended. change, which may be nil, gets
+// the values and makes of them those of the new session; the old one never has them.
+//
+// Sockets of the old session are put out on all nodes, with code session_expired and
+// retryAfterMs: among them may be the planter's. Those of the browser come back with
+// the new cookie. Without a session, or with one that has ended, r gets a new one. It must
+// be called before a body is written. Its errors are those of [Session.Update]; with one,
+// nothing has changed. [Manager.FromContext] of r goes on to return the old one.
+func (m *Manager) Renew(ctx context.Context, w http.ResponseWriter, r *http.Request, change func(values map[any]any) error) error {
+	st, err := m.lookUp(ctx, r)
+	var cookies []string
+	if err == nil {
+		cookies, err = m.renew(ctx, m.newSession(r.Host, st), change)
+	}
+	if isGone(err) || errors.Is(err, ErrMissing) {
+		cookies, err = m.renewNone(ctx, r.Host, change)
+	}
+	if err != nil {
+		return err
+	}
+	for _, c := range cookies {
+		w.Header().Add("Set-Cookie", c)
+	}
+	return nil
+}
+
+// lookUp loads the session of r.
+func (m *Manager) lookUp(ctx context.Context, r *http.Request) (*stored, error) {
+	cookie := m.cookieOf(r)
+	if cookie == "" {
+		return nil, refusal(ErrMissing, nil)
+	}
+	return m.load(ctx, &work{m: m}, r.Host, cookie)
+}
+
+// renew makes a session in place of old.
+func (m *Manager) renew(ctx context.Context, old *Session, change func(map[any]any) error) ([]string, error) {
+	w, err := m.begin(ctx, old.key)
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		w.end()
+		if old.isGone() {
+			m.putOut(old.key, nil, true)
+		}
+	}()
+	if err := m.alive(old.key); err != nil {
+		return nil, err
+	}
+	st, err := old.load(ctx, w)
+	if err != nil {
+		return nil, err
+	}
+	values := maps.Clone(st.values)
+	if change != nil {
+		if err := change(values); err != nil {
+			return nil, err
+		}
+	}
+	return m.replace(ctx, w, old.host, st, values)
+}
+
+// renewNone makes a session where there is none.
+func (m *Manager) renewNone(ctx context.Context, host string, change func(map[any]any) error) ([]string, error) {
+	values := make(map[any]any)
+	if change != nil {
+		if err := change(values); err != nil {
+			return nil, err
+		}
+	}
+	_, cookies, err := m.create(ctx, host, values)
+	return cookies, err
+}
+
+// replace makes a session with values, and ends the one that is st.
+func (m *Manager) replace(ctx context.Context, w *work, host string, st *stored, values map[any]any) ([]string, error) {
+	fresh, cookies, err := m.create(ctx, host, values)
+	if err != nil {
+		return nil, err
+	}
+	if _, err := m.erase(ctx, w, host, st); err != nil && w.lost {
+		// Nobody knows whether it will be done. The browser must have one of the two.
+		m.warn(ctx, "a session that has a new ID may be in the store for a while", err)
+		m.eraseSoon(st.key, lead{host, st.cookie})
+	} else if err != nil {
+		// Two sessions, one of which somebody may have planted: none of them is to
+		// have what the change has made.
+		if _, undo := m.erase(context.WithoutCancel(ctx), &work{m: m}, host, fresh); undo != nil {
+			m.warn(ctx, "a session that nobody has is in the store", undo)
+		}
+		return nil, err
+	}
+	m.end(st.key, true)
+	m.tell(ctx, st.key, true)
+	return cookies, nil
+}
+
+// Renew does from a socket what [Manager.Renew] does, as far as a socket can: it
+// returns a ticket, good once and for 30 seconds. The client hands that to
+// [Manager.Claim], which changes the session and gives the browser its new cookie; see
+// there. change runs then, on what the session holds by then. A second call makes the
+// first ticket void.
+//
+// It also is how a socket writes to a store that keeps sessions in cookies alone.
+func (s *Session) Renew(change func(values map[any]any) error) (ticket string, err error) {
+	if s == nil {
+		return "", refusal(ErrMissing, nil)
+	}
+	if s.isGone() {
+		return "", refusal(ErrGone, nil)
+	}
+	return s.m.tickets.issue(s.key, change, time.Now())
+}
+
+// Claim is the handler that takes the tickets of [Session.Renew]:
+//
+//	http.HandleFunc("POST /session", sess.Claim)
+//
+// A page sends the ticket as the body of a POST, with its cookies; the answer is 204
+// with the new cookie. Sockets of the old session, its own among them, then get
+// "kicked" with code session_expired and retryAfterMs, and connect again with the new
+// one:
+//
+//	const ticket = await socket.emitWithAck("login", password);
+//	await fetch("/session", { method: "POST", body: ticket });
+//
+// Only the browser that has the session can claim its ticket, at the node that has
+// issued it. Anybody else gets 403 with code forbidden, and a page of another origin
+// origin_denied.
+func (m *Manager) Claim(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodPost {
+		w.Header().Set("Allow", http.MethodPost)
+		http.Error(w, http.StatusText(http.StatusMethodNotAllowed), http.StatusMethodNotAllowed)
+		return
+	}
+	if err := m.claim(w, r); err != nil {
+		asError(err).ServeHTTP(w, r)
+		return
+	}
+	w.Header().Set("Cache-Control", "no-store")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+func (m *Manager) claim(w http.ResponseWriter, r *http.Request) error {
+	if err := m.origins.Check(r); err != nil {
+		return refusal(ErrOrigin, err)
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxTicket))
+	if err != nil {
+		return refusal(ErrForbidden, err)
+	}
+	st, err := m.lookUp(r.Context(), r)
+	if err != nil {
+		return err
+	}
+	change, ok := m.tickets.claim(strings.TrimSpace(string(body)), st.key, time.Now())
+	if !ok {
+		return refusal(ErrForbidden, errTicket)
+	}
+	cookies, err := m.renew(r.Context(), m.newSession(r.Host, st), change)
+	if err != nil {
+		return err
+	}
+	for _, c := range cookies {
+		w.Header().Add("Set-Cookie", c)
+	}
+	return nil
+}
+
+// tickets are those that nobody has claimed yet, at most one of a session.
+type tickets struct {
+	mu    sync.Mutex
+	all   map[string]ticket // by session
+	swept time.Time         // when those that are too old were last removed
+}
+
+// ticket is kept as its hash, which can be compared without care for timing.
+type ticket struct {
+	hash   [sha256.Size]byte
+	change func(values map[any]any) error
+	until  time.Time
+}
+
+func (t *tickets) issue(key string, change func(map[any]any) error, now time.Time) (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.all == nil {
+		t.all = make(map[string]ticket)
+	}
+	if now.Sub(t.swept) > ticketLife {
+		maps.DeleteFunc(t.all, func(_ string, old ticket) bool { return now.After(old.until) })
+		t.swept = now
+	}
+	if _, ok := t.all[key]; !ok && len(t.all) >= maxTickets {
+		return "", refusal(ErrUnavailable, errTickets)
+	}
+	text := newID()
+	t.all[key] = ticket{sha256.Sum256([]byte(text)), change, now.Add(ticketLife)}
+	return text, nil
+}
+
+// claim returns the change that the ticket is for. A wrong one does not make the
+// right one void.
+func (t *tickets) claim(text, key string, now time.Time) (change func(map[any]any) error, ok bool) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	got, ok := t.all[key]
+	if !ok || got.hash != sha256.Sum256([]byte(text)) || now.After(got.until) {
+		return nil, false
+	}
+	delete(t.all, key)
+	return got.change, true
+}

@@ -1,0 +1,232 @@
+package session
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"log/slog"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/gorilla/sessions"
+	"github.com/sioware/sioware/internal/alarm"
+	"github.com/sioware/sioware/internal/origin"
+	"github.com/sioware/sioware/internal/recovery"
+	"github.com/sioware/sioware/internal/rooms"
+	"github.com/sioware/sioware/internal/sidecar"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// workers is how many sessions are looked at in the background at a time.
+const workers = 64
+
+var (
+	errClosed    = errors.New("closed")
+	errRecovered = errors.New("the state that is to be recovered was that of another session")
+)
+
+// Manager attaches the sessions of a gorilla/sessions store to sockets. Make one by
+// [New], for all namespaces; it is safe for concurrent use.
+type Manager struct {
+	store   sessions.Store
+	name    string
+	opts    Options
+	origins *origin.Policy
+
+	direct  bool          // the store asks nobody, and so cannot hang
+	calls   chan struct{} // a place for each call of the store
+	locks   locks
+	clock   *alarm.Clock
+	tickets tickets
+	options atomic.Pointer[sessions.Options] // those that the store gives to sessions
+	members sidecar.Map[socket.Socket, member]
+	visits  sidecar.Map[socket.Client, visit] // of handshakes that Handler has not seen
+	servers sidecar.Map[socket.Server, sync.Once]
+	closed  atomic.Bool
+	faults  atomic.Int64 // looks at the store that have failed, since that was last told
+	warned  atomic.Int64 // when that was
+
+	mu       sync.Mutex
+	live     index        // those with sockets
+	written  recent[lead] // those that were saved lately
+	erasures int          // under way
+	// Those that have ended lately, which nothing may bring back, and until when their
+	// clients are to come back with a new cookie.
+	ended recent[time.Time]
+
+	cluster []*socket.Server
+}
+
+// member is what a socket is to a Manager. It must not refer to the socket.
+type member struct{ session *Session }
+
+// New returns a Manager for the sessions in store whose cookie is called name. The
+// error joins all faults. Close it when the server has ended.
+func New(store sessions.Store, name string, opts *Options) (*Manager, error) {
+	o, origins, err := opts.audit()
+	if store == nil {
+		err = errors.Join(err, errors.New("session: no store"))
+	}
+	if (&http.Cookie{Name: name, Value: "x"}).Valid() != nil {
+		err = errors.Join(err, errors.New("session: the name is none that a cookie can have"))
+	}
+	if err != nil {
+		return nil, err
+	}
+	m := &Manager{
+		store: store, name: name, opts: o, origins: origins,
+		calls: make(chan struct{}, maxCalls), clock: alarm.New(workers),
+		ended:   recent[time.Time]{life: time.Minute, max: 1 << 15},
+		written: recent[lead]{life: 15 * time.Second, max: 1 << 14},
+	}
+	_, m.direct = store.(*sessions.CookieStore)
+	if o.Server != nil {
+		m.follow(o.Server)
+	}
+	return m, nil
+}
+
+// Close ends what runs in the background: sessions are not looked at any more, and
+// new sockets are refused with code unavailable. It waits for what is under way, until
+// ctx ends, and returns its error then. The store is left to its owner.
+func (m *Manager) Close(ctx context.Context) error {
+	if m.closed.Swap(true) {
+		return nil
+	}
+	return m.clock.Close(ctx)
+}
+
+// Middleware returns the connection middleware that attaches its session to each
+// socket, for io.Use, nsp.Use or wrap.UseAll: the one that [Manager.Handler] has found
+// for the handshake, or without Handler the one that the handshake's cookie leads to.
+// Options.Missing says what becomes of a socket that has none. See the package
+// documentation for what clients are told.
+//
+// State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden
+// does, or every socket is refused with code internal. Then a recovered socket is
+// refused with code forbidden if its state was that of another session, whose rooms it
+// would get.
+func (m *Manager) Middleware() socket.NamespaceMiddleware { return wrap.Func(m.join) }
+
+func (m *Manager) join(ctx context.Context, s *socket.Socket) error {
+	err := m.connect(ctx, s)
+	if err != nil {
+		m.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session: refused", slog.String("namespace", s.Nsp().Name()), slog.Any("error", err))
+	}
+	return err
+}
+
+// connect attaches its session to s.
+func (m *Manager) connect(ctx context.Context, s *socket.Socket) error {
+	switch {
+	case m.closed.Load():
+		return refusal(ErrUnavailable, errClosed)
+	case m.members.Load(s) != nil:
+		return nil // used twice
+	}
+	if err := recovery.Check(s); err != nil {
+		return err
+	}
+	m.follow(s.Nsp().Server())
+	session, place, err := m.find(ctx, s)
+	if err == nil && session == nil && recovery.Owned(s, m.kind()) {
+		err = refusal(ErrForbidden, errRecovered)
+	}
+	if err != nil || session == nil {
+		return err
+	}
+	context.AfterFunc(wrap.Context(s), func() { m.detach(session, place) })
+	if recovery.Foreign(s, session.room) {
+		return refusal(ErrForbidden, errRecovered)
+	}
+	m.members.Store(s, &member{session})
+	wrap.Watch(s, wrap.Hooks{
+		// A middleware must not join rooms: a socket that is refused would stay there.
+		Connected: func() { rooms.Join(wrap.Context(s), s, session.room) },
+		Active:    &session.active,
+	})
+	return nil
+}
+
+// find returns the session of the connection that s belongs to, and the place that s has
+// there, or nil if it has none and may do without.
+func (m *Manager) find(ctx context.Context, s *socket.Socket) (*Session, *seat, error) {
+	v, ok := wrap.Context(s).Value(visitKey{m}).(*visit)
+	if !ok {
+		v = m.visits.Load(s.Client()) // of a namespace before
+	}
+	r := s.Request().Request() // the host's, which is read and not kept: wrap.Request makes a copy
+	if v == nil || !v.checked {
+		if err := m.origins.Check(r); err != nil {
+			return nil, nil, refusal(ErrOrigin, err)
+		}
+	}
+	if v == nil {
+		v = &visit{host: r.Host, checked: true, cookie: m.cookieOf(r)}
+	}
+	if v.cookie == "" {
+		return nil, nil, m.missing(nil)
+	}
+	if session, place, err := m.attach(s, v, v.fresh()); session != nil || err != nil {
+		return session, place, err // of a handshake that has just been, or has sockets already
+	}
+	st, err := m.load(ctx, &work{m: m}, v.host, v.cookie)
+	switch {
+	case isGone(err):
+		return nil, nil, m.missing(err)
+	case err != nil:
+		return nil, nil, err
+	}
+	if v.key == "" {
+		v.key = st.key
+		v, _ = m.visits.LoadOrStore(s.Client(), v)
+	}
+	return m.attach(s, v, st)
+}
+
+// missing is what becomes of a socket without session; ended is set if it has come
+// with the cookie of one that has ended.
+func (m *Manager) missing(ended error) error {
+	switch {
+	case renewed(ended):
+		return ended
+	case m.opts.Missing == Admit:
+		return nil
+	case ended != nil:
+		return ended
+	}
+	return refusal(ErrMissing, nil)
+}
+
+// From returns the session of s, and false if it has none. Sockets of one session on
+// this node share it. It takes no lock and allocates nothing.
+func (m *Manager) From(s *socket.Socket) (*Session, bool) {
+	if n := m.members.Load(s); n != nil {
+		return n.session, true
+	}
+	return nil, false
+}
+
+// keyOf returns what the session with this ID is called here, and among nodes. It is a
+// hash: the ID is a secret.
+func (m *Manager) keyOf(id string) string {
+	return string(recovery.Room(m.kind(), id))
+}
+
+// kind is what the rooms of m's sessions have in their names.
+func (m *Manager) kind() string { return "session:" + m.name }
+
+// cookieOf returns the value of our cookie in r. Of several the first counts, as it
+// does for gorilla's stores.
+func (m *Manager) cookieOf(r *http.Request) string {
+	if c, err := r.Cookie(m.name); err == nil {
+		return c.Value
+	}
+	return ""
+}
+
+// newID returns a name that nobody can guess.
+func newID() string { return rand.Text() }
