@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sioware/sioware/internal/rooms"
 	"github.com/sioware/sioware/internal/sidecar"
 	"github.com/zishang520/engine.io-go-parser/packet"
 	"github.com/zishang520/engine.io/v2/types"
@@ -50,6 +51,8 @@ type connection struct {
 	idle     *time.Timer // runs after Kick; see linger
 
 	forsaken map[string]struct{} // namespaces of sockets that were kicked; see gone
+
+	left map[string]*rooms.Leaving // by namespace: the socket that has left it last; see leaves
 
 	// unresolved counts the sockets that we have admitted and whose fate lies
 	// with later middlewares.
@@ -140,10 +143,30 @@ func (c *connection) close(reason string) {
 	for st := range c.open {
 		open = append(open, st)
 	}
+	left := c.left
+	c.left = nil
 	c.mu.Unlock()
 	for _, st := range open {
 		st.end(&Disconnected{Reason: reason})
 	}
+	for _, l := range left {
+		l.Left()
+	}
+}
+
+// leaves notes a socket that has left nsp, and reports whether [rooms.Leaving.Left] has to
+// wait for the end of the connection: with Engine.IO 3 the next one there has its ID.
+func (c *connection) leaves(nsp string, l *rooms.Leaving) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.protocol != 3 || c.reason != "" {
+		return false
+	}
+	if c.left == nil {
+		c.left = make(map[string]*rooms.Leaving)
+	}
+	c.left[nsp] = l
+	return true
 }
 
 // enter is called before a middleware of ours runs for st. An error means that

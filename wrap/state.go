@@ -71,8 +71,14 @@ func stateOf(s *socket.Socket) *state {
 	_ = s.On("disconnect", func(args ...any) {
 		why := reason(args)
 		st.end(&Disconnected{Reason: why})
-		rooms.Forget(s)
-		leaving.Load().Mend()
+		l := leaving.Load()
+		if l == nil { // a listener of "disconnecting" has panicked; see Kick
+			l = rooms.LeavingOf(s)
+		}
+		if !st.conn.leaves(st.nsp, l) {
+			l.Left()
+		}
+		l.Mend()
 		if why == reasonLeft {
 			// The host gives a connection up that never joins a namespace, but not one
 			// that has left its last: it would be kept as long as it answers pings.

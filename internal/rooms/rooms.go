@@ -15,53 +15,74 @@ import (
 )
 
 // Join is s.Join(room) for a socket whose context is ctx. If that has ended, the socket is
-// in no room afterwards: where [Forget] is called once the context has ended, one of the
-// two comes last.
+// not in the room afterwards: where [Leaving.Left] is called once the context has ended, one
+// of the two comes last.
 func Join(ctx context.Context, s *socket.Socket, room socket.Room) {
 	s.Join(room)
 	if ctx.Err() != nil {
-		Forget(s)
+		drop(s, room)
 		return
 	}
 	keep(s, room)
 }
 
+// drop takes s, which has gone, out of room. With Engine.IO 3 the next socket of the same
+// connection has its ID, and one that the host recovers has it too: the room goes with
+// those.
+func drop(s *socket.Socket, room socket.Room) {
+	if s.Conn().Protocol() == 3 && s.Conn().ReadyState() != "closed" {
+		return // see Left
+	}
+	if other, there := s.Nsp().Sockets().Load(s.Id()); there && other != s {
+		return
+	}
+	// Not DelAll alone: the socket's own list may have been dropped while the room was
+	// written to it (socket/adapter.go:81 and :134).
+	s.Nsp().Adapter().Del(s.Id(), room)
+	forget(s.Nsp(), s.Id(), nil)
+}
+
 // keep has s join a room again that it believes to be in, and that does not know it.
 func keep(s *socket.Socket, room socket.Room) {
 	a := s.Nsp().Adapter()
-	if mine := a.SocketRooms(s.Id()); mine == nil || !mine.Has(room) {
-		return // it has left
-	}
-	if ids, ok := a.Rooms().Load(room); !ok || !ids.Has(s.Id()) {
+	if mine := a.SocketRooms(s.Id()); mine != nil && mine.Has(room) {
+		if ids, ok := a.Rooms().Load(room); ok && ids.Has(s.Id()) {
+			return
+		}
 		s.Join(room)
+	}
+	// It may have left in the middle. If it is there, Left has yet to come.
+	if _, there := s.Nsp().Sockets().Load(s.Id()); !there {
+		drop(s, room)
 	}
 }
 
-// Leaving are the rooms of a socket that is about to go, and is the last one there.
+// Leaving is a socket that is about to go, and the rooms where it is the last one.
 type Leaving struct {
-	nsp   socket.Namespace
-	rooms map[socket.Room]*types.Set[socket.SocketId]
+	nsp  socket.Namespace
+	id   socket.SocketId
+	mine *types.Set[socket.Room] // the host's
+	last map[socket.Room]*types.Set[socket.SocketId]
 }
 
 // few is how many sockets of a room may be going at one time.
 const few = 4
 
-// LeavingOf returns them. It is to be called before s leaves, on "disconnecting".
+// LeavingOf returns it. It is to be called before s leaves, on "disconnecting".
 func LeavingOf(s *socket.Socket) *Leaving {
-	l := &Leaving{nsp: s.Nsp()}
-	mine := s.Rooms()
-	if mine == nil {
+	l := &Leaving{nsp: s.Nsp(), id: s.Id(), mine: s.Nsp().Adapter().SocketRooms(s.Id())}
+	if l.mine == nil {
 		return l
 	}
-	for _, room := range mine.Keys() {
+	for _, room := range l.mine.Keys() {
 		if room == socket.Room(s.Id()) {
 			continue
 		}
 		if ids, ok := l.nsp.Adapter().Rooms().Load(room); ok && ids.Len() <= few {
-			if l.rooms == nil {
-				l.rooms = make(map[socket.Room]*types.Set[socket.SocketId])
+			if l.last == nil {
+				l.last = make(map[socket.Room]*types.Set[socket.SocketId])
 			}
-			l.rooms[room] = ids
+			l.last[room] = ids
 		}
 	}
 	return l
@@ -70,10 +91,7 @@ func LeavingOf(s *socket.Socket) *Leaving {
 // Mend has those that were taken along join again. It is to be called when the socket has
 // left, on "disconnect".
 func (l *Leaving) Mend() {
-	if l == nil {
-		return
-	}
-	for room, ids := range l.rooms {
+	for room, ids := range l.last {
 		for _, id := range ids.Keys() {
 			if s, ok := l.nsp.Sockets().Load(id); ok {
 				keep(s, room)
@@ -82,16 +100,27 @@ func (l *Leaving) Mend() {
 	}
 }
 
-// Forget takes s, which has gone, out of all rooms. With Engine.IO 3 the next socket of
-// the same connection has its ID: there it does so once that is closed.
-func Forget(s *socket.Socket) {
-	if s.Conn().Protocol() == 3 && s.Conn().ReadyState() != "closed" {
+// Left takes the socket out of the rooms that it has joined meanwhile. It is to be called
+// once its context has ended; with Engine.IO 3 once the connection has closed, since the
+// next socket of the connection has its ID.
+func (l *Leaving) Left() { forget(l.nsp, l.id, l.mine) }
+
+// forget takes a socket that is not there out of all rooms, and of those in mine, the list
+// that it had.
+func forget(nsp socket.Namespace, id socket.SocketId, mine *types.Set[socket.Room]) {
+	if _, there := nsp.Sockets().Load(id); there {
 		return
 	}
-	if _, there := s.Nsp().Sockets().Load(s.Id()); there {
+	a := nsp.Adapter()
+	if a.SocketRooms(id) != nil {
+		a.DelAll(id)
+	}
+	if mine == nil {
 		return
 	}
-	if a := s.Nsp().Adapter(); a.SocketRooms(s.Id()) != nil {
-		a.DelAll(s.Id())
+	for _, room := range mine.Keys() {
+		if ids, ok := a.Rooms().Load(room); ok && ids.Has(id) {
+			a.Del(id, room)
+		}
 	}
 }

@@ -19,7 +19,13 @@ func late(s *socket.Socket, room socket.Room) {
 	s.Nsp().Adapter().AddAll(s.Id(), types.NewSet(room))
 }
 
-func TestForget(t *testing.T) {
+// torn does the same in the moment in which the host drops the list of the socket.
+func torn(s *socket.Socket, mine *types.Set[socket.Room], room socket.Room) {
+	mine.Add(room)
+	s.Nsp().Adapter().Rooms().Store(room, types.NewSet(s.Id()))
+}
+
+func TestLeft(t *testing.T) {
 	t.Parallel()
 	o := socket.DefaultServerOptions()
 	o.SetAllowEIO3(true)
@@ -40,16 +46,18 @@ func TestForget(t *testing.T) {
 			a := so.Nsp().Adapter()
 			ctx, cancel := context.WithCancel(t.Context())
 			rooms.Join(ctx, so, "a")
-			rooms.Forget(so) // it is there: nothing happens
+			leaving := rooms.LeavingOf(so)
+			mine := a.SocketRooms(so.Id())
+			leaving.Left() // it is there: nothing happens
 			if got := a.SocketRooms(so.Id()); got == nil || !got.Has("a") {
 				t.Fatalf("rooms %v", got)
 			}
 			c.Close()
 			<-gone
 			cancel()
-			for _, forget := range []func(){
-				func() { rooms.Forget(so) },
-				func() { rooms.Join(ctx, so, "c") },
+			for name, forget := range map[string]func(){
+				"left":   leaving.Left,
+				"joined": func() { rooms.Join(ctx, so, "c") },
 			} {
 				late(so, "b")
 				if a.SocketRooms(so.Id()) == nil || a.Rooms().Len() == 0 {
@@ -57,8 +65,18 @@ func TestForget(t *testing.T) {
 				}
 				forget()
 				if got := a.SocketRooms(so.Id()); got != nil || a.Rooms().Len() != 0 {
-					t.Errorf("it has gone, and is in %v", got.Keys())
+					t.Errorf("%s: it has gone, and is in %v", name, got)
 				}
+			}
+			torn(so, mine, "d")
+			leaving.Left()
+			if got := a.Rooms().Keys(); len(got) > 0 {
+				t.Errorf("it has gone, and is in %v", got)
+			}
+			torn(so, types.NewSet[socket.Room](), "e") // the list of nobody
+			rooms.Join(ctx, so, "e")
+			if got := a.Rooms().Keys(); len(got) > 0 {
+				t.Errorf("it has gone, and is in %v", got)
 			}
 		})
 	}
@@ -75,6 +93,7 @@ func TestNext(t *testing.T) {
 	})
 	c := s.Dial(t, siotest.Dial{EIO: 3, Namespace: "/x", Settled: true})
 	first := <-connected
+	leaving := rooms.LeavingOf(first)
 	c.Leave(t, "/x")
 	c.Connect("/x", nil)
 	second := <-connected
@@ -82,7 +101,10 @@ func TestNext(t *testing.T) {
 		t.Fatalf("%s and %s", first.Id(), second.Id())
 	}
 	second.Join("a")
-	rooms.Forget(first)
+	leaving.Left()
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	rooms.Join(gone, first, "a")
 	if !second.Rooms().Has("a") {
 		t.Error("the second one has lost its rooms")
 	}
@@ -115,7 +137,6 @@ func TestMend(t *testing.T) {
 	if !ok || !got.Has(comes.Id()) || got.Len() != 1 {
 		t.Errorf("in the room: %v, want %s alone", got, comes.Id())
 	}
-	(*rooms.Leaving)(nil).Mend()
 }
 
 // TestJoinTogether: of those who join as the last one leaves nobody is missing.
@@ -148,4 +169,33 @@ func TestJoinTogether(t *testing.T) {
 		}
 		comes.Leave("r")
 	}
+}
+
+// TestGoesAndJoins: who goes while it joins is in no room afterwards.
+func TestGoesAndJoins(t *testing.T) {
+	t.Parallel()
+	rounds := 400
+	if testing.Short() {
+		rounds = 50
+	}
+	s := siotest.NewServer(t, nil)
+	_ = s.IO.On("connection", func(args ...any) {
+		so := args[0].(*socket.Socket)
+		ctx, cancel := context.WithCancel(context.Background())
+		var leaving *rooms.Leaving
+		_ = so.On("disconnecting", func(...any) { leaving = rooms.LeavingOf(so) })
+		_ = so.On("disconnect", func(...any) { cancel(); leaving.Left(); leaving.Mend() })
+		go so.Disconnect(false)
+		for i := range 8 {
+			rooms.Join(ctx, so, socket.Room(rune('a'+i)))
+		}
+	})
+	for range rounds {
+		c := s.Dial(t, siotest.Dial{})
+		c.Connected(t)
+		c.Close()
+	}
+	siotest.Eventually(t, "all rooms are empty", func() bool {
+		return s.IO.Sockets().Sockets().Len() == 0 && s.IO.Sockets().Adapter().Rooms().Len() == 0
+	})
 }
