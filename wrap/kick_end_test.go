@@ -47,19 +47,17 @@ func TestKickOnce(t *testing.T) {
 func TestKickWhileConnecting(t *testing.T) {
 	t.Parallel()
 	eachDial(t, func(t *testing.T, d siotest.Dial) {
-		var wg sync.WaitGroup
-		defer wg.Wait()
 		var n atomic.Int32
 		s, _, _ := sockets(t, wrap.Func(func(_ context.Context, s *socket.Socket) error {
 			switch i := n.Add(1); i % 3 {
 			case 0:
-				wg.Go(func() { wrap.Kick(s, revoked()) })
+				go wrap.Kick(s, revoked())
 			case 1:
 				time.AfterFunc(time.Duration(i)*5*time.Microsecond, func() { wrap.Kick(s, revoked()) })
 			case 2:
 				_ = s.Nsp().On("connect", func(args ...any) { // before the handlers
 					if args[0] == s {
-						wg.Go(func() { wrap.Kick(s, revoked()) })
+						go wrap.Kick(s, revoked())
 					}
 				})
 			}

@@ -1,8 +1,10 @@
 package wrap
 
 import (
+	"context"
 	"net/http"
 	"runtime"
+	"strings"
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
@@ -45,4 +47,37 @@ func TestKickTimerStops(t *testing.T) {
 		t.Error("a timer for a closed connection")
 	}
 	runtime.KeepAlive(sock)
+}
+
+// A kick that falls on the moment in which a socket appears leaves the connection to the
+// other namespaces.
+func TestKickAppears(t *testing.T) {
+	t.Parallel()
+	s := siotest.Config{
+		Options: Harden(nil),
+		Handler: func(h http.Handler) http.Handler { return Handler(h) },
+	}.NewServer(t, func(io *socket.Server) {
+		io.Of("/brief", nil).Use(Func(func(_ context.Context, s *socket.Socket) error {
+			st := states.Load(s)
+			go func() {
+				for shown := false; !shown && !st.ended(); runtime.Gosched() {
+					st.mu.Lock()
+					shown = st.shown
+					st.mu.Unlock()
+				}
+				Kick(s, &Error{Code: "replaced"})
+			}()
+			return nil
+		}))
+	})
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	for range 300 {
+		c.Connect("/brief", nil)
+		for _, want := range []string{"0/brief,{", `2/brief,["kicked"`, "1/brief,"} {
+			if p := c.Next(t); !strings.HasPrefix(p.String(), want) {
+				t.Fatalf("got %s, want %s", p, want)
+			}
+		}
+	}
 }

@@ -43,7 +43,7 @@ func (o *observer) connected(s *socket.Socket) {
 		return
 	}
 	st.conn.connected(s.Nsp().Name(), st)
-	kick := st.appear()
+	kick, ended := st.appear()
 	switch {
 	case s.Conn().ReadyState() != "open":
 		// A ghost: it was stored after its transport closed, and the host would
@@ -53,7 +53,7 @@ func (o *observer) connected(s *socket.Socket) {
 	case kick != nil:
 		st.putOut(s, kick)
 		return
-	case st.ended():
+	case ended:
 		// A middleware has called next(error) and then next(nil): the host has
 		// told the client that it is refused, and connects it all the same.
 		s.Disconnect(true)

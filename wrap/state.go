@@ -163,12 +163,13 @@ func (st *state) alien() bool {
 }
 
 // appear notes that the host has connected the socket, and returns why Kick puts
-// it out, or nil.
-func (st *state) appear() *Error {
+// it out, or nil, and whether it had ended before. A Kick that comes later sees to
+// the socket itself.
+func (st *state) appear() (kick *Error, ended bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.shown = true
-	return st.kick
+	return st.kick, st.ctx.Err() != nil
 }
 
 // kicked returns why Kick puts the socket out, or nil.
