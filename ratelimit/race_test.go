@@ -127,8 +127,7 @@ func TestSocketsAreCollected(t *testing.T) {
 		c.Connect("/", nil)
 		c.Connected(t)
 		c.EmitTo("/", "search", "x")
-		c.Disconnect("/")
-		siotest.Eventually(t, "gone", func() bool { return s.IO.Sockets().Sockets().Len() == 0 })
+		c.Leave(t, "/")
 	}
 	if got := say(t, c, "echo"); got != "ok" {
 		t.Errorf("answered %v", got)

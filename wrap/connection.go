@@ -50,7 +50,9 @@ type connection struct {
 	refused  int
 	idle     *time.Timer // runs after Kick; see linger
 
-	forsaken map[string]struct{} // namespaces of sockets that were kicked; see gone
+	kicked    atomic.Bool              // forsaken has been written to
+	forsaken  map[string]struct{}      // namespaces of sockets that were kicked; see gone
+	departing map[string]chan struct{} // namespaces that the client leaves; see gone
 
 	left map[string]*rooms.Leaving // by namespace: the socket that has left it last; see leaves
 
@@ -86,6 +88,9 @@ func connectionOf(s *socket.Socket) *connection {
 	if stored {
 		_ = s.Conn().On("close", func(args ...any) { c.close(reason(args)) })
 		_ = s.Conn().On("packetCreate", c.outgoing)
+		if c.text { // else the packets cannot be read
+			_ = s.Conn().On("packet", (&gone{conn: c}).incoming)
+		}
 	}
 	return c
 }

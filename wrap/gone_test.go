@@ -3,6 +3,7 @@ package wrap_test
 import (
 	"fmt"
 	"testing"
+	"time"
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/wrap"
@@ -116,4 +117,49 @@ func TestEventAfterDisconnectBareHost(t *testing.T) {
 	if stays.Reason() != "" {
 		t.Error("the connection is closed")
 	}
+}
+
+// TestComeBackAtOnce: a client that leaves a namespace and joins it again in one breath,
+// as socket.disconnect().connect() does to bring a new token, keeps its connection.
+func TestComeBackAtOnce(t *testing.T) {
+	t.Parallel()
+	eachDial(t, func(t *testing.T, d siotest.Dial) {
+		s := kicking(t)
+		c := s.Dial(t, d)
+		c.Connected(t)
+		c.Connect("/room", nil)
+		c.Connected(t)
+		for range 50 {
+			c.Disconnect("/room")
+			c.Connect("/room", nil)
+			c.Connected(t)
+		}
+		if got := s.IO.Of("/room", nil).Sockets().Len(); got != 1 {
+			t.Errorf("%d sockets", got)
+		}
+	})
+}
+
+// TestComeBackAtOnceBareHost: on the bare host it loses it.
+func TestComeBackAtOnceBareHost(t *testing.T) {
+	bare(t)
+	s := siotest.NewServer(t, func(io *socket.Server) { io.Of("/open", nil) })
+	c := s.Dial(t, siotest.Dial{Settled: true})
+	c.Connected(t)
+	for range 100 {
+		c.Connect("/open", nil)
+		if p := c.Next(t); p.Type != siotest.TypeConnect {
+			t.Fatalf("got %s", p)
+		}
+		siotest.Eventually(t, "settled", func() bool { return s.IO.Of("/open", nil).Sockets().Len() == 1 })
+		c.Disconnect("/open")
+		c.Connect("/open", nil)
+		select {
+		case <-c.Done():
+			return
+		case <-time.After(50 * time.Millisecond):
+			c.Leave(t, "/open")
+		}
+	}
+	t.Error("the connection has stayed: the host has mended this")
 }

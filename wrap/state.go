@@ -71,6 +71,7 @@ func stateOf(s *socket.Socket) *state {
 	_ = s.On("disconnect", func(args ...any) {
 		why := reason(args)
 		st.end(&Disconnected{Reason: why})
+		st.conn.departed(st.nsp)
 		l := leaving.Load()
 		if l == nil { // a listener of "disconnecting" has panicked; see Kick
 			l = rooms.LeavingOf(s)
