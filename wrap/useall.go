@@ -14,7 +14,9 @@ import (
 // namespace is an open door.
 //
 // What [Func] says about refused clients, early events and plain middlewares that
-// panic holds for all of them, whatever mws are made of.
+// panic holds for all of them, whatever mws are made of. Of each only the first call of
+// next counts. The host runs what follows inside of next; here it runs when the
+// middleware has returned, or inside of next if that is called later.
 //
 // In a namespace that exists mws run after the middlewares that it has; in one
 // to come they run first. Call it before the server serves, and after
@@ -31,9 +33,10 @@ func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
 			}
 		})
 	}
-	g.mws = append(g.mws, mws...)
+	add := sequence(mws)
+	g.mws = append(g.mws, add)
 
-	b := &builder{AdapterConstructor: io.Adapter(), global: g, exist: true, add: mws}
+	b := &builder{AdapterConstructor: io.Adapter(), global: g, exist: true, add: add}
 	if old, ok := b.AdapterConstructor.(*builder); ok {
 		b.AdapterConstructor = old.AdapterConstructor
 	}
@@ -45,7 +48,7 @@ func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
 var globals sidecar.Map[socket.Server, global]
 
 type global struct {
-	mws []socket.NamespaceMiddleware
+	mws []socket.NamespaceMiddleware // one for each call of UseAll
 }
 
 // enter notes that s runs through the middlewares.
@@ -61,15 +64,13 @@ type builder struct {
 	socket.AdapterConstructor
 	global *global
 	exist  bool // New is called for namespaces that have an adapter, to add add
-	add    []socket.NamespaceMiddleware
+	add    socket.NamespaceMiddleware
 }
 
 // New implements socket.AdapterConstructor.
 func (b *builder) New(nsp socket.Namespace) socket.Adapter {
 	if b.exist {
-		for _, mw := range b.add {
-			nsp.Use(mw)
-		}
+		nsp.Use(b.add)
 		return nsp.Adapter()
 	}
 	// A namespace can be reached a moment before "new_namespace" tells of it

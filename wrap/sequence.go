@@ -1,0 +1,67 @@
+package wrap
+
+import (
+	"sync/atomic"
+
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// sequence runs mws one after the other. The host runs each inside of the one before
+// (socket/namespace.go:185), on a stack that grows for it.
+func sequence(mws []socket.NamespaceMiddleware) socket.NamespaceMiddleware {
+	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
+		w := &walk{s, mws, next}
+		w.from(0)
+	}
+}
+
+// walk is the way of one socket through a sequence.
+type walk struct {
+	s    *socket.Socket
+	mws  []socket.NamespaceMiddleware
+	next func(*socket.ExtendedError)
+}
+
+// What has become of one middleware.
+const (
+	running  = iota
+	returned // and has not called next
+	admitted // before it has returned
+	decided
+)
+
+// from runs the middlewares from i on. A panic of a plain one would end the process: it
+// may have admitted the socket or not, so its connection is closed.
+func (w *walk) from(i int) {
+	err := call(func() error {
+		for ; i < len(w.mws); i++ {
+			if !w.step(i) {
+				return nil
+			}
+		}
+		w.next(nil)
+		return nil
+	})
+	if err != nil {
+		stateOf(w.s).fault(w.s, asError(err))
+		w.s.Conn().Close(true)
+	}
+}
+
+// step runs one middleware, and reports whether it has admitted the socket by now.
+func (w *walk) step(i int) bool {
+	var state atomic.Int32
+	w.mws[i](w.s, func(ext *socket.ExtendedError) {
+		switch {
+		case ext == nil && state.CompareAndSwap(running, admitted):
+			// It goes on when this one has returned.
+		case !state.CompareAndSwap(running, decided) && !state.CompareAndSwap(returned, decided):
+			// It has called next before.
+		case ext == nil:
+			w.from(i + 1)
+		default:
+			w.next(ext)
+		}
+	})
+	return !state.CompareAndSwap(running, returned) && state.Load() == admitted
+}
