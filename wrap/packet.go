@@ -24,6 +24,8 @@ type Event struct {
 	// may be called by the middleware, or replaced to see the handler's answer. The
 	// host sends the first answer and ignores its error argument.
 	Ack socket.Ack
+
+	args int // how many there were
 }
 
 // ErrHandled is what a function given to [Packet] returns, as it is or wrapped, when
@@ -69,44 +71,61 @@ func UsePacket(s *socket.Socket, f func(ctx context.Context, s *socket.Socket, p
 
 // dispatch runs what taps ev, the host's form of an event: the name, the arguments
 // and perhaps the ack. A panic becomes an error.
+//
+// It has little on the stack, and so have those that it calls: it runs on a goroutine that
+// has just begun (socket/client.go:216), whose 2 KB would have to grow for each event.
 func (st *state) dispatch(s *socket.Socket, ev []any, t *tapped) (err error) {
 	defer recovered(&err)
-	name, _ := ev[0].(string)
-	p := &Event{Name: name, Args: ev[1:]}
-	ack, answer := ev[len(ev)-1].(socket.Ack)
-	if answer {
-		p.Args, p.Ack = ev[1:len(ev)-1:len(ev)-1], ack
-	}
-	n := len(p.Args)
+	p := eventOf(ev)
 	for _, f := range t.funcs {
-		if err = f(st.context(), s, p); err == nil {
-			err = fault(p, name, n)
+		if err = f(st.context(), s, p); err != nil {
+			return err
 		}
-		if err != nil {
+		if err = p.fault(ev); err != nil {
 			return err
 		}
 	}
 	if t.events {
 		t.event(s, p)
 	}
-	if p.Name != name { // to store a string in an any allocates
-		ev[0] = p.Name
-	}
-	copy(ev[1:], p.Args)
-	if answer && p.Ack != nil {
-		ev[len(ev)-1] = p.Ack
-	}
+	p.replace(ev)
 	return nil
 }
 
-// fault is what packet middlewares have done wrong to an event that had this name and n
-// arguments.
+// eventOf reads the host's form of an event.
 //
 //go:noinline
-func fault(p *Event, name string, n int) error {
+func eventOf(ev []any) *Event {
+	name, _ := ev[0].(string)
+	p := &Event{Name: name, Args: ev[1:]}
+	if ack, ok := ev[len(ev)-1].(socket.Ack); ok {
+		p.Args, p.Ack = ev[1:len(ev)-1:len(ev)-1], ack
+	}
+	p.args = len(p.Args)
+	return p
+}
+
+// replace writes p to the host's form of it.
+//
+//go:noinline
+func (p *Event) replace(ev []any) {
+	if name, _ := ev[0].(string); p.Name != name { // to store a string in an any allocates
+		ev[0] = p.Name
+	}
+	copy(ev[1:], p.Args) // as many as there were, see fault
+	if last := len(ev) - 1; last > p.args && p.Ack != nil {
+		ev[last] = p.Ack
+	}
+}
+
+// fault is what packet middlewares have done wrong to p, which is to be what ev was.
+//
+//go:noinline
+func (p *Event) fault(ev []any) error {
+	name, _ := ev[0].(string)
 	switch {
-	case len(p.Args) != n:
-		return fmt.Errorf("wrap: packet middleware changed the number of arguments from %d to %d", n, len(p.Args))
+	case len(p.Args) != p.args:
+		return fmt.Errorf("wrap: packet middleware changed the number of arguments from %d to %d", p.args, len(p.Args))
 	case p.Name != name && (p.Name == "" || parser.RESERVED_EVENTS.Has(p.Name)):
 		return fmt.Errorf("wrap: packet middleware renamed an event to %q", p.Name)
 	}
@@ -130,11 +149,7 @@ func (st *state) refusePacket(s *socket.Socket, ev []any, next func(error), t *t
 			ack([]any{e.ClientData()}, nil)
 		}
 	}
-	name, _ := ev[0].(string)
-	p := &Event{Name: name, Args: ev[1:]}
-	if answer {
-		p.Args, p.Ack = ev[1:len(ev)-1], ack
-	}
+	p := eventOf(ev)
 	for _, h := range t.hooks {
 		if h.Refused != nil {
 			tell(s, func() { h.Refused(p, err) })

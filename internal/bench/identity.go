@@ -43,7 +43,7 @@ func identities(s *server, first, n int) ([]*identity, error) {
 	for i := range all {
 		all[i] = newIdentity(first+i, now)
 	}
-	if !s.has("session") {
+	if !s.has("session") && !s.has("plain") {
 		return all, nil
 	}
 	const workers = 8

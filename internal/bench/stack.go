@@ -104,6 +104,14 @@ func newStack(v variant, n *counters) (http.Handler, error) {
 		sms = append(sms, online.Middleware())
 		known = append(known, func(s *socket.Socket) bool { _, ok := online.From(s); return ok })
 	}
+	if v.has("plain") {
+		p, err := newPlain()
+		if err != nil {
+			return nil, err
+		}
+		mws, sms, known = append(mws, p.handler), append(sms, p.join), append(known, p.known)
+		login = http.HandlerFunc(p.signIn)
+	}
 	if v.has("func") {
 		sms = append(sms, wrap.Func(func(context.Context, *socket.Socket) error { return nil }))
 	}

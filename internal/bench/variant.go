@@ -7,8 +7,8 @@ import (
 )
 
 // The parts that a server can have on top of wrap, in the order of the chain. Events
-// are the limits of events, which need ratelimit. Besides there is func, an empty
-// wrap.Func: what is in all packages.
+// are the limits of events, which need ratelimit. Besides there are func, an empty
+// wrap.Func: what is in all packages; and plain, the same work done by hand.
 var parts = []string{"logging", "ratelimit", "events", "session", "jwtauth", "presence"}
 
 // variant is a kind of server, as its name says it: a base, and parts that are added to
@@ -51,7 +51,7 @@ func parseVariant(name string) (variant, error) {
 			part, rest = part[:i], part[i:]
 		}
 		switch {
-		case !slices.Contains(parts, part) && part != "func":
+		case !slices.Contains(parts, part) && part != "func" && part != "plain":
 			return v, fmt.Errorf("server %q: %q is none of %s", name, part, strings.Join(parts, ", "))
 		case sign == '+' && !v.has(part):
 			v.parts = append(v.parts, part)
