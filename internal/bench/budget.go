@@ -59,6 +59,8 @@ func (r *results) budgets() []row {
 		rows = append(rows, show("... the same by the server's own processor time", "%.2f", figure, ok))
 	}
 	atLeast("WebSocket handshakes/s, full / wrap", "websocket", "full", "wrap", 0.90)
+	hand, ok := r.ratio("websocket", byHand, "wrap", rateOf)
+	rows = append(rows, show("... the same work by hand / wrap", "%.2f", hand, ok))
 	atLeast("WebSocket handshakes/s, full / node", "websocket", "full", "node", 4)
 	none := judge("handshakes without an answer", "%.0f", 0, float64(r.lost), r.lost >= 0, true)
 	if none.verdict != notMeasured {

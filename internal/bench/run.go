@@ -39,13 +39,19 @@ func (c *config) wants(measurement string) bool {
 // limited is the server that the budget of events is about: nothing but their limits.
 const limited = "wrap+ratelimit+events"
 
+// byHand is what Go's libraries do of the same work in plain middlewares.
+const byHand = "wrap+plain"
+
 // serversFor returns who takes part in a measurement.
 func (c *config) serversFor(measurement string) []string {
 	if c.servers != nil {
 		return c.servers
 	}
 	names := []string{"bare", "wrap", "full", "node"}
-	if measurement == "events" {
+	switch measurement {
+	case "websocket":
+		names = []string{"bare", "wrap", byHand, "full", "node"}
+	case "events":
 		names = []string{"bare", "wrap", limited, "full-events", "full", "node-events", "node"}
 	}
 	if c.noNode {
