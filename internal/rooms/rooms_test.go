@@ -3,6 +3,7 @@ package rooms_test
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sioware/sioware/internal/rooms"
@@ -182,9 +183,9 @@ func TestGoesAndJoins(t *testing.T) {
 	_ = s.IO.On("connection", func(args ...any) {
 		so := args[0].(*socket.Socket)
 		ctx, cancel := context.WithCancel(context.Background())
-		var leaving *rooms.Leaving
-		_ = so.On("disconnecting", func(...any) { leaving = rooms.LeavingOf(so) })
-		_ = so.On("disconnect", func(...any) { cancel(); leaving.Left(); leaving.Mend() })
+		var leaving atomic.Pointer[rooms.Leaving] // both may come twice, at one time
+		_ = so.On("disconnecting", func(...any) { leaving.Store(rooms.LeavingOf(so)) })
+		_ = so.On("disconnect", func(...any) { cancel(); leaving.Load().Left(); leaving.Load().Mend() })
 		go so.Disconnect(false)
 		for i := range 8 {
 			rooms.Join(ctx, so, socket.Room(rune('a'+i)))
