@@ -131,3 +131,25 @@ func TestClientDisconnects(t *testing.T) {
 		}
 	})
 }
+
+// TestComesBackAtOnce: socket.disconnect().connect(), as clients do to bring a new token,
+// leaves the connection to the other namespaces.
+func TestComesBackAtOnce(t *testing.T) {
+	each(t, func(t *testing.T, v variant) {
+		s := serve(t, nil, func(io *socket.Server) {
+			wrap.UseAll(io, wrap.Func(func(context.Context, *socket.Socket) error { return nil }))
+			io.Of("/room", nil)
+		})
+		c := connect(t, v, s, func(sc *scenario) { sc.Namespaces = []string{"/", "/room"} })
+		c.await(t, 1, "connect", on("/"))
+		c.await(t, 1, "connect", on("/room"))
+		c.settle()
+		for n := range 10 {
+			c.do(t, action{Do: "disconnect", Nsp: "/room"}, action{Do: "connect", Nsp: "/room"})
+			c.await(t, n+2, "connect", on("/room"))
+		}
+		if got := c.all("disconnect", on("/")); len(got) > 0 {
+			t.Errorf("it has lost its connection: %s", got[0].raw)
+		}
+	})
+}
