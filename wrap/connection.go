@@ -50,11 +50,11 @@ type connection struct {
 	refused  int
 	idle     *time.Timer // runs after Kick; see linger
 
-	kicked    atomic.Bool              // forsaken has been written to
-	forsaken  map[string]struct{}      // namespaces of sockets that were kicked; see gone
-	departing map[string]chan struct{} // namespaces that the client leaves; see gone
+	kicked    atomic.Bool          // forsaken has been written to
+	forsaken  map[string]struct{}  // namespaces of sockets that were kicked; see gone
+	departing map[string]departure // by namespace; see gone
 
-	left map[string]*rooms.Leaving // by namespace: the socket that has left it last; see leaves
+	left map[string]*rooms.Leaving // by namespace, at most maxPending; see leaves
 
 	// unresolved counts the sockets that we have admitted and whose fate lies
 	// with later middlewares.
@@ -159,19 +159,24 @@ func (c *connection) close(reason string) {
 	}
 }
 
-// leaves notes a socket that has left nsp, and reports whether [rooms.Leaving.Left] has to
-// wait for the end of the connection: with Engine.IO 3 the next one there has its ID.
-func (c *connection) leaves(nsp string, l *rooms.Leaving) bool {
+// leaves has a socket that has left nsp out of its rooms. With Engine.IO 3 that waits for
+// the end of the connection, or the end of the next one there, which has its ID.
+func (c *connection) leaves(nsp string, l *rooms.Leaving) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.protocol != 3 || c.reason != "" {
-		return false
+	before := c.left[nsp]
+	if c.protocol == 3 && c.reason == "" && (before != nil || len(c.left) < maxPending) {
+		if c.left == nil {
+			c.left = make(map[string]*rooms.Leaving)
+		}
+		c.left[nsp] = l
+		l = nil
 	}
-	if c.left == nil {
-		c.left = make(map[string]*rooms.Leaving)
+	c.mu.Unlock()
+	for _, l := range []*rooms.Leaving{before, l} {
+		if l != nil {
+			l.Left()
+		}
 	}
-	c.left[nsp] = l
-	return true
 }
 
 // enter is called before a middleware of ours runs for st. An error means that

@@ -82,7 +82,8 @@ func within(timeout time.Duration, name string, f func(context.Context, *socket.
 // code unavailable. It may call next later and from any goroutine. The message
 // and the data of its error reach the client as they are, except for data that
 // cannot be marshaled, which the host would turn into a packet that official
-// clients throw on; such data is left out.
+// clients throw on; such data is left out. With [UseAll], what follows mw waits until
+// mw has returned, for which there is no bound once it has called next.
 func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.NamespaceMiddleware {
 	if timeout <= 0 {
 		timeout = defaultTimeout

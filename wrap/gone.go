@@ -6,7 +6,6 @@ import (
 	"github.com/zishang520/engine.io-go-parser/packet"
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
-	"github.com/zishang520/socket.io/v2/socket"
 )
 
 // gone sees each packet of a connection before the host's decoder does: the engine tells
@@ -43,7 +42,9 @@ func (g *gone) incoming(args ...any) {
 		}
 		return
 	}
-	g.attachments = 0
+	if g.attachments != 0 { // during an upgrade two goroutines read, and nobody writes
+		g.attachments = 0
+	}
 	b := text.Bytes()
 	if len(b) == 0 {
 		return
@@ -61,20 +62,22 @@ func (g *gone) incoming(args ...any) {
 		g.attachments = int(f.Attachments)
 		p.Type = packet.NOOP // which the engine does nothing about
 	case f.Type == parser.DISCONNECT:
-		g.conn.departs(nsp)
+		g.conn.departs(nsp, nil)
 	case f.Type == parser.CONNECT:
 		g.conn.awaitDeparture(nsp)
 	}
 }
 
-// forsake begins to drop what s is sent. It must be called before s is disconnected.
-func (c *connection) forsake(s *socket.Socket) {
+// forsake begins to drop what the socket of st is sent. It must be called before that is
+// disconnected, and before st ends.
+func (c *connection) forsake(st *state) {
+	c.departs(st.nsp, st)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.forsaken == nil {
 		c.forsaken = make(map[string]struct{})
 	}
-	c.forsaken[s.Nsp().Name()] = struct{}{}
+	c.forsaken[st.nsp] = struct{}{}
 	c.kicked.Store(true)
 }
 
@@ -92,41 +95,52 @@ func (c *connection) drops(kind parser.PacketType, nsp string) bool {
 	return true
 }
 
-// departs notes that the client leaves nsp.
-func (c *connection) departs(nsp string) {
+// departure is a socket that is about to leave its namespace.
+type departure struct {
+	st  *state
+	end chan struct{} // closed when the host has forgotten it
+}
+
+// departs notes that the socket that has joined nsp leaves it, if that is st, or whoever
+// it is if st is nil.
+func (c *connection) departs(nsp string, st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.joined[nsp] == nil || c.departing[nsp] != nil {
+	joined, old := c.joined[nsp], c.departing[nsp]
+	if joined == nil || st != nil && st != joined || old.st == joined {
 		return
 	}
 	if c.departing == nil {
-		c.departing = make(map[string]chan struct{})
+		c.departing = make(map[string]departure)
 	}
-	c.departing[nsp] = make(chan struct{})
+	if old.st != nil { // whose end the host has not told
+		close(old.end)
+	}
+	c.departing[nsp] = departure{joined, make(chan struct{})}
 }
 
-// departed notes that the host has forgotten the socket of nsp.
-func (c *connection) departed(nsp string) {
+// departed notes that the host has forgotten the socket of st.
+func (c *connection) departed(st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if ch := c.departing[nsp]; ch != nil {
-		close(ch)
-		delete(c.departing, nsp)
+	if d := c.departing[st.nsp]; d.st == st {
+		close(d.end)
+		delete(c.departing, st.nsp)
 	}
 }
 
 // awaitDeparture waits until the client has left nsp, if it is about to.
 func (c *connection) awaitDeparture(nsp string) {
 	c.mu.Lock()
-	ch := c.departing[nsp]
+	end := c.departing[nsp].end
 	c.mu.Unlock()
-	if ch == nil {
+	if end == nil {
 		return
 	}
 	timer := time.NewTimer(maxSettle)
 	defer timer.Stop()
 	select {
-	case <-ch:
+	case <-end:
 	case <-timer.C:
 	}
 }

@@ -157,7 +157,7 @@ func TestComeBackAtOnceBareHost(t *testing.T) {
 		select {
 		case <-c.Done():
 			return
-		case <-time.After(50 * time.Millisecond):
+		case <-time.After(time.Second):
 			c.Leave(t, "/open")
 		}
 	}

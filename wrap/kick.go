@@ -91,11 +91,11 @@ func (st *state) putOut(s *socket.Socket, e *Error) {
 	if err := call(func() error { wire.Emit(s, eventKicked, e.ClientData()); return nil }); err != nil {
 		st.fault(s, asError(err)) // a listener of the engine's
 	}
+	st.conn.forsake(st)
 	st.end(&refusedCause{Disconnected{Reason: reasonKicked}, e})
 	// The host sends DISCONNECT before it forgets the socket (socket/socket.go:675):
 	// a client that sends CONNECT upon it would lose the whole connection.
 	settled := st.conn.mark.settle()
-	st.conn.forsake(s)
 	st.disconnect(s)
 	settled()
 	st.conn.linger(s.Client())

@@ -24,8 +24,6 @@ type Event struct {
 	// may be called by the middleware, or replaced to see the handler's answer. The
 	// host sends the first answer and ignores its error argument.
 	Ack socket.Ack
-
-	args int // how many there were
 }
 
 // ErrHandled is what a function given to [Packet] returns, as it is or wrapped, when
@@ -77,18 +75,19 @@ func UsePacket(s *socket.Socket, f func(ctx context.Context, s *socket.Socket, p
 func (st *state) dispatch(s *socket.Socket, ev []any, t *tapped) (err error) {
 	defer recovered(&err)
 	p := eventOf(ev)
+	n := len(p.Args)
 	for _, f := range t.funcs {
 		if err = f(st.context(), s, p); err != nil {
 			return err
 		}
-		if err = p.fault(ev); err != nil {
+		if err = p.fault(ev, n); err != nil {
 			return err
 		}
 	}
 	if t.events {
 		t.event(s, p)
 	}
-	p.replace(ev)
+	p.replace(ev, n)
 	return nil
 }
 
@@ -101,31 +100,30 @@ func eventOf(ev []any) *Event {
 	if ack, ok := ev[len(ev)-1].(socket.Ack); ok {
 		p.Args, p.Ack = ev[1:len(ev)-1:len(ev)-1], ack
 	}
-	p.args = len(p.Args)
 	return p
 }
 
-// replace writes p to the host's form of it.
+// replace writes p to the host's form of it, which has n arguments.
 //
 //go:noinline
-func (p *Event) replace(ev []any) {
+func (p *Event) replace(ev []any, n int) {
 	if name, _ := ev[0].(string); p.Name != name { // to store a string in an any allocates
 		ev[0] = p.Name
 	}
 	copy(ev[1:], p.Args) // as many as there were, see fault
-	if last := len(ev) - 1; last > p.args && p.Ack != nil {
+	if last := len(ev) - 1; last > n && p.Ack != nil {
 		ev[last] = p.Ack
 	}
 }
 
-// fault is what packet middlewares have done wrong to p, which is to be what ev was.
+// fault is what packet middlewares have done wrong to p, which was ev, with n arguments.
 //
 //go:noinline
-func (p *Event) fault(ev []any) error {
+func (p *Event) fault(ev []any, n int) error {
 	name, _ := ev[0].(string)
 	switch {
-	case len(p.Args) != p.args:
-		return fmt.Errorf("wrap: packet middleware changed the number of arguments from %d to %d", p.args, len(p.Args))
+	case len(p.Args) != n:
+		return fmt.Errorf("wrap: packet middleware changed the number of arguments from %d to %d", n, len(p.Args))
 	case p.Name != name && (p.Name == "" || parser.RESERVED_EVENTS.Has(p.Name)):
 		return fmt.Errorf("wrap: packet middleware renamed an event to %q", p.Name)
 	}

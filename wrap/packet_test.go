@@ -59,6 +59,8 @@ func TestPacket(t *testing.T) {
 					p.Args = append(p.Args, 1)
 				case "reserved":
 					p.Name = "disconnect"
+				case "whole":
+					*p = wrap.Event{Name: "renamed", Args: []any{"changed"}, Ack: p.Ack}
 				case "old":
 					p.Name = "renamed"
 					p.Args[0] = "changed"
@@ -88,6 +90,7 @@ func TestPacket(t *testing.T) {
 		}{
 			{"say", []any{"hi"}, "[say hi! seen]"},
 			{"old", []any{"x"}, "[renamed changed]"},
+			{"whole", []any{"x"}, "[renamed changed]"},
 			{"forbidden", []any{"x"}, "[map[code:forbidden event:forbidden message:Forbidden retryable:false]]"},
 			{"broken", nil, "[map[code:internal message:Internal error retryable:false]]"},
 			{"panic", nil, "[map[code:internal message:Internal error retryable:false]]"},

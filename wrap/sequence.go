@@ -10,7 +10,7 @@ import (
 // (socket/namespace.go:185), on a stack that grows for it.
 func sequence(mws []socket.NamespaceMiddleware) socket.NamespaceMiddleware {
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
-		w := &walk{s, mws, next}
+		w := &walk{s: s, mws: mws, next: next}
 		w.from(0)
 	}
 }
@@ -20,6 +20,13 @@ type walk struct {
 	s    *socket.Socket
 	mws  []socket.NamespaceMiddleware
 	next func(*socket.ExtendedError)
+	told atomic.Bool // next has been called
+}
+
+// tell calls next.
+func (w *walk) tell(ext *socket.ExtendedError) {
+	w.told.Store(true)
+	w.next(ext)
 }
 
 // What has become of one middleware.
@@ -39,12 +46,17 @@ func (w *walk) from(i int) {
 				return nil
 			}
 		}
-		w.next(nil)
+		w.tell(nil)
 		return nil
 	})
-	if err != nil {
-		stateOf(w.s).fault(w.s, asError(err))
-		w.s.Conn().Close(true)
+	if err == nil {
+		return
+	}
+	stateOf(w.s).fault(w.s, asError(err))
+	w.s.Conn().Close(true)
+	if !w.told.Load() {
+		// The host cleans up, and sends nothing. Further in there may be others that panic.
+		_ = call(func() error { w.tell(asError(err).extended()); return nil })
 	}
 }
 
@@ -60,7 +72,7 @@ func (w *walk) step(i int) bool {
 		case ext == nil:
 			w.from(i + 1)
 		default:
-			w.next(ext)
+			w.tell(ext)
 		}
 	})
 	return !state.CompareAndSwap(running, returned) && state.Load() == admitted

@@ -67,19 +67,21 @@ func stateOf(s *socket.Socket) *state {
 	// or never (socket/socket.go:619 tests and :636 sets without a lock, and a socket
 	// stored after its transport closed is forgotten): the connection stands in.
 	var leaving atomic.Pointer[rooms.Leaving]
-	_ = s.On("disconnecting", func(...any) { leaving.Store(rooms.LeavingOf(s)) })
+	_ = s.On("disconnecting", func(...any) {
+		if leaving.Load() == nil { // the second one might find no room any more
+			leaving.CompareAndSwap(nil, rooms.LeavingOf(s))
+		}
+	})
 	_ = s.On("disconnect", func(args ...any) {
 		why := reason(args)
 		st.end(&Disconnected{Reason: why})
-		st.conn.departed(st.nsp)
 		l := leaving.Load()
 		if l == nil { // a listener of "disconnecting" has panicked; see Kick
 			l = rooms.LeavingOf(s)
 		}
-		if !st.conn.leaves(st.nsp, l) {
-			l.Left()
-		}
+		st.conn.leaves(st.nsp, l)
 		l.Mend()
+		st.conn.departed(st)
 		if why == reasonLeft {
 			// The host gives a connection up that never joins a namespace, but not one
 			// that has left its last: it would be kept as long as it answers pings.

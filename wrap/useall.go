@@ -33,7 +33,7 @@ func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
 			}
 		})
 	}
-	add := sequence(mws)
+	add := sequence(slices.Clone(mws))
 	g.mws = append(g.mws, add)
 
 	b := &builder{AdapterConstructor: io.Adapter(), global: g, exist: true, add: add}

@@ -57,7 +57,9 @@ func TestUseAllOrder(t *testing.T) {
 	s := serve(t, func(io *socket.Server) {
 		io.Of("/before", nil).Use(note("own"))
 		wrap.UseAll(io, note("a"), note("b"))
-		wrap.UseAll(io, note("c"))
+		more := []socket.NamespaceMiddleware{note("c")}
+		wrap.UseAll(io, more...)
+		more[0] = note("the caller's") // the list is a copy
 		io.Of("/after", nil).Use(note("own"))
 		io.Of(regexp.MustCompile(`^/dyn-\d+$`), nil).Use(note("own"))
 	})

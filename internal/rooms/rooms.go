@@ -1,10 +1,10 @@
 // Package rooms mends the rooms of the host, whose adapter takes no lock.
 //
 // In v2.5.0 a socket that goes while it joins may stay in the room: it leaves its rooms
-// before it may join no more (socket/socket.go:642, socket/adapter.go:80 and :130). Its
+// before it may join no more (socket/socket.go:642, socket/adapter.go:93 and :130). Its
 // client, who says when it goes, could make a node remember more and more of those. And
 // the last one that leaves a room may take along who joins just then
-// (socket/adapter.go:119): a page that is loaded again, in the room of its user.
+// (socket/adapter.go:121): a page that is loaded again, in the room of its user.
 package rooms
 
 import (
@@ -36,10 +36,14 @@ func drop(s *socket.Socket, room socket.Room) {
 	if other, there := s.Nsp().Sockets().Load(s.Id()); there && other != s {
 		return
 	}
-	// Not DelAll alone: the socket's own list may have been dropped while the room was
-	// written to it (socket/adapter.go:81 and :134).
-	s.Nsp().Adapter().Del(s.Id(), room)
-	forget(s.Nsp(), s.Id(), nil)
+	// Not DelAll: the socket's own list may have been dropped while the room was written
+	// to it (socket/adapter.go:94 and :135), and another one may be that of a socket that
+	// is being recovered.
+	a := s.Nsp().Adapter()
+	a.Del(s.Id(), room)
+	if mine := a.SocketRooms(s.Id()); mine != nil && mine.Len() == 0 {
+		a.DelAll(s.Id())
+	}
 }
 
 // keep has s join a room again that it believes to be in, and that does not know it.

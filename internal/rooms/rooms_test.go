@@ -56,19 +56,27 @@ func TestLeft(t *testing.T) {
 			c.Close()
 			<-gone
 			cancel()
-			for name, forget := range map[string]func(){
-				"left":   leaving.Left,
-				"joined": func() { rooms.Join(ctx, so, "c") },
-			} {
-				late(so, "b")
-				if a.SocketRooms(so.Id()) == nil || a.Rooms().Len() == 0 {
-					t.Fatal("the host does not remember it: nothing is to be mended")
-				}
-				forget()
+			nowhere := func() {
+				t.Helper()
 				if got := a.SocketRooms(so.Id()); got != nil || a.Rooms().Len() != 0 {
-					t.Errorf("%s: it has gone, and is in %v", name, got)
+					t.Errorf("it has gone, and is in %v", got)
 				}
 			}
+			late(so, "b")
+			if a.SocketRooms(so.Id()) == nil || a.Rooms().Len() == 0 {
+				t.Fatal("the host does not remember it: nothing is to be mended")
+			}
+			leaving.Left()
+			nowhere()
+			late(so, "c") // which its own Join does
+			rooms.Join(ctx, so, "c")
+			nowhere()
+			late(so, "of one that is being recovered")
+			rooms.Join(ctx, so, "c")
+			if got := a.Rooms().Keys(); len(got) != 1 {
+				t.Errorf("in %v", got)
+			}
+			leaving.Left()
 			torn(so, mine, "d")
 			leaving.Left()
 			if got := a.Rooms().Keys(); len(got) > 0 {
@@ -184,8 +192,13 @@ func TestGoesAndJoins(t *testing.T) {
 		so := args[0].(*socket.Socket)
 		ctx, cancel := context.WithCancel(context.Background())
 		var leaving atomic.Pointer[rooms.Leaving] // both may come twice, at one time
-		_ = so.On("disconnecting", func(...any) { leaving.Store(rooms.LeavingOf(so)) })
-		_ = so.On("disconnect", func(...any) { cancel(); leaving.Load().Left(); leaving.Load().Mend() })
+		_ = so.On("disconnecting", func(...any) { leaving.CompareAndSwap(nil, rooms.LeavingOf(so)) })
+		_ = so.On("disconnect", func(...any) {
+			cancel()
+			leaving.CompareAndSwap(nil, rooms.LeavingOf(so)) // it had begun before we listened
+			leaving.Load().Left()
+			leaving.Load().Mend()
+		})
 		go so.Disconnect(false)
 		for i := range 8 {
 			rooms.Join(ctx, so, socket.Room(rune('a'+i)))
