@@ -1,8 +1,6 @@
 package wrap
 
 import (
-	"time"
-
 	"github.com/zishang520/engine.io-go-parser/packet"
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
@@ -134,13 +132,7 @@ func (c *connection) awaitDeparture(nsp string) {
 	c.mu.Lock()
 	end := c.departing[nsp].end
 	c.mu.Unlock()
-	if end == nil {
-		return
-	}
-	timer := time.NewTimer(maxSettle)
-	defer timer.Stop()
-	select {
-	case <-end:
-	case <-timer.C:
+	if end != nil {
+		awaitSettled(end)
 	}
 }

@@ -100,14 +100,17 @@ func (h *handshake) wait() {
 	if h == nil {
 		return
 	}
-	ch := h.settled.Load()
-	if ch == nil {
-		return
+	if ch := h.settled.Load(); ch != nil {
+		awaitSettled(*ch)
 	}
+}
+
+// awaitSettled waits until ch is closed, but no longer than maxSettle.
+func awaitSettled(ch <-chan struct{}) {
 	timer := time.NewTimer(maxSettle)
 	defer timer.Stop()
 	select {
-	case <-*ch:
+	case <-ch:
 	case <-timer.C:
 	}
 }

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -85,8 +84,6 @@ func (p *plain) signIn(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-var errPlain = errors.New("token_invalid")
-
 // join is the connection middleware.
 func (p *plain) join(s *socket.Socket, next func(*socket.ExtendedError)) {
 	began := time.Now()
@@ -100,7 +97,7 @@ func (p *plain) join(s *socket.Socket, next func(*socket.ExtendedError)) {
 	_, err := jwt.ParseWithClaims(text, &claims, func(*jwt.Token) (any, error) { return []byte(secret), nil }, jwt.WithValidMethods([]string{"HS256"}))
 	if err != nil {
 		p.log.Warn("socket refused", "code", "token_invalid", "err", err)
-		next(socket.NewExtendedError(errPlain.Error(), nil))
+		next(socket.NewExtendedError("token_invalid", nil))
 		return
 	}
 	s.SetData(claims.Subject)

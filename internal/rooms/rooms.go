@@ -104,27 +104,23 @@ func (l *Leaving) Mend() {
 	}
 }
 
-// Left takes the socket out of the rooms that it has joined meanwhile. It is to be called
-// once its context has ended; with Engine.IO 3 once the connection has closed, since the
-// next socket of the connection has its ID.
-func (l *Leaving) Left() { forget(l.nsp, l.id, l.mine) }
-
-// forget takes a socket that is not there out of all rooms, and of those in mine, the list
-// that it had.
-func forget(nsp socket.Namespace, id socket.SocketId, mine *types.Set[socket.Room]) {
-	if _, there := nsp.Sockets().Load(id); there {
+// Left takes the socket out of the rooms that it has joined meanwhile, and of those in the
+// list that it had. It is to be called once its context has ended; with Engine.IO 3 once the
+// connection has closed, since the next socket of the connection has its ID.
+func (l *Leaving) Left() {
+	if _, there := l.nsp.Sockets().Load(l.id); there {
 		return
 	}
-	a := nsp.Adapter()
-	if a.SocketRooms(id) != nil {
-		a.DelAll(id)
+	a := l.nsp.Adapter()
+	if a.SocketRooms(l.id) != nil {
+		a.DelAll(l.id)
 	}
-	if mine == nil {
+	if l.mine == nil {
 		return
 	}
-	for _, room := range mine.Keys() {
-		if ids, ok := a.Rooms().Load(room); ok && ids.Has(id) {
-			a.Del(id, room)
+	for _, room := range l.mine.Keys() {
+		if ids, ok := a.Rooms().Load(room); ok && ids.Has(l.id) {
+			a.Del(l.id, room)
 		}
 	}
 }
