@@ -16,11 +16,11 @@ func (w *watcher) passed(e *wrap.Event) {
 	if !m.client.text {
 		m.eventsIn.Add(1)
 	}
-	if m.l.opts.Observer != nil {
-		m.observed(e, eventCase{})
-	}
 	if m.l.events != nil {
 		w.sample(e, eventCase{})
+	}
+	if m.l.opts.Observer != nil {
+		m.observed(e, eventCase{})
 	}
 }
 
@@ -58,9 +58,6 @@ func (w *watcher) refused(e *wrap.Event, err error) {
 			m.errors.Add(1)
 		}
 	}
-	if m.l.opts.Observer != nil {
-		m.observed(e, c)
-	}
 	switch {
 	case c.handled || c.code == codeLimited:
 		if m.l.events != nil {
@@ -70,6 +67,9 @@ func (w *watcher) refused(e *wrap.Event, err error) {
 		w.write(slog.LevelError, e, c, 0)
 	case m.l.events != nil:
 		w.write(slog.LevelWarn, e, c, 0)
+	}
+	if m.l.opts.Observer != nil {
+		m.observed(e, c)
 	}
 }
 

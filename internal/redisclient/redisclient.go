@@ -5,10 +5,15 @@ package redisclient
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 )
+
+// MinLease leaves room for renewals that come late.
+const MinLease = time.Second
 
 // Caller makes calls of a client. Its methods may be called concurrently.
 type Caller struct {
@@ -16,33 +21,47 @@ type Caller struct {
 	timeout time.Duration
 }
 
-// New returns a Caller for client, whose calls take no longer than timeout. The error
-// says why a store cannot use the client: there is none, or what one process has
-// written another may not read.
-func New(client redis.UniversalClient, timeout time.Duration) (Caller, error) {
-	none := errors.New("no client")
-	c := Caller{timeout: timeout}
+// Check returns an error that names all faults of a client and of the options that stores
+// have in common; lease is 0 for those that have none.
+func Check(client redis.UniversalClient, prefix string, timeout, lease time.Duration) error {
+	var faults []error
+	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("redisstore: "+format, args...)) }
 	switch client := client.(type) {
 	case nil:
-		return c, none
+		fault("no client")
 	case *redis.Client:
 		if client == nil {
-			return c, none
+			fault("no client")
 		}
-		c.prompt = client.Options().ContextTimeoutEnabled
 	case *redis.ClusterClient:
 		if client == nil {
-			return c, none
-		}
-		// It fetches the table of commands on a clock of its own, so that it is
-		// not prompt whatever its options say.
-		if client.Options().ReadOnly {
-			return c, errors.New("client: ReadOnly, or a Route option, asks replicas, which may lag behind and cannot change anything")
+			fault("no client")
+		} else if client.Options().ReadOnly {
+			fault("client: ReadOnly, or a Route option, asks replicas, which may lag behind and cannot change anything")
 		}
 	case *redis.Ring:
-		return c, errors.New("client: the servers of a Ring do not tell each other anything, and one that is away is left out")
+		fault("client: the servers of a Ring do not tell each other anything, and one that is away is left out")
 	}
-	return c, nil
+	if strings.ContainsAny(prefix, "{}") {
+		// They would take the place of those by which a Cluster puts keys.
+		fault("Prefix: %q has braces", prefix)
+	}
+	if timeout < 0 {
+		fault("Timeout: %v is negative", timeout)
+	}
+	if lease < 0 || lease > 0 && lease < MinLease {
+		fault("Lease: %v is less than %v", lease, MinLease)
+	}
+	return errors.Join(faults...)
+}
+
+// New returns a Caller for client, which Check has found nothing wrong with, whose calls
+// take no longer than timeout.
+func New(client redis.UniversalClient, timeout time.Duration) Caller {
+	// A ClusterClient fetches the table of commands on a clock of its own, so that it is
+	// not prompt whatever its options say.
+	c, ok := client.(*redis.Client)
+	return Caller{prompt: ok && c.Options().ContextTimeoutEnabled, timeout: timeout}
 }
 
 // Do calls f with a context that ends after the timeout, and returns by then; f may go

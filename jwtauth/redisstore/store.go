@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -68,34 +67,19 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	var faults []error
-	timeout := cmp.Or(o.Timeout, DefaultTimeout)
-	caller, err := redisclient.New(client, timeout)
-	if err != nil {
-		faults = append(faults, fmt.Errorf("redisstore: %w", err))
+	if err := redisclient.Check(client, o.Prefix, o.Timeout, 0); err != nil {
+		return nil, err
 	}
-	if strings.ContainsAny(o.Prefix, "{}") {
-		// They would take the place of the hash tags that keep the keys of one
-		// user together in a Cluster.
-		faults = append(faults, fmt.Errorf("redisstore: Prefix: %q has braces", o.Prefix))
-	}
-	if o.Timeout < 0 {
-		faults = append(faults, fmt.Errorf("redisstore: Timeout: %v is negative", o.Timeout))
-	}
-	if faults != nil {
-		return nil, errors.Join(faults...)
-	}
-	if o.Prefix == "" {
-		o.Prefix = DefaultPrefix
-	}
+	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	return &Store{
 		client:  client,
-		caller:  caller,
+		caller:  redisclient.New(client, o.Timeout),
 		prefix:  o.Prefix,
-		timeout: timeout,
+		timeout: o.Timeout,
 		logger:  o.Logger,
 
 		pingEvery: redisclient.DefaultPing,

@@ -3,10 +3,8 @@ package redisstore
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync"
 	"time"
 
@@ -21,9 +19,6 @@ const (
 	DefaultTimeout = 250 * time.Millisecond
 	DefaultLease   = 15 * time.Second
 )
-
-// minLease leaves room for renewals that come late.
-const minLease = time.Second
 
 // maxCalls is how many calls may be under way: a Redis that hangs must not have the
 // process fill up with those who wait, before the breaker opens.
@@ -90,39 +85,22 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	caller, err := redisclient.New(client, cmp.Or(o.Timeout, DefaultTimeout))
-	var faults []error
-	if err != nil {
-		faults = append(faults, fmt.Errorf("redisstore: %w", err))
-	}
-	if strings.ContainsAny(o.Prefix, "{}") {
-		// They would take the place of those by which a Cluster puts keys.
-		faults = append(faults, fmt.Errorf("redisstore: Prefix: %q has braces", o.Prefix))
-	}
-	if o.Timeout < 0 {
-		faults = append(faults, fmt.Errorf("redisstore: Timeout: %v is negative", o.Timeout))
-	}
-	if o.Lease < 0 || o.Lease > 0 && o.Lease < minLease {
-		faults = append(faults, fmt.Errorf("redisstore: Lease: %v is less than %v", o.Lease, minLease))
-	}
-	if err := errors.Join(faults...); err != nil {
+	if err := redisclient.Check(client, o.Prefix, o.Timeout, o.Lease); err != nil {
 		return nil, err
 	}
+	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.Lease = cmp.Or(o.Lease, DefaultLease)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
-	timeout, lease := cmp.Or(o.Timeout, DefaultTimeout), cmp.Or(o.Lease, DefaultLease)
-	worker, err := redisclient.New(client, max(timeout, lease/6))
-	if err != nil {
-		return nil, fmt.Errorf("redisstore: %w", err)
-	}
 	return &Store{
 		client:  client,
-		caller:  caller,
-		worker:  worker,
-		prefix:  cmp.Or(o.Prefix, DefaultPrefix),
-		timeout: timeout,
-		lease:   lease,
+		caller:  redisclient.New(client, o.Timeout),
+		worker:  redisclient.New(client, max(o.Timeout, o.Lease/6)),
+		prefix:  o.Prefix,
+		timeout: o.Timeout,
+		lease:   o.Lease,
 		logger:  o.Logger,
 		breaker: redisclient.Breaker{Logger: o.Logger},
 

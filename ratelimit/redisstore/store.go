@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"strings"
 	"sync/atomic"
 	"time"
 
@@ -23,9 +22,6 @@ const (
 	DefaultTimeout = 250 * time.Millisecond
 	DefaultLease   = 15 * time.Second
 )
-
-// minLease leaves room for renewals that come late.
-const minLease = time.Second
 
 // maxCalls is how many calls may be under way: a Redis that hangs must not have the
 // process fill up with those who wait, before the breaker opens.
@@ -89,39 +85,18 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	caller, err := redisclient.New(client, cmp.Or(o.Timeout, DefaultTimeout))
-	var faults []error
-	if err != nil {
-		faults = append(faults, fmt.Errorf("redisstore: %w", err))
-	}
-	if strings.ContainsAny(o.Prefix, "{}") {
-		// They would take the place of those by which a Cluster puts keys.
-		faults = append(faults, fmt.Errorf("redisstore: Prefix: %q has braces", o.Prefix))
-	}
-	if o.Timeout < 0 {
-		faults = append(faults, fmt.Errorf("redisstore: Timeout: %v is negative", o.Timeout))
-	}
-	if o.Lease < 0 || o.Lease > 0 && o.Lease < minLease {
-		faults = append(faults, fmt.Errorf("redisstore: Lease: %v is less than %v", o.Lease, minLease))
-	}
-	if err := errors.Join(faults...); err != nil {
+	if err := redisclient.Check(client, o.Prefix, o.Timeout, o.Lease); err != nil {
 		return nil, err
 	}
-	if o.Prefix == "" {
-		o.Prefix = DefaultPrefix
-	}
-	if o.Timeout == 0 {
-		o.Timeout = DefaultTimeout
-	}
-	if o.Lease == 0 {
-		o.Lease = DefaultLease
-	}
+	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
+	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
+	o.Lease = cmp.Or(o.Lease, DefaultLease)
 	if o.Logger == nil {
 		o.Logger = slog.Default()
 	}
 	return &Store{
 		client:  client,
-		caller:  caller,
+		caller:  redisclient.New(client, o.Timeout),
 		prefix:  o.Prefix,
 		timeout: o.Timeout,
 		lease:   o.Lease,
