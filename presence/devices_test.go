@@ -197,7 +197,9 @@ func TestCollectable(t *testing.T) {
 			}
 		})
 	})
-	c := s.Dial(t, as("alice"))
+	alice := as("alice")
+	alice.Settled = true
+	c := s.Dial(t, alice)
 	c.Connected(t)
 	for range 6 {
 		c.Connect("/other", nil)

@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"strings"
@@ -214,12 +213,7 @@ func TestRedisAway(t *testing.T) {
 
 // TestNoRedis: who starts a node is told what is wrong.
 func TestNoRedis(t *testing.T) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	nobody := l.Addr().String()
-	_ = l.Close()
+	const nobody = "127.0.0.1:1"
 	for want, c := range map[string]config{
 		"-redis: " + nobody + ": cannot be reached: ": {redis: nobody},
 		"-redis: redis: invalid":                      {redis: "http://127.0.0.1"},
@@ -232,7 +226,7 @@ func TestNoRedis(t *testing.T) {
 	}
 	redis := redistest.Start(t)
 	redis.NeedReal(t)
-	err = run(t.Context(), quiet, io.Discard, config{
+	err := run(t.Context(), quiet, io.Discard, config{
 		addr: "127.0.0.1:0", token: time.Minute, limits: usual(), redis: redis.Addr, secret: "short",
 	})
 	if err == nil || !strings.Contains(err.Error(), envSecret+" has 5 bytes, 32 are needed") {

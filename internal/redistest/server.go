@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"os/exec"
@@ -55,14 +56,11 @@ func startReal(tb testing.TB, path string, args []string) *Server {
 	s := &Server{dir: tb.TempDir()}
 	tb.Cleanup(func() { s.stop() })
 	var failed error
-	for range 5 { // another process may take the port in between
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			tb.Fatalf("redistest: %v", err)
-		}
-		s.Addr = l.Addr().String()
-		port := strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
-		_ = l.Close()
+	for range 10 { // another process may have the port
+		// Not one that the system gives to connections: while the server is killed another
+		// process might get it.
+		port := strconv.Itoa(10_000 + rand.N(20_000))
+		s.Addr = net.JoinHostPort("127.0.0.1", port)
 		s.args = append([]string{
 			path, "--port", port, "--bind", "127.0.0.1", "--dir", s.dir,
 			"--save", "", "--appendonly", "no", "--daemonize", "no",

@@ -205,7 +205,7 @@ func TestGoesAndJoins(t *testing.T) {
 		}
 	})
 	for range rounds {
-		c := s.Dial(t, siotest.Dial{})
+		c := s.Dial(t, siotest.Dial{Settled: true})
 		c.Connected(t)
 		c.Close()
 	}

@@ -7,14 +7,15 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/internal/redistest"
 	"github.com/sioware/sioware/jwtauth"
 )
 
 // BenchmarkAdmit has users log in (first) and come again, over loopback.
 func BenchmarkAdmit(b *testing.B) {
-	server := start(b)
+	server := redistest.Start(b)
 	server.NeedReal(b)
-	clients := map[string]*redis.Client{"prompt": server.Client(b), "patient": patient(b, server.Addr)}
+	clients := map[string]*redis.Client{"prompt": server.Client(b), "patient": redistest.Patient(b, server.Addr)}
 	for _, client := range []string{"prompt", "patient"} {
 		s := open(b, clients[client], unhurried)
 		for _, p := range policies {
@@ -55,7 +56,7 @@ func admit(b *testing.B, s jwtauth.Store, l jwtauth.Login) {
 // BenchmarkWatch is how long after the call of Revoke on one node the Watch of
 // another is told.
 func BenchmarkWatch(b *testing.B) {
-	server := start(b)
+	server := redistest.Start(b)
 	server.NeedReal(b)
 	here, there := open(b, server.Client(b), unhurried), open(b, server.Client(b), unhurried)
 	told := make(chan time.Time, 1)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/jwtauth"
 	"github.com/sioware/sioware/jwtauth/redisstore"
 )
@@ -58,12 +59,12 @@ func refuses(t *testing.T, s *redisstore.Store, timeout time.Duration) {
 // works checks that every call succeeds, once Redis is there.
 func works(t *testing.T, s *redisstore.Store) {
 	t.Helper()
-	eventually(t, "it works again", func() bool {
+	siotest.Eventually(t, "it works again", func() bool {
 		return s.Revoke(t.Context(), jwtauth.ByID("other")) == nil
 	})
 	for _, p := range policies {
 		v := jwtauth.Revoked
-		eventually(t, "an answer", func() (ok bool) {
+		siotest.Eventually(t, "an answer", func() (ok bool) {
 			var err error
 			v, err = s.Admit(t.Context(), login(p, "works", "a", 0))
 			return err == nil
@@ -84,10 +85,10 @@ func TestHang(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		client func(tb testing.TB, addr string) *redis.Client
-	}{{"prompt", redistest.Client}, {"patient", patient}} {
+	}{{"prompt", redistest.Client}, {"patient", redistest.Patient}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			proxy := redistest.NewProxy(t, start(t).Addr)
+			proxy := redistest.NewProxy(t, redistest.Start(t).Addr)
 			s := open(t, test.client(t, proxy.Addr), short)
 			works(t, s)
 			proxy.Hang() // with connections in the pool, and then new ones
@@ -105,9 +106,9 @@ func TestHang(t *testing.T) {
 
 func TestContextEndsFirst(t *testing.T) {
 	t.Parallel()
-	proxy := redistest.NewProxy(t, start(t).Addr)
+	proxy := redistest.NewProxy(t, redistest.Start(t).Addr)
 	proxy.Hang()
-	for _, client := range []*redis.Client{redistest.Client(t, proxy.Addr), patient(t, proxy.Addr)} {
+	for _, client := range []*redis.Client{redistest.Client(t, proxy.Addr), redistest.Patient(t, proxy.Addr)} {
 		s := open(t, client, &redisstore.Options{Timeout: time.Hour})
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
@@ -119,7 +120,7 @@ func TestContextEndsFirst(t *testing.T) {
 
 func TestKilledAndPaused(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := redistest.Start(t)
 	server.NeedReal(t)
 	s := open(t, server.Client(t), short)
 	works(t, s)
@@ -143,7 +144,7 @@ func TestKilledAndPaused(t *testing.T) {
 
 func TestScriptFlush(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := redistest.Start(t)
 	s, c := open(t, server.Client(t), unhurried), server.Client(t)
 	for _, p := range policies {
 		for _, name := range []string{"a", "b"} {
@@ -165,7 +166,7 @@ func TestScriptFlush(t *testing.T) {
 
 func TestWrongType(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := redistest.Start(t)
 	s, c := open(t, server.Client(t), unhurried), server.Client(t)
 	l := login(jwtauth.OldestLogin, "user", "a", 0)
 	// Which policies read which of the keys: of the subject, the login, the names
@@ -204,7 +205,7 @@ func TestWrongType(t *testing.T) {
 // A replica without its primary answers reads and refuses writes.
 func TestReadOnlyReplica(t *testing.T) {
 	t.Parallel()
-	s := open(t, start(t, "--replicaof", "127.0.0.1 1").Client(t), short)
+	s := open(t, redistest.Start(t, "--replicaof", "127.0.0.1 1").Client(t), short)
 	v, err := s.Admit(t.Context(), login(jwtauth.NewestLogin, "user", "a", 0))
 	if err == nil || v == jwtauth.Admitted {
 		t.Errorf("Admit: %d, %v", v, err)
@@ -236,7 +237,7 @@ func TestMisuse(t *testing.T) {
 
 func TestClosed(t *testing.T) {
 	t.Parallel()
-	s := open(t, start(t).Client(t), unhurried)
+	s := open(t, redistest.Start(t).Client(t), unhurried)
 	for range 2 {
 		if err := s.Close(context.Background()); err != nil {
 			t.Errorf("Close: %v", err)

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/internal/redistest"
 	"github.com/sioware/sioware/jwtauth"
 )
 
@@ -16,7 +17,7 @@ import (
 // as long as the last of them, also where a short one comes later.
 func TestNames(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := redistest.Start(t)
 	s, c := open(t, server.Client(t), unhurried), server.Client(t)
 	last := login(jwtauth.NewestLogin, "user", "first", 0)
 	key := s.Keys(last)[3]
@@ -66,7 +67,7 @@ func (c *trips) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 // As doc.go says.
 func TestRoundTrips(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := redistest.Start(t)
 	client, count := server.Client(t), &trips{}
 	s := open(t, client, unhurried)
 	for _, p := range policies[1:] {

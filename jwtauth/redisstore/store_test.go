@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/jwtauth"
 	"github.com/sioware/sioware/jwtauth/jwtauthtest"
 	"github.com/sioware/sioware/jwtauth/redisstore"
@@ -22,10 +23,10 @@ var unhurried = &redisstore.Options{Timeout: 20 * time.Second}
 
 func TestStore(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := redistest.Start(t)
 	jwtauthtest.TestStore(t, func(t *testing.T) (a, b jwtauth.Store) {
 		// Both ways to keep the deadline of a call.
-		return open(t, server.Client(t), unhurried), open(t, patient(t, server.Addr), unhurried)
+		return open(t, server.Client(t), unhurried), open(t, redistest.Patient(t, server.Addr), unhurried)
 	})
 	checkKeys(t, server.Client(t), redisstore.DefaultPrefix)
 }
@@ -33,12 +34,12 @@ func TestStore(t *testing.T) {
 // A Cluster of one server refuses scripts with keys of different slots, as any.
 func TestCluster(t *testing.T) {
 	t.Parallel()
-	server := start(t, "--cluster-enabled", "yes")
+	server := redistest.Start(t, "--cluster-enabled", "yes")
 	plain := server.Client(t)
 	if err := plain.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the cluster is up", func() bool {
+	siotest.Eventually(t, "the cluster is up", func() bool {
 		return strings.Contains(plain.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
 	})
 	cluster := func(t *testing.T) redis.UniversalClient {
@@ -75,7 +76,7 @@ func checkKeys(t *testing.T, c *redis.Client, prefix string) {
 // Both stores decide alike about random schedules, and tell the same changes.
 func TestModel(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := redistest.Start(t)
 	for i := range 8 {
 		t.Run(fmt.Sprint(i), func(t *testing.T) {
 			t.Parallel()
@@ -101,7 +102,7 @@ func TestModel(t *testing.T) {
 					t.Fatalf("seed %d, step %d:\n%s", seed, n, strings.Join(about(history), "\n"))
 				}
 			}
-			eventually(t, "the changes come", func() bool { return len(got()) >= len(want()) })
+			siotest.Eventually(t, "the changes come", func() bool { return len(got()) >= len(want()) })
 			if a, b := want(), got(); !slices.Equal(a, b) {
 				t.Errorf("seed %d: changes\n%q, want\n%q", seed, b, a)
 			}
@@ -234,7 +235,7 @@ func TestNew(t *testing.T) {
 
 func TestPrefix(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := redistest.Start(t)
 	a := open(t, server.Client(t), &redisstore.Options{Prefix: "a:", Timeout: unhurried.Timeout})
 	b := open(t, server.Client(t), &redisstore.Options{Prefix: "b:", Timeout: unhurried.Timeout})
 	l := login(jwtauth.ManyLogins, "user", "a", 0)

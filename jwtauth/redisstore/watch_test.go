@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/jwtauth"
 	"github.com/sioware/sioware/jwtauth/redisstore"
 )
@@ -52,7 +53,7 @@ func revoke(t *testing.T, s *redisstore.Store, id string) {
 // about to break takes nothing, and says so later.
 func reaches(t *testing.T, from *redisstore.Store, h *heard, id string) {
 	t.Helper()
-	eventually(t, "a revocation arrives", func() bool {
+	siotest.Eventually(t, "a revocation arrives", func() bool {
 		revoke(t, from, id)
 		return h.count(id) > 0
 	})
@@ -60,14 +61,14 @@ func reaches(t *testing.T, from *redisstore.Store, h *heard, id string) {
 
 func TestWatchLost(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := redistest.Start(t)
 	proxy := redistest.NewProxy(t, server.Addr)
 	here, there := open(t, redistest.Client(t, proxy.Addr), unhurried), open(t, server.Client(t), unhurried)
 	here.SetPing(200 * time.Millisecond)
 	var first, second heard
 	here.Watch(first.tell)
 	revoke(t, there, "a")
-	eventually(t, "told of a", func() bool { return first.count("a") == 1 })
+	siotest.Eventually(t, "told of a", func() bool { return first.count("a") == 1 })
 	here.Watch(second.tell)
 	if first.count("") != 0 {
 		t.Error("the zero Change, though nothing was lost")
@@ -76,22 +77,22 @@ func TestWatchLost(t *testing.T) {
 	proxy.Cut()
 	revoke(t, there, "b")
 	proxy.Restore()
-	eventually(t, "told of the cut", func() bool { return first.count("") > 0 && second.count("") > 0 })
+	siotest.Eventually(t, "told of the cut", func() bool { return first.count("") > 0 && second.count("") > 0 })
 	reaches(t, there, &first, "c")
 
 	zeros := first.count("")
 	conns := proxy.Conns()
 	proxy.Hang() // the guard notices
 	revoke(t, there, "d")
-	eventually(t, "the connection is given up", func() bool { return proxy.Conns() > conns })
+	siotest.Eventually(t, "the connection is given up", func() bool { return proxy.Conns() > conns })
 	proxy.Restore()
-	eventually(t, "told of the silence", func() bool { return first.count("") > zeros })
+	siotest.Eventually(t, "told of the silence", func() bool { return first.count("") > zeros })
 	reaches(t, there, &second, "e")
 
 	if server.Real() {
 		zeros = first.count("")
 		server.Restart(t)
-		eventually(t, "told of the restart", func() bool { return first.count("") > zeros })
+		siotest.Eventually(t, "told of the restart", func() bool { return first.count("") > zeros })
 		reaches(t, there, &first, "f")
 	}
 }
@@ -99,13 +100,13 @@ func TestWatchLost(t *testing.T) {
 // A connection on which nothing happens is asked, and stays.
 func TestWatchQuiet(t *testing.T) {
 	t.Parallel()
-	s := open(t, start(t).Client(t), unhurried)
+	s := open(t, redistest.Start(t).Client(t), unhurried)
 	s.SetPing(20 * time.Millisecond)
 	var h heard
 	s.Watch(h.tell)
 	<-time.After(500 * time.Millisecond)
 	revoke(t, s, "a")
-	eventually(t, "told of a", func() bool { return h.count("a") == 1 })
+	siotest.Eventually(t, "told of a", func() bool { return h.count("a") == 1 })
 	if n := h.count(""); n != 0 {
 		t.Errorf("%d zero Changes, though nothing was lost", n)
 	}
@@ -113,7 +114,7 @@ func TestWatchQuiet(t *testing.T) {
 
 func TestWatchLate(t *testing.T) {
 	t.Parallel()
-	proxy := redistest.NewProxy(t, start(t).Addr)
+	proxy := redistest.NewProxy(t, redistest.Start(t).Addr)
 	proxy.Cut()
 	s := open(t, redistest.Client(t, proxy.Addr), short)
 	var h heard
@@ -126,8 +127,8 @@ func TestWatchLate(t *testing.T) {
 		t.Error("told before there is a subscription")
 	}
 	proxy.Restore()
-	eventually(t, "told that it may have missed something", func() bool { return h.count("") > 0 })
-	eventually(t, "told of a", func() bool {
+	siotest.Eventually(t, "told that it may have missed something", func() bool { return h.count("") > 0 })
+	siotest.Eventually(t, "told of a", func() bool {
 		_ = s.Revoke(t.Context(), jwtauth.ByID("a"))
 		return h.count("a") > 0
 	})
@@ -150,7 +151,7 @@ func TestWatchCloseWhileAway(t *testing.T) {
 
 func TestWatchMalformed(t *testing.T) {
 	t.Parallel()
-	server := start(t)
+	server := redistest.Start(t)
 	var mu sync.Mutex
 	var log bytes.Buffer
 	s := open(t, server.Client(t), &redisstore.Options{
@@ -168,7 +169,7 @@ func TestWatchMalformed(t *testing.T) {
 		}
 	}
 	revoke(t, s, "a")
-	eventually(t, "told of a", func() bool { return h.count("a") == 1 })
+	siotest.Eventually(t, "told of a", func() bool { return h.count("a") == 1 })
 	if n := h.count(""); n != len(messages) {
 		t.Errorf("%d zero Changes for %d messages", n, len(messages))
 	}
@@ -195,7 +196,7 @@ func (l lockedWriter) Write(b []byte) (int, error) {
 // Watch and stop may be called by anyone at any time, and Close by anyone last.
 func TestWatchConcurrent(t *testing.T) {
 	t.Parallel()
-	s := open(t, start(t).Client(t), unhurried)
+	s := open(t, redistest.Start(t).Client(t), unhurried)
 	var wg sync.WaitGroup
 	for range 20 {
 		wg.Go(func() {
@@ -216,7 +217,7 @@ func TestWatchConcurrent(t *testing.T) {
 // A client that the application has closed too early is no reason to spin.
 func TestWatchClientClosed(t *testing.T) {
 	t.Parallel()
-	c := redis.NewClient(&redis.Options{Addr: start(t).Addr})
+	c := redis.NewClient(&redis.Options{Addr: redistest.Start(t).Addr})
 	var mu sync.Mutex
 	var log bytes.Buffer
 	s := open(t, c, &redisstore.Options{Logger: slog.New(slog.NewTextHandler(lockedWriter{&mu, &log}, nil))})

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/presence"
 )
 
@@ -99,7 +100,7 @@ func BenchmarkHeal(b *testing.B) {
 	for b.Loop() {
 		epoch := s.Epoch()
 		s.Heal()
-		eventually(b, "it has", func() bool { return s.Epoch() != epoch && s.Settled() })
+		siotest.Eventually(b, "it has", func() bool { return s.Epoch() != epoch && s.Settled() })
 	}
 	b.ReportMetric(float64(seats*b.N)/b.Elapsed().Seconds(), "seats/s")
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/presence"
 	"github.com/sioware/sioware/presence/redisstore"
 )
@@ -69,7 +70,7 @@ func entryOf(room, user, device string, grace time.Duration) presence.Entry {
 
 func join(tb testing.TB, s *redisstore.Store, e presence.Entry) {
 	tb.Helper()
-	eventually(tb, "a seat", func() bool {
+	siotest.Eventually(tb, "a seat", func() bool {
 		err := s.Join(tb.Context(), e)
 		if err != nil && !errors.Is(err, presence.ErrUnavailable) { // the machine may be busy
 			tb.Errorf("Join: %v", err)
@@ -81,7 +82,7 @@ func join(tb testing.TB, s *redisstore.Store, e presence.Entry) {
 
 func leave(tb testing.TB, s *redisstore.Store, e presence.Entry, now bool) {
 	tb.Helper()
-	eventually(tb, "a seat is given up", func() bool { return s.Leave(tb.Context(), presence.CauseLeft, now, e.Seat) == nil })
+	siotest.Eventually(tb, "a seat is given up", func() bool { return s.Leave(tb.Context(), presence.CauseLeft, now, e.Seat) == nil })
 }
 
 // record returns what s knows of a user; it is the zero Record if Redis is away.
@@ -104,7 +105,7 @@ func crowd(tb testing.TB, s *redisstore.Store, name string, n int, grace time.Du
 	tb.Helper()
 	for i := range n {
 		user := fmt.Sprint(name, i)
-		eventually(tb, "a seat", func() bool { // the machine may be busy
+		siotest.Eventually(tb, "a seat", func() bool { // the machine may be busy
 			return s.Join(tb.Context(), entryOf("", user, user, grace)) == nil &&
 				s.Join(tb.Context(), entryOf("room", user, user, grace)) == nil
 		})
@@ -165,11 +166,11 @@ func TestEmptied(t *testing.T) {
 			since := record(t, a, "", "a7").Devices[0].Since
 			lost := h.lost()
 			test.harm(t, server)
-			eventually(t, "all are back", func() bool {
+			siotest.Eventually(t, "all are back", func() bool {
 				return present(t, a, "a", many) == many && present(t, a, "b", many) == many
 			})
-			eventually(t, "it is told", func() bool { return h.lost() > lost })
-			eventually(t, "settled", func() bool { return a.Settled() && b.Settled() })
+			siotest.Eventually(t, "it is told", func() bool { return h.lost() > lost })
+			siotest.Eventually(t, "settled", func() bool { return a.Settled() && b.Settled() })
 			if present(t, b, "a", many) != many || present(t, b, "b", many) != many {
 				t.Error("some have gone again")
 			}
@@ -203,7 +204,7 @@ func TestPaused(t *testing.T) {
 	}
 	<-time.After(3 * brisk.Lease)
 	server.Resume(t)
-	eventually(t, "settled", func() bool { return a.Settled() && b.Settled() && seated(t, b, "", "back") })
+	siotest.Eventually(t, "settled", func() bool { return a.Settled() && b.Settled() && seated(t, b, "", "back") })
 	<-time.After(2 * brisk.Lease)
 	if present(t, b, "a", many) != many || present(t, b, "b", many) != many {
 		t.Error("some have gone")
@@ -238,7 +239,7 @@ func TestCut(t *testing.T) {
 			if err := a.Join(t.Context(), late); !errors.Is(err, presence.ErrUnavailable) {
 				t.Errorf("Join: %v", err)
 			}
-			eventually(t, "all have gone", func() bool { return h.kind(presence.Offline, "") == many+1 })
+			siotest.Eventually(t, "all have gone", func() bool { return h.kind(presence.Offline, "") == many+1 })
 			if took := time.Since(began); took > brisk.Lease+3*time.Second {
 				t.Errorf("it took %v", took)
 			}
@@ -249,8 +250,8 @@ func TestCut(t *testing.T) {
 			}
 			epoch := a.Epoch()
 			proxy.Restore()
-			eventually(t, "all are back", func() bool { return a.Settled() && present(t, b, "a", many) == many })
-			eventually(t, "who has come meanwhile is there", func() bool { return seated(t, b, "", "late") })
+			siotest.Eventually(t, "all are back", func() bool { return a.Settled() && present(t, b, "a", many) == many })
+			siotest.Eventually(t, "who has come meanwhile is there", func() bool { return seated(t, b, "", "late") })
 			if a.Epoch() == epoch {
 				t.Error("the epoch is the same")
 			}
@@ -289,12 +290,12 @@ func TestDie(t *testing.T) {
 	nodes[0].Die()
 	died := time.Now()
 	nodes[1].Die()
-	eventually(t, "all have gone", func() bool { return first.kind(presence.Offline, "") >= 2*many })
+	siotest.Eventually(t, "all have gone", func() bool { return first.kind(presence.Offline, "") >= 2*many })
 	if took := time.Since(died); took > brisk.Lease+grace+2*time.Second {
 		t.Errorf("it took %v", took)
 	}
-	eventually(t, "also from the room", func() bool { return second.kind(presence.Left, "") >= 2*many })
-	eventually(t, "who was in his grace", func() bool { return first.kind(presence.Offline, "gone") == 1 })
+	siotest.Eventually(t, "also from the room", func() bool { return second.kind(presence.Left, "") >= 2*many })
+	siotest.Eventually(t, "who was in his grace", func() bool { return first.kind(presence.Offline, "gone") == 1 })
 	if took := time.Since(left); took < gone.Grace-10*time.Millisecond {
 		t.Errorf("a grace of %v took %v", gone.Grace, took)
 	}
@@ -327,7 +328,7 @@ func TestDie(t *testing.T) {
 	}
 	// Nothing is left of the dead among the nodes.
 	c := server.Client(t)
-	eventually(t, "buried", func() bool {
+	siotest.Eventually(t, "buried", func() bool {
 		keys := nodes[2].NodeKeys()
 		return c.ZCard(t.Context(), keys[0]).Val() == 2 && c.Exists(t.Context(), keys[1], keys[2]).Val() == 0
 	})
@@ -343,7 +344,7 @@ func TestAllDie(t *testing.T) {
 	<-time.After(2 * brisk.Lease)
 	b := open(t, server.Client(t), brisk)
 	h := watch(b)
-	eventually(t, "all have gone", func() bool { return h.kind(presence.Offline, "") == 20 && h.kind(presence.Left, "") == 20 })
+	siotest.Eventually(t, "all have gone", func() bool { return h.kind(presence.Offline, "") == 20 && h.kind(presence.Left, "") == 20 })
 	if r := record(t, b, "", "a1"); time.Since(r.Seen) < brisk.Lease/2 {
 		t.Errorf("seen %v ago", time.Since(r.Seen))
 	}
@@ -378,9 +379,9 @@ func TestSubscriptionLost(t *testing.T) {
 	if err := c.ClientKillByFilter(t.Context(), "TYPE", "pubsub").Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "it is told", func() bool { return ha.lost() > 0 && hb.lost() > 0 })
-	eventually(t, "there is no ghost", func() bool { return a.Epoch() != epoch && !seated(t, b, "", "ghost") })
-	eventually(t, "settled", func() bool { return a.Settled() && present(t, b, "a", many) == many })
+	siotest.Eventually(t, "it is told", func() bool { return ha.lost() > 0 && hb.lost() > 0 })
+	siotest.Eventually(t, "there is no ghost", func() bool { return a.Epoch() != epoch && !seated(t, b, "", "ghost") })
+	siotest.Eventually(t, "settled", func() bool { return a.Settled() && present(t, b, "a", many) == many })
 	if n := hb.kind(presence.Updated, "") + hb.kind(presence.Joined, "") - many; n != 0 {
 		t.Errorf("%d changes too many", n)
 	}
@@ -394,18 +395,18 @@ func TestGap(t *testing.T) {
 	h := watch(s)
 	c := server.Client(t)
 	join(t, s, entryOf("", "u", "1", 0))
-	eventually(t, "online", func() bool { return h.kind(presence.Online, "u") == 1 })
+	siotest.Eventually(t, "online", func() bool { return h.kind(presence.Online, "u") == 1 })
 	c.HSet(t.Context(), s.Keys(redisstore.Partition("", "u"))[3], "v", time.Now().Add(time.Second).UnixMicro())
 	if h.lost() > 0 {
 		t.Error("lost, though nothing was")
 	}
 	join(t, s, entryOf("", "u", "2", 0))
-	eventually(t, "told", func() bool { return h.lost() == 1 && h.kind(presence.Updated, "u") == 1 })
+	siotest.Eventually(t, "told", func() bool { return h.lost() == 1 && h.kind(presence.Updated, "u") == 1 })
 	for i, junk := range []string{"", "1", "x", "1:1", "1:20:", "\xff", "9999999999:a"} {
 		if err := c.Publish(t.Context(), s.Channel(), junk).Err(); err != nil {
 			t.Fatal(err)
 		}
-		eventually(t, "told", func() bool { return h.lost() == i+2 })
+		siotest.Eventually(t, "told", func() bool { return h.lost() == i+2 })
 	}
 }
 
@@ -434,7 +435,7 @@ func TestLostAnswer(t *testing.T) {
 		t.Errorf("%d pending, %d held", a.Pending(), a.Held())
 	}
 	proxy.Restore()
-	eventually(t, "settled", a.Settled)
+	siotest.Eventually(t, "settled", a.Settled)
 	<-time.After(brisk.Lease)
 	for i := range 20 {
 		if r := record(t, b, "", fmt.Sprint("u", i)); r.Version != 0 {
@@ -444,7 +445,7 @@ func TestLostAnswer(t *testing.T) {
 	if online, offline := h.kind(presence.Online, ""), h.kind(presence.Offline, ""); online-1 != offline-h.kind(presence.Offline, "first") {
 		t.Logf("%d online, %d offline", online, offline)
 	}
-	eventually(t, "the other one is there", func() bool { return seated(t, b, "", "first") })
+	siotest.Eventually(t, "the other one is there", func() bool { return seated(t, b, "", "first") })
 }
 
 // What Join would have returned is told later.
@@ -467,10 +468,10 @@ func TestRefusedLater(t *testing.T) {
 		t.Fatalf("Evict: %d, %v", n, err)
 	}
 	proxy.Restore()
-	eventually(t, "it is told", func() bool {
+	siotest.Eventually(t, "it is told", func() bool {
 		return h.evicted("late", presence.CauseReplaced) > 0 && h.evicted("k", presence.CauseKicked) > 0
 	})
-	eventually(t, "settled", a.Settled)
+	siotest.Eventually(t, "settled", a.Settled)
 	if r := record(t, b, "", "full"); len(r.Devices) != 1 || r.Devices[0].ID != "early" || seated(t, b, "", "kicked") {
 		t.Errorf("%+v", r)
 	}
@@ -523,8 +524,8 @@ func TestOverflow(t *testing.T) {
 		t.Errorf("%d wait", p)
 	}
 	proxy.Restore()
-	eventually(t, "a new epoch", func() bool { return a.Epoch() != epoch && a.Settled() })
-	eventually(t, "all others have gone", func() bool {
+	siotest.Eventually(t, "a new epoch", func() bool { return a.Epoch() != epoch && a.Settled() })
+	siotest.Eventually(t, "all others have gone", func() bool {
 		left := 0
 		for i := range 100 {
 			c, err := b.Count(t.Context(), fmt.Sprint(i))
@@ -546,7 +547,7 @@ func TestAway(t *testing.T) {
 	hangs := redistest.NewProxy(t, "127.0.0.1:1")
 	hangs.Hang()
 	for _, client := range []*redis.Client{
-		redistest.Client(t, "127.0.0.1:1"), redistest.Client(t, hangs.Addr), patient(t, hangs.Addr),
+		redistest.Client(t, "127.0.0.1:1"), redistest.Client(t, hangs.Addr), redistest.Patient(t, hangs.Addr),
 	} {
 		s := open(t, client, brisk)
 		began := time.Now()
@@ -603,7 +604,7 @@ func TestFenced(t *testing.T) {
 	opts.Lease = time.Minute
 	s := open(t, server.Client(t), &opts)
 	join(t, s, entryOf("", "first", "1", 0))
-	eventually(t, "settled", s.Settled)
+	siotest.Eventually(t, "settled", s.Settled)
 	epoch := s.Epoch()
 	c := server.Client(t)
 	for p := range redisstore.Partitions {
@@ -612,10 +613,10 @@ func TestFenced(t *testing.T) {
 	if err := s.Join(t.Context(), entryOf("", "u", "1", 0)); !errors.Is(err, presence.ErrUnavailable) {
 		t.Errorf("Join: %v", err)
 	}
-	eventually(t, "it has a new epoch", func() bool {
+	siotest.Eventually(t, "it has a new epoch", func() bool {
 		return s.Epoch() != epoch && s.Settled() && seated(t, s, "", "u") && seated(t, s, "", "first")
 	})
-	eventually(t, "the old one is reaped", func() bool {
+	siotest.Eventually(t, "the old one is reaped", func() bool {
 		keys := s.NodeKeys()
 		return c.ZCard(t.Context(), keys[0]).Val() == 1 && c.Exists(t.Context(), keys[1]).Val() == 0
 	})

@@ -12,6 +12,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/presence"
 	"github.com/sioware/sioware/presence/redisstore"
 	"github.com/sioware/sioware/presence/storetest"
@@ -102,14 +103,14 @@ func TestHostile(t *testing.T) {
 			}
 		}
 	}
-	eventually(t, "all are told", func() bool {
+	siotest.Eventually(t, "all are told", func() bool {
 		return h.kind(presence.Online, "") == len(hostile) && h.kind(presence.Joined, "") == len(hostile)*(len(rooms)-1)
 	})
 	for _, user := range hostile {
 		if n, err := s.Evict(t.Context(), user, presence.CauseKicked, user); n != 1 || err != nil {
 			t.Errorf("Evict %q: %d, %v", user, n, err)
 		}
-		eventually(t, "told", func() bool {
+		siotest.Eventually(t, "told", func() bool {
 			return h.count(func(e presence.Event) bool {
 				return e.Eviction != nil && e.Eviction.User == user && e.Eviction.Reason == user
 			}) == 1
@@ -168,18 +169,18 @@ func TestJunk(t *testing.T) {
 			s := open(t, c, opts)
 			join(t, s, entryOf("", "other", "1", 0))
 			for _, key := range append(s.Keys(p), s.NodeKeys()...) {
-				eventually(t, "it is there", func() bool { // the store may be faster
+				siotest.Eventually(t, "it is there", func() bool { // the store may be faster
 					c.Del(t.Context(), key)
 					return junk(key) == nil
 				})
 			}
 			e := entryOf("", "u", "1", time.Minute)
-			eventually(t, "it works", func() bool { return s.Join(t.Context(), e) == nil && seated(t, s, "", "u") })
+			siotest.Eventually(t, "it works", func() bool { return s.Join(t.Context(), e) == nil && seated(t, s, "", "u") })
 			leave(t, s, e, false)
-			eventually(t, "settled", s.Settled)
+			siotest.Eventually(t, "settled", s.Settled)
 			join(t, s, e)
 			leave(t, s, e, true)
-			eventually(t, "it is listed", func() bool {
+			siotest.Eventually(t, "it is listed", func() bool {
 				all, _, err := s.List(t.Context(), "", "", 10)
 				return err == nil && len(all) == 1 && all[0].User == "other"
 			})
@@ -250,14 +251,14 @@ func TestWalk(t *testing.T) {
 	c.ZRem(t.Context(), a.NodeKeys()[0], a.Epoch())
 	leave(t, b, e, false)
 	c.Del(t.Context(), b.Keys(redisstore.Partition("", "grace"))[2])
-	eventually(t, "the node is not known", func() bool {
+	siotest.Eventually(t, "the node is not known", func() bool {
 		_, err := c.ZScore(t.Context(), a.NodeKeys()[1], a.Epoch()).Result()
 		return errors.Is(err, redis.Nil)
 	})
 	if err := b.Walk(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all have gone", func() bool {
+	siotest.Eventually(t, "all have gone", func() bool {
 		return h.kind(presence.Offline, "") == 6 && h.kind(presence.Left, "") == 5
 	})
 }
@@ -293,7 +294,7 @@ func TestACL(t *testing.T) {
 		t.Error(err)
 	}
 	a.Die()
-	eventually(t, "all have gone", func() bool {
+	siotest.Eventually(t, "all have gone", func() bool {
 		return h.kind(presence.Offline, "") >= 7 && h.kind(presence.Left, "") >= 5
 	})
 	for _, call := range []func() error{
@@ -306,7 +307,7 @@ func TestACL(t *testing.T) {
 			t.Error(err)
 		}
 	}
-	eventually(t, "settled", b.Settled)
+	siotest.Eventually(t, "settled", b.Settled)
 }
 
 // A Cluster, of one node: the names of keys and the pipelines suit it.
@@ -317,7 +318,7 @@ func TestCluster(t *testing.T) {
 	if err := node.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the cluster is up", func() bool {
+	siotest.Eventually(t, "the cluster is up", func() bool {
 		return strings.Contains(node.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
 	})
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}})
@@ -328,7 +329,7 @@ func TestCluster(t *testing.T) {
 		h := watch(b)
 		crowd(t, a, "a", 20, 0)
 		a.Die()
-		eventually(t, "all have gone", func() bool { return h.kind(presence.Offline, "") == 20 })
+		siotest.Eventually(t, "all have gone", func() bool { return h.kind(presence.Offline, "") == 20 })
 	})
 }
 
@@ -347,7 +348,7 @@ func TestMini(t *testing.T) {
 	h := watch(b)
 	crowd(t, a, "a", 20, 0)
 	a.Die()
-	eventually(t, "all have gone", func() bool { return h.kind(presence.Offline, "") == 20 })
+	siotest.Eventually(t, "all have gone", func() bool { return h.kind(presence.Offline, "") == 20 })
 }
 
 // Calls of all kinds at once, on nodes that heal and lose their subscription all the while:
@@ -413,7 +414,7 @@ func TestStorm(t *testing.T) {
 		return true
 	}
 	settled := func() bool { return nodes[0].Settled() && nodes[1].Settled() && nodes[2].Settled() }
-	eventually(t, "Redis has it all", func() bool { return settled() && matches() })
+	siotest.Eventually(t, "Redis has it all", func() bool { return settled() && matches() })
 	<-time.After(1500 * time.Millisecond)
 	if !matches() {
 		t.Error("it has not stayed so")

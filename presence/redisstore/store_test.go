@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/presence"
 	"github.com/sioware/sioware/presence/redisstore"
 	"github.com/sioware/sioware/presence/storetest"
@@ -33,7 +34,7 @@ func TestStore(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		client redis.UniversalClient
-	}{{"prompt", server.Client(t)}, {"patient", patient(t, server.Addr)}} {
+	}{{"prompt", server.Client(t)}, {"patient", redistest.Patient(t, server.Addr)}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Run(t, func(t *testing.T) presence.Store { return open(t, test.client, own()) })
@@ -124,7 +125,7 @@ func TestClosed(t *testing.T) {
 func TestCloseInTime(t *testing.T) {
 	t.Parallel()
 	proxy := redistest.NewProxy(t, redistest.Start(t).Addr)
-	s, err := redisstore.New(patient(t, proxy.Addr), brisk)
+	s, err := redisstore.New(redistest.Patient(t, proxy.Addr), brisk)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -172,7 +173,7 @@ func TestRoundTrips(t *testing.T) {
 		_, _ = s.Evict(t.Context(), "u", presence.CauseKicked, "")
 		_, _, _ = s.List(t.Context(), "", "", 1)
 	}
-	eventually(t, "settled", s.Settled)
+	siotest.Eventually(t, "settled", s.Settled)
 	client.AddHook(count)
 	var seats []presence.Seat
 	for i := range 1000 {
@@ -216,7 +217,7 @@ func TestWatchPanics(t *testing.T) {
 	for i := range 3 {
 		join(t, s, entryOf("", fmt.Sprint(i), "1", 0))
 	}
-	eventually(t, "told", func() bool { return h.kind(presence.Online, "") == 3 })
+	siotest.Eventually(t, "told", func() bool { return h.kind(presence.Online, "") == 3 })
 }
 
 // One who is slow keeps neither the lease from being renewed, nor calls from returning.
@@ -234,7 +235,7 @@ func TestWatchBlocks(t *testing.T) {
 		t.Errorf("%d have gone", n)
 	}
 	close(free)
-	eventually(t, "told", func() bool { return n.Load() >= 40 })
+	siotest.Eventually(t, "told", func() bool { return n.Load() >= 40 })
 }
 
 // Of what would be a call for each seat of a crowd, none is lost.
@@ -259,7 +260,7 @@ func TestBatches(t *testing.T) {
 	if err := s.Leave(t.Context(), presence.CauseLost, false, seats...); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "all have left", func() bool { return h.kind(presence.Left, "") == len(seats) })
+	siotest.Eventually(t, "all have left", func() bool { return h.kind(presence.Left, "") == len(seats) })
 	if n, err := s.Count(t.Context(), "room"); n != 0 || err != nil {
 		t.Errorf("%d, %v", n, err)
 	}

@@ -14,7 +14,7 @@ import (
 func BenchmarkTake(b *testing.B) {
 	server := redistest.Start(b)
 	server.NeedReal(b)
-	clients := map[string]*redis.Client{"prompt": server.Client(b), "patient": patient(b, server.Addr)}
+	clients := map[string]*redis.Client{"prompt": server.Client(b), "patient": redistest.Patient(b, server.Addr)}
 	for _, client := range []string{"prompt", "patient"} {
 		s := open(b, clients[client], unhurried)
 		for _, test := range []struct {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/ratelimit"
 	"github.com/sioware/sioware/ratelimit/redisstore"
 )
@@ -65,11 +66,11 @@ func fails(t *testing.T, s *redisstore.Store, timeout time.Duration) {
 // works checks that both calls succeed, once Redis is there.
 func works(t *testing.T, s *redisstore.Store) {
 	t.Helper()
-	eventually(t, "it works again", func() bool {
+	siotest.Eventually(t, "it works again", func() bool {
 		_, err := s.Take(t.Context(), "works", hourly, 1)
 		return err == nil
 	})
-	eventually(t, "a slot", func() bool {
+	siotest.Eventually(t, "a slot", func() bool {
 		release, _, err := s.Acquire(t.Context(), "works", 100)
 		if err == nil && release != nil {
 			release()
@@ -88,7 +89,7 @@ func TestHang(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		client func(tb testing.TB, addr string) *redis.Client
-	}{{"prompt", redistest.Client}, {"patient", patient}} {
+	}{{"prompt", redistest.Client}, {"patient", redistest.Patient}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			proxy := redistest.NewProxy(t, redistest.Start(t).Addr)
@@ -111,7 +112,7 @@ func TestFlood(t *testing.T) {
 	t.Parallel()
 	proxy := redistest.NewProxy(t, redistest.Start(t).Addr)
 	proxy.Hang()
-	s := open(t, patient(t, proxy.Addr), &redisstore.Options{Timeout: 2 * time.Second})
+	s := open(t, redistest.Patient(t, proxy.Addr), &redisstore.Options{Timeout: 2 * time.Second})
 	var wg sync.WaitGroup
 	var atOnce atomic.Int64
 	const calls = redisstore.MaxCalls + 500
@@ -136,7 +137,7 @@ func TestFlood(t *testing.T) {
 	}
 	proxy.Restore()
 	works(t, s)
-	eventually(t, "no calls are left", func() bool { return s.Calls() == 0 })
+	siotest.Eventually(t, "no calls are left", func() bool { return s.Calls() == 0 })
 }
 
 // The end of the caller's context is his own, and says nothing of Redis.
@@ -144,7 +145,7 @@ func TestContext(t *testing.T) {
 	t.Parallel()
 	proxy := redistest.NewProxy(t, redistest.Start(t).Addr)
 	proxy.Hang()
-	for _, client := range []*redis.Client{redistest.Client(t, proxy.Addr), patient(t, proxy.Addr)} {
+	for _, client := range []*redis.Client{redistest.Client(t, proxy.Addr), redistest.Patient(t, proxy.Addr)} {
 		s := open(t, client, &redisstore.Options{Timeout: 10 * time.Second})
 		for range 2 * redisstore.Tolerance {
 			ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -171,7 +172,7 @@ func TestKilledAndPaused(t *testing.T) {
 	server.Resume(t)
 	works(t, s)
 	l := ratelimit.PerHour(1)
-	eventually(t, "it takes", func() bool { _, err := s.Take(t.Context(), "one", l, 1); return err == nil })
+	siotest.Eventually(t, "it takes", func() bool { _, err := s.Take(t.Context(), "one", l, 1); return err == nil })
 	server.Kill(t)
 	fails(t, s, short.Timeout)
 	server.Restart(t)

@@ -13,6 +13,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/ratelimit/redisstore"
 )
 
@@ -32,13 +33,13 @@ func TestSlotsOutliveRedis(t *testing.T) {
 	given, _ := acquire(t, s, "given", 1)
 	server.Kill(t)
 	given()
-	eventually(t, "it is noticed", func() bool { return strings.Contains(log.String(), "not renewed") })
+	siotest.Eventually(t, "it is noticed", func() bool { return strings.Contains(log.String(), "not renewed") })
 	server.Restart(t)
 	c := server.Client(t)
-	eventually(t, "all are taken again", func() bool {
+	siotest.Eventually(t, "all are taken again", func() bool {
 		return card(t, c, s, "all") == 700 && c.DBSize(t.Context()).Val() == 701
 	})
-	eventually(t, "it is told", func() bool { return strings.Contains(log.String(), "renewed again") })
+	siotest.Eventually(t, "it is told", func() bool { return strings.Contains(log.String(), "renewed again") })
 	if ttl := c.PTTL(t.Context(), s.SlotsKey("all")).Val(); ttl <= 0 || ttl > lease+time.Second {
 		t.Errorf("they expire after %v", ttl)
 	}
@@ -75,7 +76,7 @@ func TestReleaseWhileAway(t *testing.T) {
 	c := server.Client(t)
 	var releases []func()
 	for range 600 {
-		eventually(t, "a slot", func() bool {
+		siotest.Eventually(t, "a slot", func() bool {
 			release, _, _ := s.Acquire(t.Context(), "key", 1000)
 			if release != nil {
 				releases = append(releases, release)
@@ -92,12 +93,12 @@ func TestReleaseWhileAway(t *testing.T) {
 	if took := time.Since(began); took > slack {
 		t.Errorf("it takes %v to give slots back", took)
 	}
-	eventually(t, "the keeper has tried", func() bool { _, n := s.Pending(); return n == 0 })
+	siotest.Eventually(t, "the keeper has tried", func() bool { _, n := s.Pending(); return n == 0 })
 	if n := card(t, c, s, "key"); n < 600 {
 		t.Errorf("%d slots are held", n)
 	}
 	proxy.Restore()
-	eventually(t, "they are free", func() bool { return card(t, c, s, "key") == 0 })
+	siotest.Eventually(t, "they are free", func() bool { return card(t, c, s, "key") == 0 })
 	if took := time.Since(began); took > 9*time.Second {
 		t.Errorf("free after %v, which may be by itself", took)
 	}
@@ -125,7 +126,7 @@ func TestCloseWhileAway(t *testing.T) {
 	t.Parallel()
 	proxy := redistest.NewProxy(t, redistest.Start(t).Addr)
 	s := open(t, redistest.Client(t, proxy.Addr), &redisstore.Options{Timeout: time.Second})
-	eventually(t, "a slot", func() bool { release, _, _ := s.Acquire(t.Context(), "key", 1); return release != nil })
+	siotest.Eventually(t, "a slot", func() bool { release, _, _ := s.Acquire(t.Context(), "key", 1); return release != nil })
 	proxy.Hang()
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
@@ -194,7 +195,7 @@ func TestLate(t *testing.T) {
 			long := 6 * time.Second
 			s := open(t, client, &redisstore.Options{Timeout: 5 * time.Second, Lease: long})
 			works(t, s) // the script is there
-			eventually(t, "it is given back", func() bool { return card(t, c, s, "works") == 0 })
+			siotest.Eventually(t, "it is given back", func() bool { return card(t, c, s, "works") == 0 })
 			client.AddHook(hook)
 			release, _, err := s.Acquire(t.Context(), "key", 1)
 			if (err == nil) != pipeline {
@@ -204,7 +205,7 @@ func TestLate(t *testing.T) {
 			if release != nil {
 				release()
 			}
-			eventually(t, "it is given back", func() bool { return hook.told.Load() > 0 })
+			siotest.Eventually(t, "it is given back", func() bool { return hook.told.Load() > 0 })
 			if n := card(t, c, s, "key"); n != 0 {
 				t.Errorf("%d are held", n)
 			}
@@ -217,7 +218,7 @@ func TestLate(t *testing.T) {
 			if n := card(t, c, s, "key"); n != 1 {
 				t.Errorf("%d are held", n)
 			}
-			eventually(t, "it is free", func() bool { return card(t, c, s, "key") == 0 })
+			siotest.Eventually(t, "it is free", func() bool { return card(t, c, s, "key") == 0 })
 			if took := time.Since(began); took > long-slack {
 				t.Errorf("free after %v, which may be by itself", took)
 			}

@@ -1,26 +1,16 @@
 package redisstore_test
 
 import (
-	"context"
-	"io"
-	"log/slog"
-	"os"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
-	"github.com/redis/go-redis/v9/logging"
+	"github.com/sioware/sioware/internal/redistest"
 	"github.com/sioware/sioware/ratelimit"
 	"github.com/sioware/sioware/ratelimit/redisstore"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) {
-	if os.Getenv("REDIS_LOG") == "" {
-		logging.Disable() // the client's own, of every connection that the tests break
-	}
-	goleak.VerifyTestMain(m)
-}
+func TestMain(m *testing.M) { redistest.Main(m) }
 
 // unhurried is for tests that expect answers, on a machine that is busy.
 var unhurried = &redisstore.Options{Timeout: 20 * time.Second}
@@ -36,43 +26,14 @@ func open(tb testing.TB, client redis.UniversalClient, opts *redisstore.Options)
 		o = *opts
 	}
 	if o.Logger == nil {
-		o.Logger = slog.New(slog.NewTextHandler(io.Discard, nil))
+		o.Logger = redistest.Logger(tb)
 	}
 	s, err := redisstore.New(client, &o)
 	if err != nil {
 		tb.Fatal(err)
 	}
-	tb.Cleanup(func() {
-		if err := s.Close(context.Background()); err != nil {
-			tb.Errorf("Close: %v", err)
-		}
-	})
+	redistest.Closing(tb, s)
 	return s
-}
-
-// patient returns a client that does not honor the deadlines of contexts, as is
-// the default.
-func patient(tb testing.TB, addr string) *redis.Client {
-	tb.Helper()
-	c := redis.NewClient(&redis.Options{Addr: addr, ReadTimeout: 2 * time.Second, MaxRetries: -1})
-	tb.Cleanup(func() { _ = c.Close() })
-	return c
-}
-
-// eventually waits for f to hold.
-func eventually(tb testing.TB, what string, f func() bool) {
-	tb.Helper()
-	ctx, cancel := context.WithTimeout(tb.Context(), 20*time.Second)
-	defer cancel()
-	tick := time.NewTicker(2 * time.Millisecond)
-	defer tick.Stop()
-	for !f() {
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			tb.Fatalf("it does not happen: %s", what)
-		}
-	}
 }
 
 // take is Take where no error is expected.

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/ratelimit/redisstore"
 )
 
@@ -21,7 +22,7 @@ var leased = &redisstore.Options{Timeout: 20 * time.Second, Lease: lease}
 func frees(t *testing.T, s *redisstore.Store, key string, slots int64) time.Duration {
 	t.Helper()
 	began := time.Now()
-	eventually(t, "a slot is free", func() bool {
+	siotest.Eventually(t, "a slot is free", func() bool {
 		release, v, err := s.Acquire(t.Context(), key, slots)
 		if err != nil {
 			t.Fatalf("Acquire: %v", err)
@@ -38,7 +39,7 @@ func frees(t *testing.T, s *redisstore.Store, key string, slots int64) time.Dura
 func while(t *testing.T, d time.Duration, f func() bool) {
 	t.Helper()
 	end := time.Now().Add(d)
-	eventually(t, "the end of the time", func() bool {
+	siotest.Eventually(t, "the end of the time", func() bool {
 		if !f() {
 			t.Fatal("it does not stay")
 		}
@@ -82,7 +83,7 @@ func TestSlotsOfTheDead(t *testing.T) {
 	dies := open(t, redistest.Client(t, proxy.Addr), &redisstore.Options{Lease: lease})
 	other := open(t, server.Client(t), leased)
 	for range 3 {
-		eventually(t, "a slot", func() bool { release, _, _ := dies.Acquire(t.Context(), "key", 3); return release != nil })
+		siotest.Eventually(t, "a slot", func() bool { release, _, _ := dies.Acquire(t.Context(), "key", 3); return release != nil })
 	}
 	if _, v := acquire(t, other, "key", 3); v.Allowed {
 		t.Fatalf("%+v", v)
@@ -94,7 +95,7 @@ func TestSlotsOfTheDead(t *testing.T) {
 	// It has not died, and takes them again, also beyond what there is.
 	proxy.Restore()
 	c := server.Client(t)
-	eventually(t, "it takes them again", func() bool { return card(t, c, other, "key") == 4 })
+	siotest.Eventually(t, "it takes them again", func() bool { return card(t, c, other, "key") == 4 })
 	if _, v := acquire(t, other, "key", 3); v.Allowed || v.Remaining != 0 {
 		t.Errorf("%+v", v)
 	}
@@ -106,7 +107,7 @@ func TestLostAnswer(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		client func(tb testing.TB, addr string) *redis.Client
-	}{{"prompt", redistest.Client}, {"patient", patient}} {
+	}{{"prompt", redistest.Client}, {"patient", redistest.Patient}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			server := redistest.Start(t)
@@ -122,7 +123,7 @@ func TestLostAnswer(t *testing.T) {
 			}
 			server.Resume(t)
 			began := time.Now()
-			eventually(t, "they are free", func() bool { return card(t, c, s, "key") == 0 })
+			siotest.Eventually(t, "they are free", func() bool { return card(t, c, s, "key") == 0 })
 			if took := time.Since(began); took > 5*time.Second {
 				t.Errorf("free after %v, which may be by itself", took)
 			}
@@ -168,7 +169,7 @@ func TestSlotsChurn(t *testing.T) {
 		}
 	}
 	wg.Wait()
-	eventually(t, "none is left", func() bool { return card(t, c, stores[0], "key") == 0 })
+	siotest.Eventually(t, "none is left", func() bool { return card(t, c, stores[0], "key") == 0 })
 	while(t, lease, func() bool { return card(t, c, stores[0], "key") == 0 })
 	for _, s := range stores {
 		if held, releases := s.Pending(); held+releases != 0 {

@@ -9,6 +9,7 @@ import (
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/ratelimit"
 	"github.com/sioware/sioware/ratelimit/redisstore"
 	"github.com/sioware/sioware/ratelimit/storetest"
@@ -142,7 +143,7 @@ func TestACL(t *testing.T) {
 		t.Fatal(err)
 	}
 	take(t, s, "key", ratelimit.PerHour(1), 1)
-	eventually(t, "slots are given back", func() bool { return admin.Exists(t.Context(), s.SlotsKey("works")).Val() == 0 })
+	siotest.Eventually(t, "slots are given back", func() bool { return admin.Exists(t.Context(), s.SlotsKey("works")).Val() == 0 })
 	if log, err := admin.ACLLog(t.Context(), 10).Result(); err != nil || len(log) > 0 {
 		t.Errorf("denied: %+v, %v", log, err)
 	}
@@ -156,7 +157,7 @@ func TestCluster(t *testing.T) {
 	if err := node.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "the cluster is up", func() bool {
+	siotest.Eventually(t, "the cluster is up", func() bool {
 		return strings.Contains(node.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
 	})
 	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}})

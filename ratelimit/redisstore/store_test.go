@@ -24,7 +24,7 @@ func TestStore(t *testing.T) {
 	for _, test := range []struct {
 		name   string
 		client redis.UniversalClient
-	}{{"prompt", server.Client(t)}, {"patient", patient(t, server.Addr)}} {
+	}{{"prompt", server.Client(t)}, {"patient", redistest.Patient(t, server.Addr)}} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
 			storetest.Run(t, func(t *testing.T) ratelimit.Store { return open(t, test.client, unhurried) })

@@ -1,0 +1,53 @@
+package redistest
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/logging"
+	"go.uber.org/goleak"
+)
+
+// logs is the variable of the environment that has tests show what a store and the
+// client of Redis log: they break so many connections that it is of no use otherwise.
+const logs = "REDIS_LOG"
+
+// Main runs the tests of a store, and fails if a goroutine is left.
+func Main(m *testing.M) {
+	if os.Getenv(logs) == "" {
+		logging.Disable()
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// Logger returns where the records of a store go.
+func Logger(tb testing.TB) *slog.Logger {
+	w := io.Discard
+	if os.Getenv(logs) != "" {
+		w = tb.Output()
+	}
+	return slog.New(slog.NewTextHandler(w, nil))
+}
+
+// Closing has a store be closed with the test.
+func Closing(tb testing.TB, store interface{ Close(ctx context.Context) error }) {
+	tb.Cleanup(func() {
+		if err := store.Close(context.Background()); err != nil {
+			tb.Errorf("Close: %v", err)
+		}
+	})
+}
+
+// Patient returns a client of addr that is closed with the test. It does not honor the
+// deadlines of contexts, as is the default.
+func Patient(tb testing.TB, addr string) *redis.Client {
+	tb.Helper()
+	c := redis.NewClient(&redis.Options{Addr: addr, ReadTimeout: 2 * time.Second, MaxRetries: -1})
+	tb.Cleanup(func() { _ = c.Close() })
+	return c
+}
