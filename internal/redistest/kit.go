@@ -34,8 +34,13 @@ func Logger(tb testing.TB) *slog.Logger {
 	return slog.New(slog.NewTextHandler(w, nil))
 }
 
+// Closer is a store.
+type Closer interface {
+	Close(ctx context.Context) error
+}
+
 // Closing has a store be closed with the test.
-func Closing(tb testing.TB, store interface{ Close(ctx context.Context) error }) {
+func Closing(tb testing.TB, store Closer) {
 	tb.Cleanup(func() {
 		if err := store.Close(context.Background()); err != nil {
 			tb.Errorf("Close: %v", err)
