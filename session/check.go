@@ -21,17 +21,17 @@ func (s *Session) nextCheck() time.Time {
 // outage of the store ends nothing.
 func (s *Session) check() {
 	s.m.mu.Lock()
-	leaving := s.leaving
+	leaving, retry := s.leaving, s.m.retryLocked(s.key)
 	s.leaving = nil
 	s.m.mu.Unlock()
 	if leaving != nil {
-		kick(leaving, 0)
+		s.m.kick(leaving, retry)
 		return
 	}
 	ctx := context.Background() // each call of the store has its timeout
 	err := s.refresh(ctx)
 	if isGone(err) {
-		s.m.putOut(s.key, s, false)
+		s.m.putOut(s.key, s)
 		return
 	}
 	if err != nil {

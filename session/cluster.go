@@ -54,20 +54,25 @@ func (m *Manager) heard(key string, renewed bool) {
 	}
 	m.end(key, renewed)
 	m.mu.Lock()
-	lead, late := m.written.get(key, time.Now())
+	last, late := m.written.get(key, time.Now())
 	m.mu.Unlock()
-	m.putOut(key, nil, renewed)
+	m.putOut(key, nil)
 	if late {
 		// What we have saved may have come after the other node has erased it.
-		m.eraseSoon(key, lead)
+		m.eraseSoon(key, last.lead)
 	}
+}
+
+// wrote notes when a session was saved.
+func (m *Manager) wrote(key string, lead lead, at time.Time) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.written.add(key, write{lead, at}, at)
 }
 
 // saved notes that a session has been saved by a call that was given up.
 func (m *Manager) saved(key string, lead lead) {
-	m.mu.Lock()
-	m.written.add(key, lead, time.Now())
-	m.mu.Unlock()
+	m.wrote(key, lead, time.Now())
 	if m.alive(key) != nil {
 		m.eraseSoon(key, lead)
 	}

@@ -19,9 +19,12 @@ import (
 // nodes that were told.
 //
 // It must be called before a body is written. Without a session it does nothing, and
-// returns 0. With [ErrUnavailable] the store did not do its part: the cookie and the
-// sockets are gone even so, if it could tell whose they are, and it goes on trying in the
-// background for an hour, in which nobody on this node gets the session.
+// returns 0. With [ErrUnavailable] the store did not do its part: the cookie is gone even
+// so, and it goes on trying in the background for an hour. If it can tell whose cookie it is, the
+// sockets are gone too, and nobody on this node gets the session meanwhile; otherwise, of
+// a session without sockets here, that is so from when the store answers again.
+//
+// Listeners of "disconnect" are waited for, for Options.Timeout at most.
 func (m *Manager) Destroy(ctx context.Context, w http.ResponseWriter, r *http.Request) (int, error) {
 	cookie := m.cookieOf(r)
 	if cookie == "" {
@@ -38,11 +41,14 @@ func (m *Manager) Destroy(ctx context.Context, w http.ResponseWriter, r *http.Re
 	}
 	n := 0
 	var cookies []string
-	if s != nil {
+	switch {
+	case s != nil:
 		var fault error
 		if n, cookies, fault = s.destroy(ctx); err == nil || isGone(err) {
 			err = fault
 		}
+	case !isGone(err):
+		m.eraseSoon("", lead{r.Host, cookie})
 	}
 	if len(cookies) == 0 {
 		cookies = m.dropCookie()
@@ -70,12 +76,13 @@ func (s *Session) destroy(ctx context.Context) (int, []string, error) {
 	// From here on nobody joins it, and nobody's change is saved, whatever the store says.
 	s.m.end(s.key, false)
 	s.m.tell(ctx, s.key, false)
-	n := s.m.putOut(s.key, nil, false)
+	out := make(chan int, 1)
+	go func() { out <- s.m.putOut(s.key, nil) }() // the store does not wait for listeners, nor they for it
 	cookies, err := s.eraseNow(ctx)
 	if err != nil {
 		s.m.eraseSoon(s.key, lead{s.host, s.getCookie()})
 	}
-	return n, cookies, err
+	return <-out, cookies, err
 }
 
 // eraseNow removes the session from the store.

@@ -46,16 +46,28 @@ func (m *Manager) retryLocked(key string) time.Duration {
 }
 
 // end notes that a session has ended: from here on nobody joins it, and nobody's change
-// is kept.
+// is kept. renewed is whether it has a new ID.
 func (m *Manager) end(key string, renewed bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	var until time.Time
 	now := time.Now()
 	if renewed {
 		until = now.Add(handOver)
 	}
+	m.ended.add(key, until, now)
+}
+
+// rename notes that a session has a new ID, unless it has ended meanwhile.
+func (m *Manager) rename(key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.ended.add(key, until, now)
+	if err := m.aliveLocked(key); err != nil {
+		return err
+	}
+	now := time.Now()
+	m.ended.add(key, now.Add(handOver), now)
+	return nil
 }
 
 // retireLocked ends the Sessions of a key, or, of a store that keeps sessions in cookies,
@@ -77,26 +89,38 @@ func (m *Manager) retireLocked(key string, only *Session) (retired []*Session) {
 
 // putOut puts the sockets of a session out that has ended, and returns how many. Not
 // under the session's lock: listeners of "disconnect" may want to work with it.
-func (m *Manager) putOut(key string, only *Session, renewed bool) int {
+func (m *Manager) putOut(key string, only *Session) int {
 	var sockets []*socket.Socket
 	m.mu.Lock()
 	for _, s := range m.retireLocked(key, only) {
 		sockets = append(sockets, s.clear()...)
 	}
+	retry := m.retryLocked(key)
 	m.mu.Unlock()
-	retry := time.Duration(0)
-	if renewed {
-		retry = comeBack
-	}
-	kick(sockets, retry)
+	m.kick(sockets, retry)
 	return len(sockets)
 }
 
-// kick puts sockets out, whose clients may come back after retry, 0 for never.
-func kick(sockets []*socket.Socket, retry time.Duration) {
+// kick puts sockets out, whose clients may come back after retry, 0 for never. It waits
+// for their listeners of "disconnect", but not for one that hangs: neither the other
+// sockets nor a logout are to wait for it.
+func (m *Manager) kick(sockets []*socket.Socket, retry time.Duration) {
+	left := make(chan struct{}, len(sockets))
 	for _, so := range sockets {
-		e := refusal(ErrGone, nil)
-		e.RetryAfter = retry
-		wrap.Kick(so, e)
+		go func() {
+			defer func() { left <- struct{}{} }()
+			e := refusal(ErrGone, nil)
+			e.RetryAfter = retry
+			wrap.Kick(so, e)
+		}()
+	}
+	timer := time.NewTimer(m.opts.Timeout)
+	defer timer.Stop()
+	for range sockets {
+		select {
+		case <-left:
+		case <-timer.C:
+			return
+		}
 	}
 }

@@ -18,54 +18,79 @@ const (
 // lead leads to a session.
 type lead struct{ host, cookie string }
 
+// write is when a session was saved, and what led to it.
+type write struct {
+	lead lead
+	at   time.Time
+}
+
 // erasure removes a session from the store that has ended: one that may have been saved
 // once more, or that the store would not remove. It tries until it is done, or an hour
 // has passed, and meanwhile nobody on this node gets the session.
 type erasure struct {
 	m     *Manager
-	key   string
+	key   string // "" until the store has said whose cookie it is
 	lead  lead
 	alarm alarm.Alarm
 	until time.Time
 	pause time.Duration
 }
 
-// eraseSoon has a session removed in the background.
+// eraseSoon has a session removed in the background. The key is "" if it is not known.
 func (m *Manager) eraseSoon(key string, lead lead) {
-	m.mu.Lock()
-	defer m.mu.Unlock()
-	if m.erasures >= maxErasures {
+	if !m.mayErase() {
 		m.opts.Logger.Warn("session: a session that has ended may be in the store")
 		return
 	}
-	m.erasures++
 	e := &erasure{m: m, key: key, lead: lead, until: time.Now().Add(eraseFor), pause: time.Second}
 	e.alarm.Run = e.run
 	m.clock.Set(&e.alarm, time.Now())
 }
 
+// mayErase takes a place for an erasure.
+func (m *Manager) mayErase() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.erasures >= maxErasures {
+		return false
+	}
+	m.erasures++
+	return true
+}
+
 func (e *erasure) run() {
 	m, ctx := e.m, context.Background() // each call of the store has its timeout
 	err := e.erase(ctx)
+	failed, now := err != nil && !isGone(err), time.Now()
+	over := !failed || now.After(e.until)
+	if failed && over {
+		m.opts.Logger.LogAttrs(ctx, slog.LevelError, "session: a session that has ended is in the store", slog.Any("error", err))
+	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if err == nil || isGone(err) {
+	if over {
 		m.erasures--
 		return
 	}
-	now := time.Now()
-	if now.After(e.until) {
-		m.erasures--
-		m.opts.Logger.LogAttrs(ctx, slog.LevelError, "session: a session that has ended is in the store", slog.Any("error", err))
-		return
+	if e.key != "" {
+		until, _ := m.ended.get(e.key, now)
+		m.ended.add(e.key, until, now)
 	}
-	until, _ := m.ended.get(e.key, now)
-	m.ended.add(e.key, until, now)
 	m.clock.Set(&e.alarm, now.Add(e.pause))
 	e.pause = min(2*e.pause, maxPause/2) // less than ended remembers
 }
 
 func (e *erasure) erase(ctx context.Context) error {
+	if e.key == "" {
+		st, err := e.m.load(ctx, &work{m: e.m}, e.lead.host, e.lead.cookie)
+		if err != nil {
+			return err
+		}
+		e.key = st.key
+		e.m.end(e.key, false)
+		e.m.tell(ctx, e.key, false)
+		e.m.putOut(e.key, nil)
+	}
 	wait, cancel := context.WithTimeout(ctx, e.m.opts.Timeout)
 	defer cancel()
 	w, err := e.m.begin(wait, e.key)

@@ -27,11 +27,17 @@ type visit struct {
 
 // fresh returns what the store held at the handshake, once, for the connection keeps
 // its visit as long as it lives; nil if that is no news any more.
-func (v *visit) fresh() *stored {
-	if st := v.stored.Swap(nil); st != nil && time.Since(st.began) < freshFor {
-		return st
+func (m *Manager) fresh(v *visit) *stored {
+	st := v.stored.Swap(nil)
+	if st == nil || time.Since(st.began) >= freshFor {
+		return nil
 	}
-	return nil
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if last, ok := m.written.get(st.key, time.Now()); ok && last.at.After(st.began) {
+		return nil // by a page, since
+	}
+	return st
 }
 
 // Handler returns next behind the session of the request, as plain net/http
@@ -55,6 +61,9 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 		}
 		for _, c := range cookies {
 			w.Header().Add("Set-Cookie", c)
+		}
+		if len(cookies) > 0 {
+			w.Header().Add("Vary", "Cookie") // a page may say that everybody's cache can keep it
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{m}, v)))
 	})

@@ -47,7 +47,7 @@ type Session struct {
 // snapshot is what the store held. It does not change.
 type snapshot struct {
 	values map[any]any
-	began  time.Time // when it was loaded, or saved
+	began  time.Time // when its loading began, or it had been saved
 }
 
 func (m *Manager) newSession(host string, st *stored) *Session {
@@ -263,17 +263,15 @@ func (s *Session) fetch(ctx context.Context, w *work) (*stored, error) {
 
 // store saves values, and publishes them.
 func (s *Session) store(ctx context.Context, w *work, st *stored, values map[any]any) ([]string, error) {
-	began, lead := time.Now(), lead{s.host, st.cookie}
+	lead := lead{s.host, st.cookie}
 	w.late = func() { s.m.saved(s.key, lead) }
 	cookies, err := s.m.save(ctx, w, s.host, st, values)
 	if err != nil {
 		return nil, err
 	}
 	w.late = nil
-	st.began = began
-	s.m.mu.Lock()
-	s.m.written.add(s.key, lead, time.Now())
-	s.m.mu.Unlock()
+	st.began = time.Now() // who has looked during the save may have seen what was before
+	s.m.wrote(s.key, lead, st.began)
 	if s.isGone() {
 		// Another node has ended it while we saved, and so have brought it back.
 		ctx := context.WithoutCancel(ctx)
@@ -293,7 +291,7 @@ func (s *Session) settle(err error) error {
 	switch {
 	case !isGone(err):
 	case m.closed.Load():
-		m.putOut(s.key, s, false)
+		m.putOut(s.key, s)
 	default:
 		m.mu.Lock()
 		defer m.mu.Unlock()

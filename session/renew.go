@@ -22,6 +22,7 @@ const (
 var (
 	errTickets = errors.New("too many tickets that nobody has claimed")
 	errTicket  = errors.New("no such ticket, or too old, or of another session")
+	errLogout  = errors.New("it was ended while it was given a new ID")
 )
 
 // Renew gives the session of r a new ID, and its cookie to the browser. Do so whenever
@@ -31,8 +32,10 @@ var (
 //
 // Sockets of the old session are put out on all nodes, with code session_expired and
 // retryAfterMs: among them may be the planter's. Those of the browser come back with
-// the new cookie. Without a session, or with one that has ended, r gets a new one. It must
-// be called before a body is written. Its errors are those of [Session.Update]; with one,
+// the new cookie. Without a session, or with one that has ended, r gets a new one; so it
+// does if the old one has just been renewed, as after a second click, and what that held is
+// in the session of the first one alone. A logout that comes meanwhile wins. It must be
+// called before a body is written. Its errors are those of [Session.Update]; with one,
 // nothing has changed. [Manager.FromContext] of r goes on to return the old one.
 func (m *Manager) Renew(ctx context.Context, w http.ResponseWriter, r *http.Request, change func(values map[any]any) error) error {
 	st, err := m.lookUp(ctx, r)
@@ -40,7 +43,7 @@ func (m *Manager) Renew(ctx context.Context, w http.ResponseWriter, r *http.Requ
 	if err == nil {
 		cookies, err = m.renew(ctx, m.newSession(r.Host, st), change)
 	}
-	if isGone(err) || errors.Is(err, ErrMissing) {
+	if (isGone(err) || errors.Is(err, ErrMissing)) && !errors.Is(err, errLogout) {
 		cookies, err = m.renewNone(ctx, r.Host, change)
 	}
 	if err != nil {
@@ -70,7 +73,7 @@ func (m *Manager) renew(ctx context.Context, old *Session, change func(map[any]a
 	defer func() {
 		w.end()
 		if old.isGone() {
-			m.putOut(old.key, nil, true)
+			m.putOut(old.key, nil)
 		}
 	}()
 	if err := m.alive(old.key); err != nil {
@@ -114,14 +117,22 @@ func (m *Manager) replace(ctx context.Context, w *work, host string, st *stored,
 	} else if err != nil {
 		// Two sessions, one of which somebody may have planted: none of them is to
 		// have what the change has made.
-		if _, undo := m.erase(context.WithoutCancel(ctx), &work{m: m}, host, fresh); undo != nil {
-			m.warn(ctx, "a session that nobody has is in the store", undo)
-		}
+		m.discard(ctx, host, fresh)
 		return nil, err
 	}
-	m.end(st.key, true)
+	if m.rename(st.key) != nil {
+		m.discard(ctx, host, fresh)
+		return nil, refusal(ErrGone, errLogout)
+	}
 	m.tell(ctx, st.key, true)
 	return cookies, nil
+}
+
+// discard removes a session that nobody has the cookie of.
+func (m *Manager) discard(ctx context.Context, host string, st *stored) {
+	if _, err := m.erase(context.WithoutCancel(ctx), &work{m: m}, host, st); err != nil {
+		m.warn(ctx, "a session that nobody has is in the store", err)
+	}
 }
 
 // Renew does from a socket what [Manager.Renew] does, as far as a socket can: it

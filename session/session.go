@@ -50,9 +50,9 @@ type Manager struct {
 	warned  atomic.Int64 // when that was
 
 	mu       sync.Mutex
-	live     index        // those with sockets
-	written  recent[lead] // those that were saved lately
-	erasures int          // under way
+	live     index         // those with sockets
+	written  recent[write] // those that were saved lately
+	erasures int           // under way
 	// Those that have ended lately, which nothing may bring back, and until when their
 	// clients are to come back with a new cookie.
 	ended recent[time.Time]
@@ -80,7 +80,7 @@ func New(store sessions.Store, name string, opts *Options) (*Manager, error) {
 		store: store, name: name, opts: o, origins: origins,
 		calls: make(chan struct{}, maxCalls), clock: alarm.New(workers),
 		ended:   recent[time.Time]{life: time.Minute, max: 1 << 15},
-		written: recent[lead]{life: 15 * time.Second, max: 1 << 14},
+		written: recent[write]{life: 15 * time.Second, max: 1 << 14},
 	}
 	_, m.direct = store.(*sessions.CookieStore)
 	if o.Server != nil {
@@ -170,7 +170,7 @@ func (m *Manager) find(ctx context.Context, s *socket.Socket) (*Session, *seat, 
 	if v.cookie == "" {
 		return nil, nil, m.missing(nil)
 	}
-	if session, place, err := m.attach(s, v, v.fresh()); session != nil || err != nil {
+	if session, place, err := m.attach(s, v, m.fresh(v)); session != nil || err != nil {
 		return session, place, err // of a handshake that has just been, or has sockets already
 	}
 	st, err := m.load(ctx, &work{m: m}, v.host, v.cookie)

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"net/http"
 	"net/url"
@@ -63,7 +64,7 @@ func (m *Manager) load(ctx context.Context, w *work, host, cookie string) (*stor
 		case err == nil && !s.IsNew:
 			return m.read(s, cookie, began)
 		case err == nil || m.unknown(err):
-			gone := refusal(ErrGone, err)
+			gone := refusal(ErrGone, bare(err))
 			if s == nil || s.ID == "" {
 				return nil, gone
 			}
@@ -74,8 +75,21 @@ func (m *Manager) load(ctx context.Context, w *work, host, cookie string) (*stor
 			m.mu.Unlock()
 			return st, gone
 		}
-		return nil, refusal(ErrUnavailable, err)
+		return nil, away(err)
 	})
+}
+
+// away is that a store has not done what it was to do.
+func away(err error) error { return refusal(ErrUnavailable, bare(err)) }
+
+// bare returns err without the path of a file: that in which gorilla's FilesystemStore
+// keeps a session has the session's ID, which is a secret.
+func bare(err error) error {
+	var file *fs.PathError
+	if errors.As(err, &file) {
+		return fmt.Errorf("%s: %w", file.Op, file.Err)
+	}
+	return err
 }
 
 // unknown reports whether err says that there is no such session, and not that it
@@ -148,7 +162,7 @@ func (m *Manager) save(ctx context.Context, w *work, host string, st *stored, va
 		case errors.As(err, &codec):
 			return result{}, &refusedStore{err} // a value that is too large, or of a type that gob does not know
 		case err != nil:
-			return result{}, refusal(ErrUnavailable, err)
+			return result{}, away(err)
 		}
 		return result{&s, rec.header["Set-Cookie"]}, nil
 	})
@@ -171,7 +185,7 @@ func (m *Manager) create(ctx context.Context, host string, values map[any]any) (
 			err = errNothing
 		}
 		if err != nil {
-			return nil, refusal(ErrUnavailable, err)
+			return nil, away(err)
 		}
 		own := *s
 		own.ID, own.IsNew, own.Values = "", true, nil // whatever a client has asked for
@@ -220,7 +234,7 @@ func (m *Manager) erase(ctx context.Context, w *work, host string, st *stored) (
 	return call(ctx, w, func(ctx context.Context) ([]string, error) {
 		rec := &recorder{header: make(http.Header)}
 		if err := m.store.Save(m.request(ctx, host, st.cookie), rec, &s); err != nil && !errors.Is(err, fs.ErrNotExist) {
-			return nil, refusal(ErrUnavailable, err)
+			return nil, away(err)
 		}
 		return rec.header["Set-Cookie"], nil
 	})

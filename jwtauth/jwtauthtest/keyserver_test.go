@@ -115,7 +115,7 @@ func TestKeyServerHangs(t *testing.T) {
 	for range 5 {
 		wg.Go(func() { serves(t, k, b) })
 	}
-	for k.Fetches() < 6 {
+	for k.Fetches() < 5 { // the first may not have come so far
 		<-time.After(time.Millisecond)
 	}
 	k.Rotate(b)
