@@ -51,8 +51,8 @@ type connection struct {
 	idle     *time.Timer // runs after Kick; see linger
 
 	kicked    atomic.Bool          // forsaken has been written to
-	forsaken  map[string]struct{}  // namespaces of sockets that were kicked; see gone
-	departing map[string]departure // by namespace; see gone
+	forsaken  map[string]struct{}  // namespaces of sockets that were kicked; see inbound
+	departing map[string]departure // by namespace; see inbound
 
 	left map[string]*rooms.Leaving // by namespace, at most maxPending; see leaves
 
@@ -89,7 +89,7 @@ func connectionOf(s *socket.Socket) *connection {
 		_ = s.Conn().On("close", func(args ...any) { c.close(reason(args)) })
 		_ = s.Conn().On("packetCreate", c.outgoing)
 		if c.text { // else the packets cannot be read
-			_ = s.Conn().On("packet", (&gone{conn: c}).incoming)
+			_ = s.Conn().On("packet", (&inbound{conn: c}).incoming)
 		}
 	}
 	return c

@@ -1,14 +1,18 @@
 package wrap
 
 import (
+	"math"
+	"sync/atomic"
+
 	"github.com/zishang520/engine.io-go-parser/packet"
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 )
 
-// gone sees each packet of a connection before the host's decoder does: the engine tells
-// of it (engine/socket.go:201), and then looks at its type. It belongs to the goroutine
-// that reads the connection, and keeps two things from ending that:
+// inbound sees each packet of a connection before the host's decoder does: the engine tells
+// of it (engine/socket.go:201), and then looks at its type. It is called by the goroutine
+// that reads the connection, of which there are two during an upgrade, and keeps two
+// things from ending that:
 //
 // What a client has sent to a namespace before it came to know that it has been kicked
 // out of it is dropped. The host closes the connection upon such a packet
@@ -18,13 +22,13 @@ import (
 // A CONNECT that follows the DISCONNECT of the same namespace waits until the host has
 // dealt with that, on a goroutine of its own (socket/client.go:216). Clients do this to
 // come back with a new token.
-type gone struct {
+type inbound struct {
 	conn        *connection
-	attachments int // of a packet that was dropped, and are to come
+	attachments atomic.Int32 // of a packet that was dropped, and are to come
 }
 
 // incoming is told of a packet.
-func (g *gone) incoming(args ...any) {
+func (in *inbound) incoming(args ...any) {
 	if len(args) == 0 {
 		return
 	}
@@ -34,21 +38,21 @@ func (g *gone) incoming(args ...any) {
 	}
 	text, ok := p.Data.(*types.StringBuffer)
 	if !ok {
-		if g.attachments > 0 {
-			g.attachments--
+		if in.attachments.Load() > 0 {
+			in.attachments.Add(-1)
 			p.Type = packet.NOOP
 		}
 		return
 	}
-	if g.attachments != 0 { // during an upgrade two goroutines read, and nobody writes
-		g.attachments = 0
+	if in.attachments.Load() != 0 { // a write would cost each packet more
+		in.attachments.Store(0)
 	}
 	b := text.Bytes()
 	if len(b) == 0 {
 		return
 	}
 	kind := parser.PacketType(b[0])
-	if kind != parser.CONNECT && kind != parser.DISCONNECT && !g.conn.kicked.Load() {
+	if kind != parser.CONNECT && kind != parser.DISCONNECT && !in.conn.kicked.Load() {
 		return // nearly all
 	}
 	f, err := parseFrame(b)
@@ -56,13 +60,13 @@ func (g *gone) incoming(args ...any) {
 		return
 	}
 	switch nsp := f.Path(); {
-	case g.conn.drops(f.Type, nsp):
-		g.attachments = int(f.Attachments)
+	case in.conn.drops(f.Type, nsp):
+		in.attachments.Store(int32(min(f.Attachments, math.MaxInt32)))
 		p.Type = packet.NOOP // which the engine does nothing about
 	case f.Type == parser.DISCONNECT:
-		g.conn.departs(nsp, nil)
+		in.conn.departs(nsp, nil)
 	case f.Type == parser.CONNECT:
-		g.conn.awaitDeparture(nsp)
+		in.conn.awaitDeparture(nsp)
 	}
 }
 
