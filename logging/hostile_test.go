@@ -5,8 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -186,13 +186,7 @@ func TestFrom(t *testing.T) {
 		Attrs:   func(*socket.Socket) []slog.Attr { return []slog.Attr{slog.String("tenant", "acme")} },
 		Secrets: []string{"pet"},
 	})
-	sockets := make(chan *socket.Socket, 1)
-	s := serve(t, l, func(io *socket.Server) {
-		io.Use(l.Middleware())
-		_ = io.On("connection", func(args ...any) { sockets <- args[0].(*socket.Socket) })
-	}, func(next http.Handler) http.Handler { return next })
-	s.Dial(t, siotest.Dial{}).Connected(t)
-	sock := <-sockets
+	sock := connect(t, l)
 	logger, ok := l.From(sock)
 	if !ok {
 		t.Fatal("not known")
@@ -209,4 +203,82 @@ func TestFrom(t *testing.T) {
 	if n := testing.AllocsPerRun(100, func() { l.From(sock) }); n != 0 {
 		t.Errorf("%v allocations", n)
 	}
+}
+
+// TestFromAtOnce: of many first calls, each has a logger that says who the user is.
+func TestFromAtOnce(t *testing.T) {
+	t.Parallel()
+	const calls = 50 // as many handlers of one socket may run
+	var hold atomic.Bool
+	var inside, returned atomic.Int32
+	release := make(chan struct{})
+	l, log := newLogger(t, slog.LevelInfo, &logging.Options{
+		User: func(*socket.Socket) (string, bool) {
+			if hold.Load() {
+				inside.Add(1)
+				<-release
+			}
+			return "ada", true
+		},
+		Attrs: func(*socket.Socket) []slog.Attr { return []slog.Attr{slog.String("tenant", "acme")} },
+	})
+	sock := connect(t, l)
+	hold.Store(true)
+	var wg sync.WaitGroup
+	for range calls {
+		wg.Go(func() {
+			logger, _ := l.From(sock)
+			returned.Add(1)
+			logger.Info("hello")
+		})
+	}
+	siotest.Eventually(t, "all have called", func() bool { return inside.Load()+returned.Load() >= calls })
+	close(release)
+	wg.Wait()
+	for _, r := range log.wait(t, calls, "hello") {
+		check(t, r, object{"conn.socket": string(sock.Id()), "user": "ada", "tenant": "acme"})
+	}
+}
+
+// TestFromWithin: the application may call From where From waits for it, there and on
+// another goroutine.
+func TestFromWithin(t *testing.T) {
+	t.Parallel()
+	for _, elsewhere := range []bool{false, true} {
+		var l *logging.Logger
+		var log *sink
+		var asked atomic.Int32
+		from := func(s *socket.Socket) {
+			var wg sync.WaitGroup
+			if elsewhere {
+				wg.Go(func() { l.From(s) })
+			} else {
+				l.From(s)
+			}
+			wg.Wait()
+		}
+		l, log = newLogger(t, slog.LevelInfo, &logging.Options{
+			User:  func(s *socket.Socket) (string, bool) { asked.Add(1); from(s); return "ada", true },
+			Attrs: func(s *socket.Socket) []slog.Attr { from(s); return []slog.Attr{slog.String("tenant", "acme")} },
+		})
+		sock := connect(t, l)
+		logger, _ := l.From(sock)
+		logger.Info("hello")
+		check(t, log.one(t, "hello"), object{"user": "ada", "tenant": "acme"})
+		if n := asked.Load(); n > 70 {
+			t.Errorf("asked %d times", n)
+		}
+	}
+}
+
+// connect returns a socket that l follows.
+func connect(t *testing.T, l *logging.Logger) *socket.Socket {
+	t.Helper()
+	sockets := make(chan *socket.Socket, 1)
+	s := serve(t, l, func(io *socket.Server) {
+		io.Use(l.Middleware())
+		_ = io.On("connection", func(args ...any) { sockets <- args[0].(*socket.Socket) })
+	}, l.Handler)
+	s.Dial(t, siotest.Dial{}).Connected(t)
+	return <-sockets
 }

@@ -94,9 +94,10 @@ func (l *Logger) tapped() bool { return l.opts.Observer != nil || l.events != ni
 // From returns a logger for s: what it writes has the group conn of the records, and
 // what Options.User and Options.Attrs have said at the first call, and passes [Redact]
 // likewise. If s has not passed [Logger.Middleware], or was let be by it, it is a logger
-// without these, and ok is false. It is never nil. From takes no lock and allocates
-// nothing, but for the first call. In Options.User and Options.Attrs it may be called too,
-// and may give one without these.
+// without these, and ok is false. It is never nil. From takes no lock, and allocates
+// nothing once the first call is done. Others that come before that ask both too, and get
+// the same logger. In Options.User and Options.Attrs, and in what they wait for, it may be
+// called too, and may give one with the group alone, as it may if over 64 ask at once.
 func (l *Logger) From(s *socket.Socket) (logger *slog.Logger, ok bool) {
 	m := l.members.Load(s)
 	if m == nil {
@@ -108,11 +109,12 @@ func (l *Logger) From(s *socket.Socket) (logger *slog.Logger, ok bool) {
 	return m.newLogger(s), true
 }
 
-// maxMaking is how deep From may be within From: Options.User and Options.Attrs, which it
-// calls, may call it.
-const maxMaking = 8
+// maxMaking is how many first calls of From for a socket there are at once, and how deep
+// From may be within From, as Options.User and Options.Attrs may call it. None can wait for
+// another, which may be waiting for it.
+const maxMaking = 64
 
-// newLogger makes the logger of s, if nobody else does.
+// newLogger makes the logger of s, unless another call has.
 func (m *member) newLogger(s *socket.Socket) *slog.Logger {
 	defer m.making.Add(-1)
 	deep := m.making.Add(1) > maxMaking

@@ -141,11 +141,16 @@ func decodeName(raw []byte, whole bool) (name string, ok bool) {
 	return trim(name, maxName, total), true
 }
 
-// told returns what there is, oldest first, as "name -1.2s": so long before end.
-func (r *recorder) told(end time.Duration) []string {
+// recent are the last events of a socket, oldest first. [Redact] keeps all of them, and
+// not the first 64 as of other lists: the newest are what came before the fault. There
+// are at most maxRecorder, each not much longer than maxName.
+type recent []string
+
+// told returns what there is, as "name -1.2s": so long before end.
+func (r *recorder) told(end time.Duration) recent {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	told := make([]string, 0, len(r.ring))
+	told := make(recent, 0, len(r.ring))
 	for i := range r.ring {
 		e := r.ring[(r.next+i)%len(r.ring)]
 		ago, unit := max(0, end-e.at), time.Millisecond

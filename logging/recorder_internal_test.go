@@ -1,8 +1,10 @@
 package logging
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"time"
@@ -83,6 +85,35 @@ func TestRecorderShares(t *testing.T) { // counts allocations, not in parallel
 		}
 	}
 }
+
+// TestRecentIsWhole: no event is left out of a record, however many there are and however
+// often it is redacted, and no secret stays in one.
+func TestRecentIsWhole(t *testing.T) {
+	t.Parallel()
+	var r recorder
+	for i := range maxRecorder + 10 {
+		r.add(maxRecorder, fmt.Appendf(nil, `["%d token=hunter%d %s"]`, i, i, strings.Repeat("\u202e", 9)), 0)
+	}
+	told := r.told(0)
+	var buf bytes.Buffer
+	h := Redact(redactBetween{Redact(slog.NewJSONHandler(&buf, nil))})
+	slog.New(h).Info("m", "last", told)
+	var got struct{ Last []string }
+	if err := json.Unmarshal(buf.Bytes(), &got); err != nil || len(got.Last) != maxRecorder || buf.Len() > 128<<10 {
+		t.Fatalf("%d events, %d bytes, %v", len(got.Last), buf.Len(), err)
+	}
+	for i, event := range got.Last {
+		if want := fmt.Sprintf("%d token=[redacted] ", i+10); !strings.HasPrefix(event, want) {
+			t.Errorf("%q, want %q", event, want)
+		}
+	}
+	if told[0] != fmt.Sprintf("10 token=hunter10 %s -0s", strings.Repeat("\u202e", 9)) {
+		t.Errorf("the recorder's own has changed: %q", told[0])
+	}
+}
+
+// redactBetween keeps two Redacts apart.
+type redactBetween struct{ slog.Handler }
 
 // FuzzEventName: what JSON has as the name is what is told.
 func FuzzEventName(f *testing.F) {

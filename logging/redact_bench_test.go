@@ -43,6 +43,11 @@ func BenchmarkRedactQuiet(b *testing.B) {
 	for name, s := range map[string]string{
 		"plain": strings.Repeat("some text, and more ", 100),
 		"close": strings.Repeat("at 127.0.0.1:8080, x=1 ", 80),
+		// What costs most of what clients can send.
+		"urls":     strings.Repeat(":x://", redactTextMax/5),
+		"encoded":  strings.Repeat("%3a%2f%2f", redactTextMax/9),
+		"bearers":  strings.Repeat("bearer+realm=", redactTextMax/13),
+		"escaping": strings.Repeat(`\`, redactTextMax),
 	} {
 		b.Run(name, func(b *testing.B) {
 			b.SetBytes(int64(len(s)))

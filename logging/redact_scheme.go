@@ -7,10 +7,8 @@ import (
 
 // user looks for the user of a URL whose :// ends at i.
 func (c *redactScan) user(i int) (from, to int, ok bool) {
-	s := c.s[i:min(len(c.s), i+2*redactSlack)]
-	if k := strings.IndexAny(s, " \t\r\n\"'`<>"); k >= 0 {
-		s = s[:k]
-	}
+	end, last := c.authority(i)
+	s := c.s[i:end]
 	host := s
 	if k := strings.IndexAny(s, `/?#\`); k >= 0 {
 		host = s[:k]
@@ -20,7 +18,7 @@ func (c *redactScan) user(i int) (from, to int, ok bool) {
 		// A password with a slash that nobody encoded. What looks like a port is one.
 		_, port, found := strings.Cut(host, ":")
 		if found && strings.Trim(port, "0123456789") != "" {
-			at = strings.LastIndexByte(s, '@')
+			at = last - i
 			if at < 0 && i+len(s) == len(c.s) && c.open {
 				at = len(s)
 			}
@@ -32,32 +30,55 @@ func (c *redactScan) user(i int) (from, to int, ok bool) {
 	return i, i + at, true
 }
 
-// encodedUser is user for what may be a percent-encoded :// at i.
+// authority returns where what may have the user of a URL ends, which begins at i, and
+// where its last @ is, if that is not in front of i. What was read for the URL before is
+// not read again, however many there are.
+func (c *redactScan) authority(i int) (end, at int) {
+	limit := min(len(c.s), i+2*redactSlack)
+	for c.ahead = max(c.ahead, i); c.ahead < limit; c.ahead++ {
+		b := c.s[c.ahead]
+		if strings.IndexByte(" \t\r\n\"'`<>", b) >= 0 {
+			break
+		}
+		if b == '@' {
+			c.at = c.ahead
+		}
+	}
+	return c.ahead, c.at
+}
+
+// encodedUser is user for what may be a percent-encoded :// at i. The next one of these
+// has a slash, so that each reads no further than to that.
 func (c *redactScan) encodedUser(i int) (from, to int, ok bool) {
 	const sep = "%3A%2F%2F"
 	if len(c.s) < i+len(sep) || !strings.EqualFold(c.s[i:i+len(sep)], sep) {
 		return 0, 0, false
 	}
 	from = i + len(sep)
-	host := c.s[from:min(len(c.s), from+2*redactSlack)]
-	if k := strings.IndexAny(host, " \t\r\n\"'`<>&/?#"); k >= 0 {
-		host = host[:k]
+	end := min(len(c.s), from+2*redactSlack)
+	k := from
+	for k < end && strings.IndexByte(" \t\r\n\"'`<>&/?#", c.s[k]) < 0 &&
+		(c.s[k] != '%' || k+3 > end || !strings.EqualFold(c.s[k:k+3], "%2F")) {
+		k++
 	}
-	if k := strings.Index(strings.ToUpper(host), "%2F"); k >= 0 {
-		host = host[:k]
-	}
+	host := c.s[from:k]
 	at := strings.LastIndex(host, "%40")
 	return from, from + at, at > 0 && host[:at] != redactMark
 }
 
-// redactEncoded returns the length of %3x at the start of s, encoded once or twice,
-// for one of the digits, or of %2E if there are none.
+// redactEncoded returns the length of %3x at the start of s, encoded once or twice, or
+// of \u003x as some write JSON, for one of the digits, or of those of 2E if there are none.
 func redactEncoded(s string, digits ...byte) int {
 	n := 1
-	if strings.HasPrefix(s, "%25") {
+	switch {
+	case strings.HasPrefix(s, "%25"):
 		n = 3
+	case strings.HasPrefix(s, `\u00`):
+		n = 4
+	case !strings.HasPrefix(s, "%"):
+		return 0
 	}
-	if len(s) < n+2 || s[0] != '%' {
+	if len(s) < n+2 {
 		return 0
 	}
 	high, low := s[n], s[n+1]&^0x20
@@ -109,9 +130,10 @@ func (c *redactScan) scheme(i, j int) (from, to int) {
 	name := c.s[max(i, j-6):j]
 	switch {
 	case strings.EqualFold(name, "bearer"):
-		e := c.bare(v)
-		challenge := strings.HasPrefix(c.s[v:], "realm=") || strings.HasPrefix(c.s[v:], "error=")
-		if !challenge && !c.prose(v, e, redactSoft, false) {
+		if strings.HasPrefix(c.s[v:], "realm=") || strings.HasPrefix(c.s[v:], "error=") {
+			break // a challenge
+		}
+		if e := c.bare(v); !c.prose(v, e, redactSoft, false) {
 			return v, e
 		}
 	case strings.EqualFold(name, "digest"):

@@ -30,7 +30,7 @@ var redactClass = func() (class [256]uint8) {
 			class[i] = redactPoint
 		case c == ':', c == '=':
 			class[i] = redactSep
-		case c == '%':
+		case c == '%', c == '\\':
 			class[i] = redactPercent
 		case c == '@':
 			class[i] = redactAt
@@ -52,6 +52,8 @@ type redactScan struct {
 	pos   int
 	done  int // where the secret before ends
 	wide  int // where the last run of base64 with + and / ends
+	ahead int // how far users of URLs were looked for
+	at    int // where the last @ in front of that is
 }
 
 // next returns where the next secret is. They are in order.
@@ -82,6 +84,7 @@ func (c *redactScan) next() (from, to int, ok bool) {
 			}
 			if n := redactEncoded(c.s[i:], 'D', 'A'); n > 0 {
 				if from, to, ok = c.pair(i, i+n); !ok {
+					c.pos = max(c.pos, i+n)
 					c.done = i + n // what is in front of it is in no other name
 				}
 			}
@@ -110,7 +113,8 @@ func (c *redactScan) run(i, j int) (from, to int, ok bool) {
 			return i, k, true
 		}
 	}
-	if j-i >= 16 && redactVendor(c.s[i:j]) || j-i >= 32 && redactHex(c.s[i:j]) {
+	if j-i >= 16 && redactVendor(c.s[i:j]) || j-i >= 32 && redactHex(c.s[i:j]) ||
+		j-i >= redactBase32Min && redactBase32(c.s[i:j]) {
 		return i, j, true
 	}
 	if i < c.wide {
@@ -245,65 +249,6 @@ func redactVendor(run string) bool {
 				strings.ContainsAny(run[i+len(v.prefix):min(len(run), i+64)], "0123456789") {
 				return true
 			}
-		}
-	}
-	return false
-}
-
-func redactHex(s string) bool {
-	n := 0
-	for i := range len(s) {
-		if c := s[i]; '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' {
-			if n++; n == 32 {
-				return true
-			}
-		} else {
-			n = 0
-		}
-	}
-	return false
-}
-
-// In random base64 two of three characters are of another kind (upper case, lower
-// case, digit) than the one before. In names that people make it is one of three.
-const (
-	redactRandomMin     = 40
-	redactRandomChanges = 18
-)
-
-// redactRandom reports whether any redactRandomMin bytes of s look random.
-func redactRandom(s string) bool {
-	var seen [4]int // by kind; 0 is none
-	var changed [redactRandomMin]bool
-	var kinds [redactRandomMin]uint8
-	changes, before := 0, uint8(0)
-	for i := range len(s) {
-		at := i % redactRandomMin
-		if i >= redactRandomMin {
-			seen[kinds[at]]--
-			if changed[at] {
-				changes--
-			}
-		}
-		kind := uint8(0)
-		switch c := s[i]; {
-		case 'a' <= c && c <= 'z':
-			kind = 1
-		case 'A' <= c && c <= 'Z':
-			kind = 2
-		case '0' <= c && c <= '9':
-			kind = 3
-		}
-		seen[kind]++
-		kinds[at], changed[at] = kind, kind != 0 && before != 0 && kind != before
-		if changed[at] {
-			changes++
-		}
-		if kind != 0 {
-			before = kind
-		}
-		if i >= redactRandomMin-1 && changes >= redactRandomChanges && seen[1] > 0 && seen[2] > 0 && seen[3] > 0 {
-			return true
 		}
 	}
 	return false

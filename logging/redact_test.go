@@ -61,6 +61,7 @@ func TestRedactSlogtest(t *testing.T) {
 func TestRedactShapes(t *testing.T) {
 	t.Parallel()
 	const h32 = "0123456789abcdef0123456789ABCDEF"
+	const b32 = "PYXN4LNLQ2TZ7ABCDEFGHIJKLMNOPQRSTUVWXYZ234567GHKCUMQ"
 	const pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIBOgIBAAJBAK\n-----END RSA PRIVATE KEY-----"
 	for in, want := range map[string]string{
 		// Tokens.
@@ -111,12 +112,20 @@ func TestRedactShapes(t *testing.T) {
 		"https%3A%2F%2Fu%3Ap%40h%2Fx":       "https%3A%2F%2F[redacted]%40h%2Fx",
 		"https%3a%2f%2fu%3ap%40h":           "https%3a%2f%2f[redacted]%40h",
 		`?token=abc\u0026x=<Bearer abc>`:    `?token=[redacted]\u0026x=<Bearer [redacted]>`,
+		`?token\u003dabc\u0026x\u003d1`:     `?token\u003d[redacted]\u0026x\u003d1`,
+		`?x\u003D1\u0026token\u003Dabc`:     `?x\u003D1\u0026token\u003D[redacted]`,
 		// Pairs.
 		`%7B%22password%22%3A%22abc%22%7D`:  `%7B%22password%22%3A[redacted]`,
 		`"token: abc\nBearer abc"`:          `"token: [redacted]\nBearer [redacted]"`,
 		`"token: abc\r\npassword: abc"`:     `"token: [redacted]\r\npassword: [redacted]"`,
 		`"token: abc\nx: y"`:                `"token: [redacted]\nx: y"`,
 		`password=ab\nacus`:                 `password=[redacted]`,
+		`password\u003dhunter2`:             `password\u003d[redacted]`,
+		`password\u003A hunter2`:            `password\u003A [redacted]`,
+		`"password\\u003dhunter2\\u0026x"`:  `"password\\u003d[redacted]\\u0026x"`,
+		`password\u003d\"it is\"`:           `password\u003d\"[redacted]\"`,
+		`k\u003dghp_16C7e42F292c6912E7710c`: `k\u003d[redacted]`,
+		`k%3Dghp_16C7e42F292c6912E7710c`:    `k%3D[redacted]`,
 		`{"token":"abc","x":1}`:             `{"token":"[redacted]","x":1}`,
 		`{"token": "a\"b","x":1}`:           `{"token": "[redacted]","x":1}`,
 		`{\"token\":\"a\\\"b\",\"x\":1}`:    `{\"token\":\"[redacted]\",\"x\":1}`,
@@ -157,6 +166,8 @@ func TestRedactShapes(t *testing.T) {
 		"sha256:" + h32 + h32:               "sha256:[redacted]",
 		redactSig:                           "[redacted]",
 		"/reset/" + redactSig:               "/reset/[redacted]",
+		"/tmp/session_" + b32 + ": denied":  "/tmp/[redacted]: denied",
+		"a " + b32[2:] + " b":               "a [redacted] b",
 		"wJ4lrXUtnF3MI/K7mDEn9/bPxRfiCY2xAmPlEK3Y":  "[redacted]",
 		"sk_live_4eC39HqLyjWD":                      "[redacted]",
 		"ghp_16C7e42F292c6912E7710c838347Ae178B4a":  "[redacted]",
@@ -190,7 +201,7 @@ func TestRedactStays(t *testing.T) {
 		"wrong password: too short", "password: must have 8 characters", "session:join", "auth:login", "tokens_left=5",
 		"token.go:45", "/app/session/token.go:45: undefined: x", "password.go:12 +0x1d", "Bearer token missing", "bearer of bad news",
 		`Bearer realm="x"`, "basic auth", "Basic authentication required", "basic usage", "digest mismatch", "cookie_name=abc",
-		"token_type=x", "token=", "?token=&x=1", "session: <nil>", "token: nil", "if token == nil", "code=42", "code: ECONNRESET",
+		"token_type=x", "token=", "?token=&x=1", "session: <nil>", "token: nil", "if token == nil", "code=42", "code: ECONNRESET", `x\u003d1\u0026y\u003a2`,
 		"reason=transport close", "namespace=/chat", "Access-Control-Allow-Credentials: true", "key=value", "public_key: x",
 		redactUser, "room " + redactUser, "2026-11-21T09:32:01.123456789Z", "2026-11-21T09:32:01+01:00",
 		"123e4567-e89b-12d3-a456-426614174000", "2001:db8::8a2e:370:7334", "[2001:db8::1]:8080", "127.0.0.1:8080", "fe80::1%eth0",
@@ -203,6 +214,7 @@ func TestRedactStays(t *testing.T) {
 		"text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8", "gzip, deflate, br, zstd",
 		"https://example.com/path?x=1#top", "http://[::1]:8080/", "ws://localhost:3000/socket.io/?EIO=4&transport=websocket",
 		"mail bob@example.com", "@here (all)", "50% of 3", "100%3", "the keys: a, b", "Token expired", "é ü 日本 👨‍👩‍👧",
+		strings.Repeat("X", 64), strings.Repeat("GATTACA", 12), "THISISWHATPEOPLEWRITEWHENTHEYHAVELOSTTHEIRSPACEBAR", "PYXN4LNLQ2TZ7ABCDEFGHIJKLM", // rand.Text, as IDs are
 		"[redacted]", "Bearer [redacted]", "token=[redacted]&x=1", "https://[redacted]@host", "abc-eyes.only.here", "ewe.a.b",
 		"-----BEGIN CERTIFICATE-----", "panic: runtime error: index out of range [5] with length 3",
 		"goroutine 7 [select]: main.(*conn).serve(0xc000123456, {0x7f1234567890, 0xc0000a0000}) created by x in goroutine 1",

@@ -218,6 +218,12 @@ func (w *redactWalk) any(x any, depth int) slog.Value {
 		return w.group([]slog.Attr{x}, depth, redactOpen)
 	case []slog.Attr:
 		return w.group(x, depth, redactOpen)
+	case recent: // stays one, for a Redact behind this one
+		clean := make(recent, len(x))
+		for i, event := range x {
+			clean[i] = w.names.text(event, redactTextMax, false)
+		}
+		return slog.AnyValue(clean)
 	}
 	// What is a pointer to nothing may panic in any method, and has nothing to say.
 	v := reflect.ValueOf(x)

@@ -255,11 +255,14 @@ func TestTimeout(t *testing.T) {
 // TestRecorder: the last events, oldest first, cut, and no more than there is room for.
 func TestRecorder(t *testing.T) {
 	t.Parallel()
-	for _, n := range []int{3, -1} {
+	for _, n := range []int{3, 100, -1} {
 		l, log := newLogger(t, slog.LevelInfo, &logging.Options{Recorder: n})
 		s := logged(t, l)
 		c := s.Dial(t, siotest.Dial{})
 		c.Connected(t)
+		for range n {
+			c.Emit("old")
+		}
 		for _, name := range []string{"one", "two", strings.Repeat("é", 40), "four"} {
 			c.EmitAck(t, "echo")
 			c.Emit(name)
@@ -273,13 +276,19 @@ func TestRecorder(t *testing.T) {
 			}
 			continue
 		}
-		if len(last) != 3 {
-			t.Fatalf("last: %v", last)
+		if len(last) != n {
+			t.Fatalf("%d last: %v", len(last), last)
 		}
-		for _, told := range last {
+		long := strings.Repeat("é", 32)
+		names := []string{"echo", "one", "echo", "echo", "two", "echo", "echo", long, "echo", "echo", "four", "echo"}
+		for i, told := range last {
+			want := "old"
+			if k := len(names) - n + i; k >= 0 {
+				want = names[k]
+			}
 			name, ago, _ := strings.Cut(told.(string), " -")
-			if name != "echo" && name != "four" && name != strings.Repeat("é", 32) {
-				t.Errorf("name %q", name)
+			if name != want {
+				t.Errorf("event %d of %d is %q, want %q", i, n, name, want)
 			}
 			if _, err := time.ParseDuration(ago); err != nil {
 				t.Error(err)

@@ -1,0 +1,95 @@
+package logging
+
+import (
+	"strings"
+	"testing"
+)
+
+// redactUserPlain is redactScan.user, and redactEncodedUserPlain is encodedUser, without
+// a thought of what it costs to look that far ahead.
+func redactUserPlain(c *redactScan, i int) (from, to int, ok bool) {
+	s := c.s[i:min(len(c.s), i+2*redactSlack)]
+	if k := strings.IndexAny(s, " \t\r\n\"'`<>"); k >= 0 {
+		s = s[:k]
+	}
+	host := s
+	if k := strings.IndexAny(s, `/?#\`); k >= 0 {
+		host = s[:k]
+	}
+	at := strings.LastIndexByte(host, '@')
+	if at < 0 && !strings.HasPrefix(host, "[") {
+		_, port, found := strings.Cut(host, ":")
+		if found && strings.Trim(port, "0123456789") != "" {
+			at = strings.LastIndexByte(s, '@')
+			if at < 0 && i+len(s) == len(c.s) && c.open {
+				at = len(s)
+			}
+		}
+	}
+	return i, i + at, at > 0 && s[:at] != redactMark
+}
+
+func redactEncodedUserPlain(c *redactScan, i int) (from, to int, ok bool) {
+	const sep = "%3A%2F%2F"
+	if !strings.EqualFold(c.s[i:min(len(c.s), i+len(sep))], sep) {
+		return 0, 0, false
+	}
+	from = i + len(sep)
+	host := c.s[from:min(len(c.s), from+2*redactSlack)]
+	for _, stop := range []string{"%2F", "%2f"} {
+		host, _, _ = strings.Cut(host, stop)
+	}
+	if k := strings.IndexAny(host, " \t\r\n\"'`<>&/?#"); k >= 0 {
+		host = host[:k]
+	}
+	at := strings.LastIndex(host, "%40")
+	return from, from + at, at > 0 && host[:at] != redactMark
+}
+
+// FuzzRedactUser: what the scan remembers of the URLs before changes nothing. Skip says
+// which of them it has not looked at.
+func FuzzRedactUser(f *testing.F) {
+	const long = 2*redactSlack + 10
+	for _, s := range []string{
+		"://u:p@h ://u@h", "://u:p/q@h://x:y", "://://@", ":x://:x://:x@", "://[redacted]@h://u:[redacted]@h",
+		":x://" + strings.Repeat("a", long) + "@://b:c/d@", strings.Repeat(":x://", long/5) + "@" + strings.Repeat("://y:z", 300),
+		"%3A%2F%2Fu%40h%2Fx%3a%2f%2fu%3ap%40%2F", strings.Repeat("%3A%2F%2F", 200) + "%40", "%3A%2F%2F" + strings.Repeat("b", long) + "%40",
+		"%3A%2F%2F" + strings.Repeat("c", 2*redactSlack-3) + "%40", "%3A%2F%2F%40[redacted]%40%2", `:\/\/u:p\@h:\/\/`,
+	} {
+		for _, skip := range []uint64{0, 0x5555555555555555, 1<<63 | 7} {
+			f.Add(s, skip, true)
+			f.Add(s, skip, false)
+		}
+	}
+	f.Fuzz(func(t *testing.T, s string, skip uint64, open bool) {
+		c := &redactScan{s: s, open: open}
+		for i := len("://"); i < len(s); i++ {
+			skip = skip<<1 | skip>>63
+			if skip&1 != 0 {
+				continue
+			}
+			from, to, ok := c.user(i)
+			if f, e, want := redactUserPlain(c, i); ok != want || ok && (from != f || to != e) {
+				t.Fatalf("user of %q at %d: %d, %d, %v, want %d, %d, %v", s, i, from, to, ok, f, e, want)
+			}
+			from, to, ok = c.encodedUser(i)
+			if f, e, want := redactEncodedUserPlain(c, i); ok != want || ok && (from != f || to != e) {
+				t.Fatalf("encoded user of %q at %d: %d, %d, %v, want %d, %d, %v", s, i, from, to, ok, f, e, want)
+			}
+		}
+	})
+}
+
+// TestRedactLooksAheadOnce: of many URLs in a row, the scan remembers how far it was, and
+// of those that are encoded it reads none but the next, and makes no copy.
+func TestRedactLooksAheadOnce(t *testing.T) { // counts allocations, not in parallel
+	s := strings.Repeat(":x://", 100)
+	c := &redactScan{s: s}
+	if _, _, ok := c.next(); ok || c.ahead != len(s) {
+		t.Errorf("%v, looked ahead to %d of %d", ok, c.ahead, len(s))
+	}
+	c = &redactScan{s: strings.Repeat("%3a%2f%2f", 100)}
+	if n := testing.AllocsPerRun(10, func() { c.encodedUser(0) }); n != 0 {
+		t.Errorf("%v allocations", n)
+	}
+}
