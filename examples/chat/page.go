@@ -40,7 +40,7 @@ func newPages(names *names) http.Handler {
 		w.Header().Set("Cache-Control", "no-store")
 		_ = index.Execute(w, content{passwords, names.of(r)}) // fails only if the visitor has left
 	})))
-	for _, name := range []string{"account.js", "chat.js", "connection.js", "forms.js", "icon.svg", "letters.js", "lines.js", "people.js", "rooms.js", "socket.io.min.js", "style.css", "words.js"} {
+	for _, name := range []string{"account.js", "chat.js", "connection.js", "forms.js", "icon.svg", "letters.js", "lines.js", "list.js", "people.js", "rooms.js", "socket.io.min.js", "style.css", "words.js"} {
 		mux.HandleFunc("GET /static/"+name, func(w http.ResponseWriter, r *http.Request) {
 			w.Header().Set("Cache-Control", "no-cache")
 			http.ServeFileFS(w, r, static, "static/"+name)

@@ -1,4 +1,5 @@
 import { element } from "./lines.js";
+import { createList } from "./list.js";
 
 const $ = (id) => document.getElementById(id);
 const PLACE = "room:"; // what the server puts before the name of a room
@@ -68,22 +69,32 @@ export function createPeople(socket, { note, write }) {
     const people = here.map((user) => known.get(user)).filter(Boolean);
     people.sort((a, b) => (a.nickname < b.nickname ? -1 : 1));
     $("people-title").textContent = `People (${count})`;
-    $("people").replaceChildren(...people.map(item));
+    list(people);
   }
 
-  function item(person) {
-    const who = element(person.user === me ? "span" : "button", "", element("bdi", "", person.nickname));
-    if (person.user !== me) {
-      who.type = "button";
-      who.title = "Write privately";
-      who.addEventListener("click", () => write(person));
-    }
-    const li = element("li", person.away ? "away" : "", who);
-    for (const mark of ["away", "typing"]) {
-      if (person[mark]) li.append(" ", element("span", "mark", mark));
-    }
-    return li;
-  }
+  const list = createList($("people"), {
+    key: ({ user }) => `${user === me} ${user}`, // who we are may change
+    make({ user }) {
+      const who = element(user === me ? "span" : "button", "", element("bdi", ""));
+      if (user !== me) {
+        who.type = "button";
+        who.title = "Write privately";
+        who.addEventListener("click", () => {
+          const person = room && at(room).known.get(user);
+          if (person) write(person);
+        });
+      }
+      return element("li", "", who);
+    },
+    show(li, person) {
+      li.className = person.away ? "away" : "";
+      li.querySelector("bdi").textContent = person.nickname;
+      while (li.childNodes.length > 1) li.lastChild.remove();
+      for (const mark of ["away", "typing"]) {
+        if (person[mark]) li.append(" ", element("span", "mark", mark));
+      }
+    },
+  });
 
   // ---- Ourselves
 

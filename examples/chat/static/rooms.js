@@ -1,4 +1,5 @@
 import { element } from "./lines.js";
+import { createList } from "./list.js";
 
 const $ = (id) => document.getElementById(id);
 
@@ -17,19 +18,24 @@ export function createRooms(socket, { refuse, entered }) {
     list = now.rooms;
     if (room !== now.room) entered(now.room);
     room = now.room;
-    draw();
+    draw(list);
   });
-  socket.on("rooms", (now) => { list = now; draw(); });
+  socket.on("rooms", (now) => draw(list = now));
 
-  function draw() {
-    $("rooms").replaceChildren(...list.map(({ name, people }) => {
-      const button = element("button", "", element("bdi", "", name), element("span", "count", people));
+  const draw = createList($("rooms"), {
+    key: ({ name }) => name,
+    make({ name }) {
+      const button = element("button", "", element("bdi", "", name), element("span", "count"));
       button.type = "button";
-      if (name === room) button.setAttribute("aria-current", "true");
       button.addEventListener("click", () => go(name));
       return element("li", "", button);
-    }));
-  }
+    },
+    show(li, { name, people }) {
+      li.querySelector(".count").textContent = people;
+      if (name === room) li.firstChild.setAttribute("aria-current", "true");
+      else li.firstChild.removeAttribute("aria-current");
+    },
+  });
 
   function go(name) {
     refuse();
