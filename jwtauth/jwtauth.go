@@ -1,6 +1,7 @@
 package jwtauth
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"log/slog"
@@ -42,6 +43,7 @@ type Auth[C any] struct {
 	chores   *alarm.Clock // asks the store and tells the application
 	unwatch  func()
 	closed   atomic.Bool
+	logged   atomic.Int64 // when an outage was, since begin
 }
 
 // New returns an Auth for tokens that are signed with one of keys. The error
@@ -102,10 +104,11 @@ func (a *Auth[C]) Middleware() socket.NamespaceMiddleware { return wrap.Func(a.j
 
 func (a *Auth[C]) join(ctx context.Context, s *socket.Socket) error {
 	err := a.connect(ctx, s)
-	if err != nil {
-		a.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "jwtauth: refused", slog.String("namespace", s.Nsp().Name()), slog.Any("error", err))
+	if err == nil {
+		return nil
 	}
-	return err
+	a.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "jwtauth: refused", slog.String("namespace", s.Nsp().Name()), slog.Any("error", err))
+	return a.hushed(ctx, err)
 }
 
 // connect authenticates s.
@@ -203,6 +206,7 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 		if p := a.protocol(r); p != "" {
 			w.Header().Set("Sec-WebSocket-Protocol", p)
 		}
+		c.payload = bytes.Clone(c.payload) // it lay beside the token, and is kept as long as the connection
 		values := context.WithValue(r.Context(), contextKey[C]{a}, c)
 		values = context.WithValue(values, identityKey[C]{a}, id)
 		clean := r.Clone(values)
@@ -232,7 +236,11 @@ func (a *Auth[C]) protocol(r *http.Request) (answer string) {
 
 // refuse answers a request.
 func (a *Auth[C]) refuse(w http.ResponseWriter, r *http.Request, err error) {
-	e := asError(err)
+	a.opts.Logger.LogAttrs(r.Context(), slog.LevelDebug, "jwtauth: refused", slog.Any("error", err))
+	e, hushed := asError(err), asError(a.hushed(r.Context(), err))
+	if _, ok := r.Context().Value(mark.ListenerKey{}).(mark.Listener); !ok { // which logs it, with the cause
+		e = hushed
+	}
 	switch e.Code { // those with status 401
 	case codes[ErrMissing]:
 		w.Header().Set("WWW-Authenticate", "Bearer")

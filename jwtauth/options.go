@@ -115,8 +115,9 @@ type Options[C any] struct {
 	// that come meanwhile are told as one.
 	Changed func(s *socket.Socket, before, after *Identity[C])
 
-	// Logger gets what happens in the background, and why clients are refused, at
-	// level Debug. Nil means slog.Default().
+	// Logger gets what happens in the background, that keys or the Store are away (every
+	// 10 seconds at most), and why clients are refused, at level Debug. Nil means
+	// slog.Default().
 	Logger *slog.Logger
 }
 

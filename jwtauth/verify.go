@@ -18,11 +18,11 @@ import (
 // timeout bounds a verification that no middleware of wrap bounds.
 const timeout = 10 * time.Second
 
-// checked is a token whose signature and claims are good. It does not hold the
-// token.
+// checked is a token whose signature and claims are good. Once Handler has put it into a
+// context it does not hold the token.
 type checked struct {
 	claims  jws.Claims
-	payload []byte // the claims as JSON
+	payload []byte // the claims as JSON; one piece of memory with the token at first
 	id      string
 	from    Source
 	hash    [sha256.Size]byte // of the whole token, to tell another one; set by Handler

@@ -107,3 +107,27 @@ func TestPenaltyNoBan(t *testing.T) {
 		}
 	})
 }
+
+// TestBanAfterHandshake: a handshake that was let in before a ban lets nobody in while it
+// lasts.
+func TestBanAfterHandshake(t *testing.T) {
+	t.Parallel()
+	l := newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{
+		Events: ratelimit.PerHour(1), Penalty: ratelimit.Penalty{After: ratelimit.PerHour(1), Ban: time.Hour}, Logger: quiet,
+	})
+	s := serve(t, func(io *socket.Server) { wrap.UseAll(io, l.Middleware()) }, l.Handler)
+	early, c := s.Dial(t, siotest.Dial{NoConnect: true}), s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	for range 3 {
+		c.Emit("echo")
+	}
+	putOut(t, c, "ban")
+	early.Connect("/", nil)
+	refused(t, early, "rate_limited", "ban")
+	// The handshake is still paid for.
+	if err := l.Pardon(t.Context(), "ip:127.0.0.1"); err != nil {
+		t.Fatal(err)
+	}
+	early.Connect("/", nil)
+	early.Connected(t)
+}

@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/sioware/sioware/internal/wire"
@@ -32,14 +33,14 @@ func withDebt(l Limit) (Limit, int64) {
 // begin is a time that others are measured from, by the monotonic clock.
 var begin = time.Now()
 
-// meter counts what comes over a connection. It belongs to the goroutine that reads it,
-// and must not refer to it.
+// meter counts what comes over a connection, and must not refer to it.
 type meter struct {
 	l      *Limiter
 	client *client
 	key    string // who is counted
 
-	generation  uint64 // of the policy that the store's key is of
+	mu          sync.Mutex // two read while polling becomes WebSocket: a POST may be under way
+	generation  uint64     // of the policy that the store's key is of
 	storeKey    string
 	attachments uint64 // of a packet that was dropped, and are to come
 }
@@ -63,38 +64,51 @@ func (m *meter) incoming(args ...any) {
 		return
 	}
 	p := m.l.policy.Load()
+	m.mu.Lock()
+	f, retry, refused, out := m.judge(p, in)
+	m.mu.Unlock() // before the Store is waited for
+	if refused {
+		m.refuse(p, f, retry, out)
+	}
+}
+
+// judge charges a packet, and takes it from the host if it is to be dropped. f is what
+// an answer needs to know of one that is refused. m.mu is held.
+func (m *meter) judge(p *policy, in *packet.Packet) (f wire.Frame, retry time.Duration, refused, out bool) {
 	retry, fits := m.charge(p, in)
 	text, isText := in.Data.(*types.StringBuffer)
 	switch {
 	case in.Type != packet.MESSAGE:
-		if retry != 0 {
-			m.refuse(p, wire.Frame{}, retry, false) // it is not ours to drop
-		}
+		return f, retry, retry != 0, false // it is not ours to drop
 	case isText:
 		m.attachments = 0
 		if retry == 0 {
-			return
+			return f, 0, false, false
 		}
-		f, known := wire.Parse(text.Bytes())
-		if !known || f.Type == parser.CONNECT || f.Type == parser.DISCONNECT {
-			return
+		frame, known := wire.Parse(text.Bytes())
+		switch {
+		case !known || frame.Type == parser.DISCONNECT:
+			return f, retry, false, false
+		case frame.Type == parser.CONNECT:
+			return f, retry, true, !fits // it passes: the client waits for an answer
 		}
 		if !p.DryRun {
-			m.attachments = f.Attachments
+			m.attachments = frame.Attachments
 			in.Type = packet.NOOP // which the engine does nothing about
 		}
-		m.refuse(p, f, retry, false)
+		return frame, retry, true, false
 	case m.attachments > 0: // whatever the limits are now
 		m.attachments--
 		in.Type = packet.NOOP
-	case !fits: // and the packet that it belongs to was let through
-		m.refuse(p, wire.Frame{}, retry, true)
+		return f, retry, false, false
 	}
+	return f, retry, !fits, true // the packet that it belongs to was let through
 }
 
 // charge takes what a packet has, and returns how long it takes until nothing is owed,
 // if something was before. It does not fit if more would be owed than may be; then
-// that much is, and a packet that alone would owe as much is never let through.
+// that much is, and a packet that alone would owe as much is never let through. m.mu is
+// held.
 func (m *meter) charge(p *policy, in *packet.Packet) (retry time.Duration, fits bool) {
 	data, sized := in.Data.(interface{ Len() int })
 	if !sized || p.Bytes == (Limit{}) {
@@ -121,20 +135,24 @@ func (m *meter) charge(p *policy, in *packet.Packet) (retry time.Duration, fits 
 }
 
 // refuse answers a packet that was dropped, and counts that it was. With out the client
-// is put out at once.
+// is put out at once. It runs where the connection is read, and nobody recovers there
+// but us.
 func (m *meter) refuse(p *policy, f wire.Frame, retry time.Duration, out bool) {
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
-	defer cancel()
 	v := Verdict{Policy: policyBytes, Limit: p.Bytes.burst, RetryAfter: retry, ResetAfter: retry}
 	var s *socket.Socket
 	if f.Type != 0 {
 		s = m.client.socket(f.Path())
 	}
-	p.told(ctx, Refusal{Verdict: v, Key: m.key, Socket: s})
+	var ban Verdict
+	var often bool
+	calm("counting bytes", func() {
+		ctx := context.Background() // tier.ask bounds each call, and takes its end for an outage
+		p.told(ctx, Refusal{Verdict: v, Key: m.key, Socket: s})
+		ban, often = p.strike(ctx, m.key)
+	})
 	if p.DryRun {
 		return
 	}
-	ban, often := p.strike(ctx, m.key)
 	if ban.Policy != "" {
 		v = ban
 	}

@@ -1,7 +1,10 @@
 package ratelimit_test
 
 import (
+	"context"
+	"log/slog"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
@@ -97,5 +100,73 @@ func TestBytesUpdate(t *testing.T) {
 	c.SendBinary([]byte("b"))
 	if got := say(t, c, "echo"); got != "ok" {
 		t.Errorf("answered %v", got)
+	}
+}
+
+// TestBytesConnect: a CONNECT passes whatever is owed, since its client waits for an
+// answer, but not for ever.
+func TestBytesConnect(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		penalty ratelimit.Penalty
+		sizes   []int // up to the last one that is answered
+		last    int
+	}{
+		"within debts":  {ratelimit.Penalty{}, []int{2000, 2000, 2000, 2000, 1, 1}, 9000},
+		"beyond debts":  {ratelimit.Penalty{}, []int{9000}, 9000},
+		"within burst":  {ratelimit.Penalty{After: ratelimit.PerHour(1)}, []int{1, 1, 1, 1, 1, 2000, 1}, 1},
+		"too many owed": {ratelimit.Penalty{After: ratelimit.PerHour(2)}, []int{2000, 1, 1}, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var told atomic.Int64
+			s := limited(t, newLimiter(t, ratelimit.PerMinute(100), &ratelimit.Options{
+				Bytes: ratelimit.PerHour(1000), Penalty: tt.penalty, Logger: quiet,
+				Refused: func(r ratelimit.Refusal) { told.Add(1) },
+			}))
+			c := s.Dial(t, siotest.Dial{})
+			c.Connected(t)
+			connect := func(size int) { c.Connect("/nope", object{"pad": strings.Repeat("x", size)}) }
+			for _, size := range tt.sizes {
+				connect(size)
+				c.ConnectError(t) // there is no such namespace
+			}
+			before := told.Load()
+			connect(tt.last)
+			putOut(t, c, "bytes")
+			if n := told.Load(); n != before+1 {
+				t.Errorf("told of %d refusals, then of %d", before, n)
+			}
+		})
+	}
+}
+
+// TestBytesStorePanics: a store that panics where the connection is read does not end the
+// process, and the client has its answer. It sets the default logger, so that it is not
+// parallel.
+func TestBytesStorePanics(t *testing.T) {
+	var log lockedBuffer
+	before := slog.Default()
+	slog.SetDefault(slog.New(slog.NewTextHandler(&log, nil)))
+	t.Cleanup(func() { slog.SetDefault(before) })
+	var panics atomic.Bool
+	memory := ratelimit.NewMemoryStore(0)
+	l := newLimiter(t, ratelimit.PerMinute(10), &ratelimit.Options{
+		Bytes: ratelimit.PerHour(1000), Penalty: ratelimit.Penalty{After: ratelimit.PerHour(3)},
+		Store: storeFunc(func(ctx context.Context, key string, l ratelimit.Limit, n int64) (ratelimit.Verdict, error) {
+			if panics.Load() {
+				panic("a store")
+			}
+			return memory.Take(ctx, key, l, n)
+		}),
+	})
+	s := limited(t, l)
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	c.Emit("echo", strings.Repeat("x", 2000))
+	panics.Store(true)
+	checkRefusal(t, say(t, c, "echo"), "rate_limited", "bytes")
+	if !strings.Contains(log.String(), "panic while counting bytes") {
+		t.Errorf("the log has\n%.500s", log.String())
 	}
 }

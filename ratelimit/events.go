@@ -81,10 +81,38 @@ func (k *keys) named(p *policy, name string) string {
 	return key
 }
 
+// What a member's address is to the lists of a policy, beside its generation.
+const (
+	exempt = 1 << iota
+	denied
+	standingBits = iota
+)
+
+// look looks for the member in the lists of p, and keeps what they say: once for each
+// policy, not for each event.
+func (m *member) look(p *policy) (standing uint64) {
+	standing = p.generation << standingBits
+	switch listed := p.listed(m.addr); {
+	case listed == policyAllow, listed == policyDeny && p.DryRun:
+		standing |= exempt
+	case listed == policyDeny:
+		standing |= denied
+	}
+	m.listed.Store(standing)
+	return standing
+}
+
 // event is the packet middleware of a socket.
 func (m *member) event(ctx context.Context, s *socket.Socket, e *wrap.Event) error {
 	p := m.l.policy.Load()
-	if m.exempt || p.quiet() {
+	standing := m.listed.Load()
+	if standing>>standingBits != p.generation {
+		standing = m.look(p)
+	}
+	switch {
+	case standing&denied != 0:
+		return m.deny(ctx, p, s, e)
+	case standing&exempt != 0, p.quiet():
 		return nil
 	}
 	if k := m.keys.Load(); k != nil && p.tier.alone() {
@@ -153,18 +181,30 @@ func (m *member) limit(ctx context.Context, p *policy, s *socket.Socket, e *wrap
 	}
 	refused := refusal(v)
 	if out {
-		// The answer first: a socket that is out sends nothing.
-		if e.Ack != nil {
-			e.Ack([]any{refused.ClientData()}, nil)
-		}
 		refused.Err = errOut
-		wrap.Kick(s, refused)
-		return wrap.ErrHandled
+		return putOut(s, e, refused)
 	}
 	if p.Emit {
 		m.emit(s, e.Name, refused)
 	}
 	return refused
+}
+
+// deny refuses an event of a member whose address has been denied since it came.
+func (m *member) deny(ctx context.Context, p *policy, s *socket.Socket, e *wrap.Event) error {
+	v := Verdict{Policy: policyDeny}
+	p.told(ctx, Refusal{Verdict: v, Key: p.keyOf(s, m.addr), Socket: s, Event: e.Name})
+	return putOut(s, e, refusal(v))
+}
+
+// putOut refuses an event, and disconnects its socket.
+func putOut(s *socket.Socket, e *wrap.Event, refused *wrap.Error) error {
+	// The answer first: a socket that is out sends nothing.
+	if e.Ack != nil {
+		e.Ack([]any{refused.ClientData()}, nil)
+	}
+	wrap.Kick(s, refused)
+	return wrap.ErrHandled
 }
 
 // quiet reports whether events are not limited.

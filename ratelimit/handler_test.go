@@ -8,11 +8,13 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strconv"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/ratelimit"
+	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -199,4 +201,33 @@ func TestHandlerComesBack(t *testing.T) {
 	ms, _ := checkRefusal(t, data, "rate_limited", "connect")["retryAfterMs"].(float64)
 	<-time.After(time.Duration(ms) * time.Millisecond)
 	s.Dial(t, siotest.Dial{}).Connected(t)
+}
+
+// TestHandlerDryRun: a handshake that would be refused is told once, and its CONNECT takes
+// nothing.
+func TestHandlerDryRun(t *testing.T) {
+	t.Parallel()
+	var told atomic.Int64
+	l := newLimiter(t, ratelimit.PerHour(1), &ratelimit.Options{
+		DryRun: true, Refused: func(ratelimit.Refusal) { told.Add(1) }, Logger: quiet,
+	})
+	s := serve(t, func(io *socket.Server) { wrap.UseAll(io, l.Middleware()) }, l.Handler)
+	const clients = 4
+	var c *siotest.Client
+	for range clients {
+		c = s.Dial(t, siotest.Dial{})
+		c.Connected(t)
+	}
+	if n := told.Load(); n != clients-1 {
+		t.Errorf("told of %d refusals, want %d", n, clients-1)
+	}
+	// The next CONNECT has the bucket of its own kind to itself.
+	for want := int64(clients - 1); want <= clients; want++ {
+		c.Leave(t, "/")
+		c.Connect("/", nil)
+		c.Connected(t)
+		if n := told.Load(); n != want {
+			t.Errorf("told of %d refusals, want %d", n, want)
+		}
+	}
 }

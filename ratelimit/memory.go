@@ -104,16 +104,27 @@ func (m *MemoryStore) take(key string, l Limit, n int64) (v Verdict, own bool, e
 		// Nothing is to be kept of a key that is not there.
 		return verdict(l.rate, m.look(s, h, l.rate), n, n == 0), true, nil
 	}
-	for full := false; ; full = true {
-		if wait, allowed, ok := m.insert(s, h, now, l.rate, n); ok {
-			return verdict(l.rate, wait, n, allowed), true, nil
-		}
-		if full || !m.forget(now) {
-			break
-		}
+	wait, allowed, own := m.enter(s, h, now, l.rate, n)
+	if !own {
+		wait, allowed, _ = m.charge(m.overflowing(l), 0, now, l.rate, n) // it stays where it is
 	}
-	wait, allowed, _ := m.charge(m.overflowing(l), 0, now, l.rate, n) // it stays where it is
-	return verdict(l.rate, wait, n, allowed), false, nil
+	return verdict(l.rate, wait, n, allowed), own, nil
+}
+
+// enter is insert, which makes room if it can.
+func (m *MemoryStore) enter(s *shard, h uint64, now int64, r gcra.Rate, n int64) (wait int64, allowed, ok bool) {
+	wait, allowed, ok = m.insert(s, h, now, r, n)
+	if !ok && m.forget(now) {
+		wait, allowed, ok = m.insert(s, h, now, r, n)
+	}
+	return wait, allowed, ok
+}
+
+// note takes a token out of key's own bucket, if there is room for one. It never makes one
+// that keys share, so that l need not be one of a few.
+func (m *MemoryStore) note(key string, l Limit) {
+	h := m.hash(key)
+	m.enter(&m.shards[h>>(64-shardBits)], h, m.now(), l.rate, 1)
 }
 
 // find returns the slot of the key with this hash, or nil.

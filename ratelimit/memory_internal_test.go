@@ -231,3 +231,43 @@ func TestSlotsThatMoved(t *testing.T) {
 		t.Errorf("a slot that was taken is charged: full in %d", wait)
 	}
 }
+
+// banning is a store that knows all keys to be banned, each for another time.
+type banning struct{ left time.Duration }
+
+func (b *banning) Take(context.Context, string, Limit, int64) (Verdict, error) {
+	b.left -= time.Millisecond
+	return Verdict{Allowed: true, ResetAfter: b.left}, nil
+}
+
+// TestBansNoOverflow: bans that a node learns of make no buckets for all when its store
+// is full, each of which would be one of another limit.
+func TestBansNoOverflow(t *testing.T) {
+	t.Parallel()
+	o, err := (&Options{Store: &banning{time.Hour}, Penalty: Penalty{After: PerMinute(1), Ban: time.Hour}}).audit(PerMinute(60))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := compile(PerMinute(60), o, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, full := range []bool{false, true} {
+		if full {
+			p.tier.local = NewMemoryStore(1)
+			_, _, _ = p.tier.local.take("full", PerHour(1), 1)
+		}
+		for i := range 2 * maxOverflow {
+			key := fmt.Sprint("ip:", i)
+			if v, err := p.ban(t.Context(), key); err != nil || v.Allowed || v.Policy != policyBan {
+				t.Fatalf("%+v, %v", v, err)
+			}
+			if known := !p.knownBan(p.storeKey(kindBan, key)).Allowed; known == full {
+				t.Fatalf("full %v: the ban is known: %v", full, known)
+			}
+		}
+	}
+	if n := len(p.tier.local.overflow); n != 0 {
+		t.Errorf("%d buckets for all", n)
+	}
+}

@@ -123,13 +123,17 @@ func (p *policy) keyOf(s *socket.Socket, a netip.Addr) string {
 // standing is what the lists say of an address: policyAllow, policyDeny or nothing.
 func (p *policy) standing(r *http.Request) (a netip.Addr, policy string) {
 	a = p.clients.Of(r)
+	return a, p.listed(a)
+}
+
+func (p *policy) listed(a netip.Addr) string {
 	switch {
 	case p.deny.Contains(a):
-		return a, policyDeny
+		return policyDeny
 	case p.allow.Contains(a):
-		return a, policyAllow
+		return policyAllow
 	}
-	return a, ""
+	return ""
 }
 
 // attempt decides about an attempt of kind. What this node knows comes first.
@@ -165,7 +169,7 @@ func (p *policy) ban(ctx context.Context, key string) (Verdict, error) {
 		return Verdict{}, err
 	}
 	if v.ResetAfter > 0 { // so that nobody is asked again
-		_, _, _ = p.tier.local.take(ban, Every(v.ResetAfter), 1)
+		p.tier.local.note(ban, Every(v.ResetAfter))
 	}
 	return banVerdict(v), nil
 }

@@ -36,9 +36,9 @@ func New(connect Limit, opts *Options) (*Limiter, error) {
 // Update gives l other limits and options, as in [New], while it runs. All of them
 // count from the next decision on, with these exceptions: who a socket is counted as
 // stays as it is, and so does whether a connection is counted by Concurrent, and its
-// bytes by Bytes. A bucket whose limit has changed will be full when it would have been,
-// or sooner if that is longer than the new limit allows. With an error nothing has
-// changed.
+// bytes by Bytes. A socket whose address Deny names from then on is put out at its next
+// event. A bucket whose limit has changed will be full when it would have been, or sooner
+// if that is longer than the new limit allows. With an error nothing has changed.
 func (l *Limiter) Update(connect Limit, opts *Options) error {
 	o, err := opts.audit(connect)
 	if err != nil {
@@ -60,11 +60,11 @@ type member struct {
 	client  *client
 	addr    netip.Addr
 	key     string // who was counted when it connected
-	exempt  bool
 	verdict Verdict
 
-	keys atomic.Pointer[keys]
-	told atomic.Int64 // when the client was last told of a refusal by an event
+	keys   atomic.Pointer[keys]
+	listed atomic.Uint64 // see look
+	told   atomic.Int64  // when the client was last told of a refusal by an event
 }
 
 // Middleware returns the connection middleware, for io.Use, nsp.Use or wrap.UseAll.
@@ -87,20 +87,25 @@ func (l *Limiter) join(ctx context.Context, s *socket.Socket) error {
 	m := &member{l: l, addr: addr}
 	key := p.keyOf(s, addr)
 	if standing != "" {
-		m.exempt, m.verdict = true, Verdict{Allowed: standing == policyAllow, Policy: standing}
+		m.verdict = Verdict{Allowed: standing == policyAllow, Policy: standing}
 		if err := l.refuse(ctx, p, s, m, key); err != nil {
 			return err
 		}
+		m.look(p)
 		l.members.Store(s, m)
+		wrap.UsePacket(s, m.event) // the lists may change
 		return nil
 	}
 
+	var told bool
 	var err error
-	if m.verdict, err = l.attempt(ctx, p, s, key); err != nil && !p.DryRun {
+	if m.verdict, told, err = l.attempt(ctx, p, s, key); err != nil && !p.DryRun {
 		return p.failure(ctx, err, Refusal{Key: key, Socket: s})
 	}
-	if err := l.refuse(ctx, p, s, m, key); err != nil {
-		return err
+	if !told {
+		if err := l.refuse(ctx, p, s, m, key); err != nil {
+			return err
+		}
 	}
 	m.key = key
 	if m.client = l.clients.Load(s.Client()); m.client == nil {
@@ -128,13 +133,15 @@ func (l *Limiter) join(ctx context.Context, s *socket.Socket) error {
 }
 
 // attempt decides about a CONNECT. The first one of a connection is that for which
-// its handshake has taken a token, if [Limiter.Handler] has seen it.
-func (l *Limiter) attempt(ctx context.Context, p *policy, s *socket.Socket, key string) (Verdict, error) {
+// its handshake has taken a token, if [Limiter.Handler] has seen it and there has been
+// no ban since; told means that the refusal of that one was told, in a dry run.
+func (l *Limiter) attempt(ctx context.Context, p *policy, s *socket.Socket, key string) (v Verdict, told bool, err error) {
 	t, ok := s.Request().Request().Context().Value(ticketKey{l}).(*ticket)
-	if ok && t.key == key && t.used.CompareAndSwap(false, true) {
-		return t.verdict, nil
+	if ok && t.key == key && p.knownBan(p.storeKey(kindBan, key)).Allowed && t.used.CompareAndSwap(false, true) {
+		return t.verdict, !t.verdict.Allowed && p.DryRun, nil
 	}
-	return p.attempt(ctx, kindConnect, key)
+	v, err = p.attempt(ctx, kindConnect, key)
+	return v, false, err
 }
 
 // refuse returns the refusal of a socket whose verdict is one.
