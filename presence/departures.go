@@ -26,14 +26,72 @@ type departures struct {
 	mu      sync.Mutex
 	queue   []departure
 	running chan struct{} // closed when the goroutine ends; nil if there is none
+	open    map[string]*untold
 }
 
-func (q *departures) init(s Store, timeout time.Duration) { q.store, q.timeout = s, timeout }
+// untold is how much there is of a user that the Store has not been told: devices that
+// have gone, and seats in the queue.
+type untold struct {
+	n    int
+	told chan struct{} // closed when there is nothing left; nil if nobody waits
+}
+
+func (q *departures) init(s Store, timeout time.Duration) {
+	q.store, q.timeout, q.open = s, timeout, make(map[string]*untold)
+}
+
+// expect notes that a device of a user has gone, until settle is called.
+func (q *departures) expect(user string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.count(user, 1)
+}
+
+func (q *departures) settle(user string) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.count(user, -1)
+}
+
+// count adds n to what is open of a user. q.mu is held.
+func (q *departures) count(user string, n int) {
+	u := q.open[user]
+	if u == nil {
+		u = new(untold)
+		q.open[user] = u
+	}
+	if u.n += n; u.n > 0 {
+		return
+	}
+	delete(q.open, user)
+	if u.told != nil {
+		close(u.told)
+	}
+}
+
+// await waits until the Store has been told which devices of a user have gone, or ctx ends.
+func (q *departures) await(ctx context.Context, user string) {
+	q.mu.Lock()
+	u := q.open[user]
+	if u == nil {
+		q.mu.Unlock()
+		return
+	}
+	if u.told == nil {
+		u.told = make(chan struct{})
+	}
+	q.mu.Unlock()
+	select {
+	case <-u.told:
+	case <-ctx.Done():
+	}
+}
 
 func (q *departures) add(d departure) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.queue = append(q.queue, d)
+	q.count(d.seat.User, 1)
 	if q.running == nil {
 		q.running = make(chan struct{})
 		go q.run(q.running)
@@ -57,6 +115,11 @@ func (q *departures) run(ended chan struct{}) {
 				ctx, cancel := context.WithTimeout(context.Background(), q.timeout)
 				_ = q.store.Leave(ctx, like.cause, like.now, some...) // it goes on trying by itself
 				cancel()
+				q.mu.Lock()
+				for _, seat := range some {
+					q.count(seat.User, -1)
+				}
+				q.mu.Unlock()
 			}
 		}
 	}

@@ -106,6 +106,13 @@ func (d *device) seated() bool {
 	return d.seat("") != nil
 }
 
+// hasQuit reports whether d, which has sockets, has left everywhere.
+func (d *device) hasQuit() bool {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.gone == CauseLeft
+}
+
 func (d *device) getEvicted() *Eviction {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -120,9 +127,11 @@ func (t *Tracker) connected(d *device, s *socket.Socket) {
 		return // leave may have been here
 	}
 	d.sockets = append(d.sockets, s)
-	evicted, seated := d.evicted, d.seat("") != nil
+	evicted, seated, quit := d.evicted, d.seat("") != nil, d.gone == CauseLeft
 	d.mu.Unlock()
 	switch {
+	case quit:
+		exitHost(s, t.Room(d.user))
 	case evicted != nil:
 		wrap.Kick(s, evicted.refusal())
 	case !seated:
@@ -197,65 +206,6 @@ func (t *Tracker) take(ctx context.Context, d *device, e Entry) error {
 		d.seats = append(d.seats, &seat{Entry: e})
 	}
 	return err
-}
-
-// leave forgets a socket, whose context has ended.
-func (t *Tracker) leave(d *device, s *socket.Socket, cause Cause) {
-	t.exitAll(d, s)
-	s.Leave(t.Room(d.user))
-	t.mu.Lock()
-	d.refs--
-	last := d.refs == 0
-	if last {
-		delete(t.devices, d.id)
-		delete(t.places, d.place)
-	}
-	t.mu.Unlock()
-	if last {
-		t.part(d, cause)
-		t.clock.Stop(&d.kick)
-		return
-	}
-	if err := d.begin(context.Background()); err != nil {
-		return // another socket was the last one meanwhile
-	}
-	defer t.end(d)
-	t.exitAll(d, s) // of a Join that was under way
-	d.mu.Lock()
-	d.sockets = without(d.sockets, s)
-	var left []Seat
-	d.seats = slices.DeleteFunc(d.seats, func(st *seat) bool {
-		before := len(st.sockets)
-		st.sockets = without(st.sockets, s)
-		empty := before > 0 && len(st.sockets) == 0
-		if empty {
-			left = append(left, st.Seat)
-		}
-		return empty
-	})
-	d.mu.Unlock()
-	if len(left) > 0 {
-		ctx, cancel := t.background()
-		defer cancel()
-		_ = t.store.Leave(ctx, cause, false, left...) // it goes on trying by itself
-	}
-}
-
-// exitAll notes that s is in no room any more. In the host's it might still be: one that it
-// joins just as it is disconnected it never leaves.
-func (t *Tracker) exitAll(d *device, s *socket.Socket) {
-	d.mu.Lock()
-	var rooms []string
-	for _, st := range d.seats {
-		if slices.Contains(st.sockets, s) {
-			rooms = append(rooms, st.Room)
-		}
-	}
-	d.mu.Unlock()
-	for _, room := range rooms {
-		t.exit(room, s)
-		s.Leave(socket.Room(room))
-	}
 }
 
 // without returns list without x, in a new array if x was there.

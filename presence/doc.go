@@ -46,7 +46,9 @@
 //
 // and the end of the namespace; official clients do not come back by themselves. A kick is
 // kept in the Store until the device's node has carried it out, so that none is lost with a
-// message; what was kicked does not count from the moment of the kick.
+// message. What was kicked is not online from the moment of the kick; a member of its rooms it
+// is until its node has heard of it or, if that is dead, until its seats have been given up
+// and the grace has passed.
 //
 // # What clients see
 //

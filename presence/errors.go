@@ -10,8 +10,8 @@ var (
 	// ErrUser: the function given to New has returned an ID that is empty, longer than
 	// Options.MaxUser, or not UTF-8 (forbidden).
 	ErrUser = errors.New("presence: unusable user ID")
-	// ErrRoom: a room's name that is empty, longer than 256 bytes, not UTF-8 or has a
-	// zero byte.
+	// ErrRoom: a room's name that is empty, longer than 256 bytes, not UTF-8, has a zero
+	// byte, or begins with "sioware:".
 	ErrRoom = errors.New("presence: unusable name of a room")
 	// ErrRooms: the device is in as many rooms as Options.MaxRooms says.
 	ErrRooms = errors.New("presence: the device is in too many rooms")

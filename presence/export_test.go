@@ -45,3 +45,21 @@ func SocketsOf(t *Tracker, s *socket.Socket, room string) (all, in int) {
 	}
 	return len(d.sockets), in
 }
+
+// Awaited reports whether somebody waits for the Store to be told which devices of a user
+// have gone.
+func Awaited(t *Tracker, user string) bool {
+	q := &t.departures
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	u := q.open[user]
+	return u != nil && u.told != nil
+}
+
+// LeaveRooms does again what is done first when s has gone.
+func LeaveRooms(t *Tracker, s *socket.Socket) {
+	if d, err := t.device(s); err == nil {
+		t.exitAll(d, s)
+		exitHost(s, t.Room(d.user))
+	}
+}

@@ -39,10 +39,12 @@ const maxReason = 256
 // no device is spared the user goes offline at once, without grace.
 //
 // It returns how many devices that were, as the Store knows: each of their nodes puts
-// them out as soon as it is told, which is at the latest when it reaches the Store again,
-// and until then they do not count. If the Store does not answer, those of this process
-// are kicked, and the error is [ErrUnavailable], or that of ctx. A room from which he has
-// dropped, and not been kicked, keeps him for the grace.
+// them out as soon as it is told, which is at the latest when it reaches the Store again.
+// Until then they are not online, but do count in their rooms; where a node has died, until
+// the Store has given its seats up, and then for the grace. A device that its node could
+// not tell the Store of yet stays, unless that node is this one. If the Store does not
+// answer, those of this process are kicked, and the error is [ErrUnavailable], or that of
+// ctx. A room from which he has dropped, and not been kicked, keeps him for the grace.
 func (t *Tracker) Kick(ctx context.Context, user string, opts ...KickOption) (int, error) {
 	var o kickOptions
 	for _, opt := range opts {

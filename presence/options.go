@@ -48,7 +48,9 @@ type Options struct {
 	Grace time.Duration
 
 	// MaxDevices is how many connections a user may have, on all nodes; 0 is no limit. One
-	// that has broken without a word is one until the server notices.
+	// that has broken without a word is one until the server notices. What a change of a user
+	// costs the Store grows with the devices that he has: who may open as many as he likes
+	// should have a limit.
 	MaxDevices int
 	// Policy says which of them stay.
 	Policy Policy
@@ -81,7 +83,8 @@ type Options struct {
 	MaxClients int
 
 	// Timeout is how long the Store is waited for where there is no context: when a
-	// socket connects, which asks once, and twice under OldestWins. A second if 0.
+	// socket connects, which asks once, and twice under OldestWins, when what is being told
+	// of the user's devices that have gone has been told. A second if 0.
 	Timeout time.Duration
 
 	// Logger gets what goes wrong in the background. Nil means slog.Default().

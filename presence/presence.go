@@ -162,6 +162,9 @@ func (t *Tracker) admit(ctx context.Context, s *socket.Socket) error {
 	}
 	t.identities.Store(s, &Identity{user, d.id})
 	wrap.Watch(s, wrap.Hooks{Connected: func() {
+		if d.hasQuit() {
+			return
+		}
 		rooms.Join(life, s, home)
 		t.connected(d, s)
 	}})
@@ -177,6 +180,7 @@ func (t *Tracker) mayJoin(ctx context.Context, d *device) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.opts.Timeout)
 	defer cancel()
+	t.departures.await(ctx, d.user) // or who comes back on his connection is in his own way
 	records, err := t.store.Get(ctx, "", d.user)
 	if err != nil || len(records) != 1 {
 		return nil // if the Store is away they are let in

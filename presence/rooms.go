@@ -144,9 +144,10 @@ func (t *Tracker) retake(ctx context.Context, d *device, e Entry) error {
 }
 
 // Leave has s leave a room. If no other socket of the user is in it, he is no member any
-// more at once: it is what he wanted. If room is "" the device of s leaves everywhere, and
-// counts no more, though it stays connected: call it where somebody signs out. The errors
-// are those of Join; ErrAbsent if s was not in it.
+// more at once: it is what he wanted. If room is "" the device of s leaves everywhere,
+// [Tracker.Room] too, and counts no more for the life of its connection, though it stays
+// connected: call it where somebody signs out. The errors are those of Join; ErrAbsent if s
+// was not in it.
 func (t *Tracker) Leave(ctx context.Context, s *socket.Socket, room string) error {
 	if room == "" {
 		return t.quit(ctx, s)
@@ -172,7 +173,7 @@ func (t *Tracker) Leave(ctx context.Context, s *socket.Socket, room string) erro
 	}
 	d.mu.Unlock()
 	t.exit(room, s)
-	s.Leave(socket.Room(room))
+	exitHost(s, socket.Room(room))
 	if !last {
 		return nil
 	}
@@ -189,13 +190,18 @@ func (t *Tracker) quit(ctx context.Context, s *socket.Socket) error {
 	var left []Seat
 	d.mu.Lock()
 	seats := d.seats
-	d.seats, d.gone = nil, CauseLeft
+	sockets := slices.Clone(d.sockets)
+	d.seats = nil
+	t.goes(d, CauseLeft)
 	d.mu.Unlock()
+	for _, so := range sockets {
+		exitHost(so, t.Room(d.user))
+	}
 	for _, st := range seats {
 		left = append(left, st.Seat)
 		for _, so := range st.sockets {
 			t.exit(st.Room, so)
-			so.Leave(socket.Room(st.Room))
+			exitHost(so, socket.Room(st.Room))
 		}
 	}
 	return told(t.store.Leave(ctx, CauseLeft, true, left...))

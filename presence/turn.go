@@ -1,6 +1,13 @@
 package presence
 
-import "context"
+import (
+	"context"
+	"slices"
+
+	"github.com/sioware/sioware/internal/rooms"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
 
 // begin waits for the turn to tell the Store of d. What the Store holds of a device must
 // be what the device has, in whichever order its sockets come and go: one call is made at
@@ -56,10 +63,16 @@ func (t *Tracker) part(d *device, cause Cause) {
 	if cause == causeFull {
 		cause = CauseReplaced
 	}
-	d.gone = cause
+	t.goes(d, cause)
 	if !d.busy {
 		t.depart(d)
 	}
+}
+
+// goes has d be no more, and depart when the turn is over. d.mu is held.
+func (t *Tracker) goes(d *device, cause Cause) {
+	d.gone = cause
+	t.departures.expect(d.user)
 }
 
 // depart has the Store told that d is gone. d.mu is held.
@@ -71,4 +84,74 @@ func (t *Tracker) depart(d *device) {
 		t.departures.add(departure{reason{d.gone, true}, Seat{User: d.user, Device: d.id}}) // the Store may forget it
 	}
 	d.seats = nil
+	t.departures.settle(d.user)
+}
+
+// leave forgets a socket, whose context has ended.
+func (t *Tracker) leave(d *device, s *socket.Socket, cause Cause) {
+	t.exitAll(d, s)
+	exitHost(s, t.Room(d.user))
+	t.mu.Lock()
+	d.refs--
+	last := d.refs == 0
+	if last {
+		delete(t.devices, d.id)
+		delete(t.places, d.place)
+		t.part(d, cause) // here, so that the next device at this place knows of it
+	}
+	t.mu.Unlock()
+	if last {
+		t.clock.Stop(&d.kick)
+		return
+	}
+	if err := d.begin(context.Background()); err != nil {
+		return // another socket was the last one meanwhile
+	}
+	defer t.end(d)
+	t.exitAll(d, s) // of a Join that was under way
+	d.mu.Lock()
+	d.sockets = without(d.sockets, s)
+	var left []Seat
+	d.seats = slices.DeleteFunc(d.seats, func(st *seat) bool {
+		before := len(st.sockets)
+		st.sockets = without(st.sockets, s)
+		empty := before > 0 && len(st.sockets) == 0
+		if empty {
+			left = append(left, st.Seat)
+		}
+		return empty
+	})
+	d.mu.Unlock()
+	if len(left) > 0 {
+		ctx, cancel := t.background()
+		defer cancel()
+		_ = t.store.Leave(ctx, cause, false, left...) // it goes on trying by itself
+	}
+}
+
+// exitAll notes that s is in no room any more. In the host's it might still be: one that it
+// joins just as it is disconnected it never leaves.
+func (t *Tracker) exitAll(d *device, s *socket.Socket) {
+	d.mu.Lock()
+	var in []string
+	for _, st := range d.seats {
+		if slices.Contains(st.sockets, s) {
+			in = append(in, st.Room)
+		}
+	}
+	d.mu.Unlock()
+	for _, room := range in {
+		t.exit(room, s)
+		exitHost(s, socket.Room(room))
+	}
+}
+
+// exitHost takes s out of a room of the host's, but not the one that has its ID if it has
+// gone.
+func exitHost(s *socket.Socket, room socket.Room) {
+	if wrap.Context(s).Err() != nil {
+		rooms.Drop(s, room)
+		return
+	}
+	s.Leave(room)
 }

@@ -20,16 +20,16 @@ import (
 func Join(ctx context.Context, s *socket.Socket, room socket.Room) {
 	s.Join(room)
 	if ctx.Err() != nil {
-		drop(s, room)
+		Drop(s, room)
 		return
 	}
 	keep(s, room)
 }
 
-// drop takes s, which has gone, out of room. With Engine.IO 3 the next socket of the same
+// Drop takes s, which has gone, out of room. With Engine.IO 3 the next socket of the same
 // connection has its ID, and one that the host recovers has it too: the room goes with
 // those.
-func drop(s *socket.Socket, room socket.Room) {
+func Drop(s *socket.Socket, room socket.Room) {
 	if s.Conn().Protocol() == 3 && s.Conn().ReadyState() != "closed" {
 		return // see Left
 	}
@@ -57,7 +57,7 @@ func keep(s *socket.Socket, room socket.Room) {
 	}
 	// It may have left in the middle. If it is there, Left has yet to come.
 	if _, there := s.Nsp().Sockets().Load(s.Id()); !there {
-		drop(s, room)
+		Drop(s, room)
 	}
 }
 

@@ -144,7 +144,8 @@ func (s *Store) settle(c *redis.Cmd, seats []*held, all []outcome) error {
 	return err
 }
 
-// vacate tells Redis of seats that are given up, at once.
+// vacate tells Redis of seats that are given up, at once. Those of which it has been told are
+// settled, also with an error, which may be that of a part of Redis.
 func (s *Store) vacate(ctx context.Context, leaves []leave) error {
 	type group struct {
 		partition int
@@ -154,6 +155,7 @@ func (s *Store) vacate(ctx context.Context, leaves []leave) error {
 	open := make(map[group]int)
 	var calls []call
 	var where []int
+	var made [][]leave // by each call
 	for _, l := range leaves {
 		g := group{partition(l.Room, l.User), l.cause, l.now}
 		i, ok := open[g]
@@ -161,8 +163,9 @@ func (s *Store) vacate(ctx context.Context, leaves []leave) error {
 			i = len(calls)
 			open[g] = i
 			calls = append(calls, call{&leaveScript, s.keys(g.partition), []any{s.channel(), g.partition, string(g.cause), g.now}})
-			where = append(where, g.partition)
+			where, made = append(where, g.partition), append(made, nil)
 		}
+		made[i] = append(made[i], l)
 		calls[i].args = append(calls[i].args, entity(l.Room, l.User), l.Device, l.seq, l.doubt)
 	}
 	if len(calls) == 0 {
@@ -171,6 +174,9 @@ func (s *Store) vacate(ctx context.Context, leaves []leave) error {
 	cmds, err := s.exec(ctx, calls...)
 	for i, c := range cmds {
 		if text, e := c.Text(); e == nil {
+			s.mu.Lock()
+			s.seats.settle(made[i])
+			s.mu.Unlock()
 			s.expect(where[i], text)
 		}
 	}

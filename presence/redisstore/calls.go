@@ -60,7 +60,7 @@ func (s *Store) Join(ctx context.Context, e presence.Entry) error {
 	h.joining--
 	if err != nil {
 		if !h.gone {
-			s.seats.dirty[h] = true
+			s.seats.doubt(h)
 			s.nudge()
 		}
 		return err
@@ -137,8 +137,9 @@ func (s *Store) Leave(ctx context.Context, cause presence.Cause, now bool, all .
 }
 
 // Evict implements [presence.Store]. It takes one round trip. A user who is in his grace
-// goes offline, too. If the answer to a call was lost on the way, and the client has sent
-// it again, the devices are not counted.
+// goes offline, too. Devices of this process that Redis does not know yet are evicted when it
+// has answered. If the answer to a call was lost on the way, and the client has sent it again,
+// the devices are not counted.
 func (s *Store) Evict(ctx context.Context, user string, cause presence.Cause, reason string, except ...string) (int, error) {
 	if user == "" {
 		return 0, fmt.Errorf("redisstore: %w", presence.ErrUser)
@@ -158,12 +159,19 @@ func (s *Store) Evict(ctx context.Context, user string, cause presence.Cause, re
 		if err != nil {
 			return err
 		}
-		*result = ids
 		s.mu.Lock()
 		defer s.mu.Unlock()
+		e := presence.Eviction{User: user, Cause: cause, Reason: reason}
 		for _, id := range ids {
-			s.seats.evict("", presence.Eviction{User: user, Device: id, Cause: cause, Reason: reason})
+			e.Device = id
+			s.seats.evict("", e)
 		}
+		for _, e := range s.seats.evictDirty(e, slices.Concat(except, ids)) {
+			ids = append(ids, e.Device)
+			s.told.add(presence.Event{Eviction: &e})
+			s.nudge()
+		}
+		*result = ids
 		return nil
 	})
 	if err != nil {

@@ -61,8 +61,7 @@ func (s *Store) drain(ctx context.Context) {
 		epochs = append(epochs, epoch)
 	}
 	s.mu.Unlock()
-	// Those of one partition in one batch.
-	slices.SortFunc(all, func(a, b leave) int { return partition(a.Room, a.User) - partition(b.Room, b.User) })
+	sortLeaves(all) // those of one partition in one batch
 	for batch := range slices.Chunk(all, maxBatch*maxCallsAtOnce) {
 		err := s.try(ctx, func(ctx context.Context) error { return s.vacate(ctx, batch) })
 		if err != nil {

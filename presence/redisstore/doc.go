@@ -70,6 +70,10 @@
 // expire: what is in them goes when members do, so that an application that is removed for
 // good leaves those behind who were there last, until somebody deletes prefix*.
 //
+// A user in a room is one record, which each change of his reads and writes: that costs Redis
+// work in proportion to the devices that he has there, which Options.MaxDevices of package
+// presence bounds.
+//
 // A dead node costs a look at each member, 200 at a time; so does, each ten minutes, a search
 // for what should not be there, by one of the nodes.
 //

@@ -2,6 +2,7 @@ package redisstore
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/sioware/sioware/presence"
@@ -82,6 +83,11 @@ const (
 
 // Walk looks through all partitions, as one of the nodes does each ten minutes.
 func (s *Store) Walk(ctx context.Context) error { return s.walk(ctx, nil) }
+
+// Reap gives up the seats of a node whose lease ends now.
+func (s *Store) Reap(ctx context.Context, epoch string) error {
+	return s.reap(ctx, epoch, strconv.FormatInt(time.Now().UnixMicro(), 10))
+}
 
 // Heal has s take a new epoch.
 func (s *Store) Heal() { s.needHeal("a test") }

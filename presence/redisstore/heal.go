@@ -1,9 +1,12 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/sioware/sioware/presence"
 )
@@ -23,7 +26,7 @@ func (k *keeper) anew(ctx context.Context, why string) error {
 	k.node.retired = append(k.node.retired, old)
 	for _, d := range k.seats.devices {
 		for _, h := range d.seats {
-			k.seats.dirty[h] = true
+			k.seats.doubt(h)
 		}
 	}
 	n := len(k.seats.dirty)
@@ -37,19 +40,30 @@ func (k *keeper) retryLeaves(ctx context.Context) error {
 	k.mu.Lock()
 	all := slices.Collect(maps.Values(k.seats.leaves))
 	k.mu.Unlock()
-	for batch := range slices.Chunk(all, maxBatch) {
+	sortLeaves(all)
+	for len(all) > 0 {
+		batch := all[:min(len(all), maxBatch)]
 		err := k.try(ctx, func(ctx context.Context) error { return k.vacate(ctx, batch) })
 		if err != nil {
+			k.mu.Lock()
+			for _, l := range batch {
+				if k.seats.leaves[l.Seat].seq == l.seq {
+					k.skip(partition(l.Room, l.User))
+				}
+			}
+			k.mu.Unlock()
+		}
+		if err := k.proceed(ctx, err); err != nil {
 			return err
 		}
-		k.mu.Lock()
-		k.seats.settle(batch)
-		k.mu.Unlock()
-		if err := k.onTime(ctx); err != nil {
-			return err
-		}
+		all = slices.DeleteFunc(all[len(batch):], func(l leave) bool { return k.away[partition(l.Room, l.User)] })
 	}
 	return nil
+}
+
+// sortLeaves puts those of one partition together.
+func sortLeaves(all []leave) {
+	slices.SortFunc(all, func(a, b leave) int { return partition(a.Room, a.User) - partition(b.Room, b.User) })
 }
 
 // assertDirty tells Redis of seats of which it may not know, a few at a time, so that nodes
@@ -63,49 +77,76 @@ func (k *keeper) assertDirty(ctx context.Context) error {
 		}
 	}
 	k.mu.Unlock()
-	if len(all) == 0 {
-		return nil
-	}
-	for groups := range slices.Chunk(inGroups(all), maxCallsAtOnce) {
+	for todo := inGroups(all); len(todo) > 0; {
+		groups := todo[:min(len(todo), maxCallsAtOnce)]
 		batch := slices.Concat(groups...)
-		if err := k.assertSome(ctx, batch, groups); err != nil {
+		err := k.assertSome(ctx, batch, groups)
+		if err != nil {
+			k.mu.Lock()
+			for _, h := range batch {
+				if k.seats.dirty[h] && h.joining == 0 {
+					k.skip(h.partition)
+				}
+			}
+			k.mu.Unlock()
+		}
+		if err := k.proceed(ctx, err); err != nil {
 			return err
 		}
-		if err := k.onTime(ctx); err != nil {
-			return err
-		}
+		todo = slices.DeleteFunc(todo[len(groups):], func(g []*held) bool { return k.away[g[0].partition] })
 	}
 	return nil
 }
 
+// skip has a partition wait for the next pass, and its graces for longer: once it is there
+// again, others need time to tell of those who are back. The lock is held.
+func (k *keeper) skip(p int) {
+	k.away[p] = true
+	k.back.sweeps.calm[p] = time.Now().Add(k.lease / 3)
+}
+
+// proceed is called between two batches with what came of the first. It returns nil if one
+// may go on: after an error that may be a part of Redis alone, which the lease is not in.
+func (k *keeper) proceed(ctx context.Context, err error) error {
+	switch {
+	case err == nil:
+		return k.onTime(ctx)
+	case errors.Is(err, errFenced):
+		return err
+	}
+	k.untold = cmp.Or(k.untold, err)
+	return k.renew(ctx)
+}
+
+// assertSome tells Redis of some seats, of which a part may have become known with an error.
 func (k *keeper) assertSome(ctx context.Context, batch []*held, groups [][]*held) error {
 	k.mu.Lock()
 	epoch := k.node.epoch
 	k.mu.Unlock()
-	result := new([]outcome)
-	err := k.try(ctx, func(ctx context.Context) error {
+	return k.try(ctx, func(ctx context.Context) error {
 		all, err := k.assert(ctx, nil, groups...)
-		*result = all
+		k.learn(epoch, batch, all)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	bySeq := make(map[uint64]outcome, len(*result))
-	for _, o := range *result {
+}
+
+// learn takes note of what has come of seats that were told.
+func (k *keeper) learn(epoch string, batch []*held, all []outcome) {
+	bySeq := make(map[uint64]outcome, len(all))
+	for _, o := range all {
 		bySeq[o.seq] = o
 	}
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	if epoch != k.node.epoch {
-		return nil
+		return
 	}
 	for _, h := range batch {
 		o, ok := bySeq[h.seq]
 		if !ok || h.gone || h.joining > 0 {
 			continue // it is told by another call, or has an answer by one
 		}
-		delete(k.seats.dirty, h)
+		k.seats.trust(h)
 		ev := &presence.Eviction{User: h.entry.User, Device: h.entry.Device, Cause: presence.CauseReplaced}
 		switch {
 		case !o.refused:
@@ -118,7 +159,6 @@ func (k *keeper) assertSome(ctx context.Context, batch []*held, groups [][]*held
 		}
 		k.told.add(presence.Event{Eviction: ev})
 	}
-	return nil
 }
 
 // retire gives up epochs that are not in use any more, when no seat is to be taken anew.

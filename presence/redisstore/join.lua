@@ -31,9 +31,20 @@ end
 
 -- enforce removes the devices that came first where there are more than max.
 local function enforce(r, max)
-  local gone = {}
-  while #r.devices > max do gone[#gone + 1] = table.remove(r.devices, 1) end
+  local kept, gone = {}, {}
+  for i, d in ipairs(r.devices) do
+    local list = #r.devices - i >= max and gone or kept
+    list[#list + 1] = d
+  end
+  r.devices = kept
   return gone
+end
+
+-- Records are read and written once, however many seats of a user there are in the call.
+local records, changed = {}, {}
+local function recall(entity)
+  if records[entity] == nil then records[entity] = load(redis.call('HGET', members, entity)) or false end
+  return records[entity] or nil
 end
 
 local function join(entity, id, seq, since, away, meta, grace, max, keep, again)
@@ -45,7 +56,7 @@ local function join(entity, id, seq, since, away, meta, grace, max, keep, again)
   -- A call that comes late must not undo what has come after it: neither another Join nor
   -- a Leave.
   if m[2] and (tonumber(m[2]) or 0) >= seq then return answer('ok', '0') end
-  local r = load(redis.call('HGET', members, entity))
+  local r = recall(entity)
   local i = r and find(r, id)
   local d = i and r.devices[i]
   if d and d.seq > seq then return answer('ok', int(d.since)) end
@@ -83,7 +94,7 @@ local function join(entity, id, seq, since, away, meta, grace, max, keep, again)
     evict(entity, gone, 'replaced', '')
   end
   if cause ~= '' then change(entity, r, kind, cause, told) end
-  save(entity, r)
+  records[entity], changed[entity] = r, true
   if itself then return answer('evicted', 'replaced', '') end
   return answer('ok', int(d.since))
 end
@@ -92,4 +103,5 @@ for i = 4, #ARGV, 10 do
   join(ARGV[i], ARGV[i + 1], tonumber(ARGV[i + 2]), tonumber(ARGV[i + 3]), ARGV[i + 4], ARGV[i + 5],
     tonumber(ARGV[i + 6]), tonumber(ARGV[i + 7]), ARGV[i + 8] == '1', ARGV[i + 9] == '1')
 end
+for entity in pairs(changed) do save(entity, records[entity]) end
 return reply

@@ -66,6 +66,11 @@ type keeper struct {
 	next   time.Duration
 	reaped chan string // an epoch that has been reaped, "" after another job; nil if there is none
 	done   string      // an epoch that has been reaped, and Redis does not know
+	partly bool        // some seats could not be told
+
+	// Of a pass:
+	untold error            // why some seats could not be told
+	away   [partitions]bool // where
 }
 
 // run keeps until ctx ends.
@@ -134,11 +139,22 @@ func (k *keeper) note(ctx context.Context, err error) {
 	case err == nil && failing:
 		k.logger.InfoContext(ctx, "redisstore: the lease is renewed again")
 	}
+	switch partly := k.untold != nil; {
+	case err != nil || partly == k.partly:
+		return
+	case partly:
+		k.logger.WarnContext(ctx, "redisstore: a part of Redis does not answer, and others learn later of seats there", "error", k.untold)
+	default:
+		k.logger.InfoContext(ctx, "redisstore: all of Redis answers again")
+	}
+	k.partly = !k.partly
 }
 
-// pass does what is to be done.
+// pass does what is to be done. The error is that of the lease; where a part of Redis is
+// away that it is not in, the seats of others are told.
 func (k *keeper) pass(ctx context.Context) error {
 	k.next = k.lease
+	k.untold, k.away = nil, [partitions]bool{}
 	if err := k.renew(ctx); err != nil {
 		return err
 	}
@@ -159,6 +175,9 @@ func (k *keeper) pass(ctx context.Context) error {
 	}
 	if err := k.assertDirty(ctx); err != nil {
 		return err
+	}
+	if k.untold != nil {
+		return nil // seats that are to be given up go with their own causes
 	}
 	return k.retire(ctx)
 }

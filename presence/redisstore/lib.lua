@@ -97,13 +97,21 @@ local function everywhere(entity) return string.byte(entity, 2) == 0 end
 
 local online, offline, joined, left, updated = '1', '2', '3', '4', '5'
 
-local function change(entity, r, kind, cause, d, gone)
-  d = d or {id = '', since = 0, away = '0', meta = ''}
-  local away = #r.devices > 0 and '1' or '0'
-  for _, o in ipairs(r.devices) do
-    if o.away ~= '1' then away = '0' end
+-- awake returns how many devices are not away.
+local function awake(devices)
+  local n = 0
+  for _, d in ipairs(devices) do
+    if d.away ~= '1' then n = n + 1 end
   end
-  r.version = publish('c', {kind, entity, cause, int(now), int(#r.devices), int(gone or 0), d.id, int(d.since), d.away, d.meta, away})
+  return n
+end
+
+-- change tells of one. The user has n devices then, some of which are not away.
+local function change(entity, r, kind, cause, d, gone, n, up)
+  d = d or {id = '', since = 0, away = '0', meta = ''}
+  n, up = n or #r.devices, up or awake(r.devices)
+  local away = n > 0 and up == 0 and '1' or '0'
+  r.version = publish('c', {kind, entity, cause, int(now), int(n), int(gone or 0), d.id, int(d.since), d.away, d.meta, away})
 end
 
 -- Marks are forgotten after a day, if nobody is faster.
@@ -140,11 +148,17 @@ local function quit(entity, r, cause, at)
   change(entity, r, kind, cause, nil, at)
 end
 
--- depart is called when d has been removed from r, which it has left at a time that may
--- have passed.
-local function depart(entity, r, d, cause, at, immediately)
+-- depart is called when devices have been removed from r, which they have left, one after
+-- the other, at a time that may have passed. The record is written once: what that takes
+-- grows with the devices of the user.
+local function depart(entity, r, gone, cause, at, immediately)
+  local n, up = #r.devices + #gone, awake(r.devices) + awake(gone)
+  for _, d in ipairs(gone) do
+    n = n - 1
+    if d.away ~= '1' then up = up - 1 end
+    if n > 0 then change(entity, r, updated, cause, d, 0, n, up) end
+  end
   if #r.devices > 0 then
-    change(entity, r, updated, cause, d)
     save(entity, r)
     return
   end
@@ -153,7 +167,7 @@ local function depart(entity, r, d, cause, at, immediately)
     quit(entity, r, cause, at)
     return
   end
-  r.last, r.seen, r.cause = d, at, cause
+  r.last, r.seen, r.cause = gone[#gone], at, cause
   save(entity, r)
   redis.call('ZADD', due, int(ends), entity)
   soonest = math.min(soonest or ends, ends)

@@ -11,13 +11,14 @@ for i, entity in ipairs(all) do
   local s = records[i]
   if s and string.find(s, epoch, 1, true) then
     local r = load(s)
-    local at = 1
-    while r and at <= #r.devices do
-      if r.devices[at].epoch == epoch then
-        depart(entity, r, table.remove(r.devices, at), 'node_lost', expiry, false)
-      else
-        at = at + 1
-      end
+    local kept, gone = {}, {}
+    for _, d in ipairs(r and r.devices or {}) do
+      local list = d.epoch == epoch and gone or kept
+      list[#list + 1] = d
+    end
+    if #gone > 0 then
+      r.devices = kept
+      depart(entity, r, gone, 'node_lost', expiry, false)
     end
   end
 end

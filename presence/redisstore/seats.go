@@ -23,6 +23,7 @@ type deviceKey struct{ user, id string }
 type device struct {
 	seats   []*held
 	evicted *presence.Eviction
+	lost    *held // the seat that it was evicted from: a call that takes it may still be on its way
 }
 
 // held is a seat of this process.
@@ -55,6 +56,7 @@ type seats struct {
 	evicted int                     // of devices
 	seq     uint64                  // of calls that take seats or give them up: later ones win
 	dirty   map[*held]bool          // Redis may not know of them
+	dirtyIn [partitions]int         // how many of them there are in each partition
 	leaves  map[presence.Seat]leave // Redis may not know of them
 	expired bool                    // there were too many leaves
 }
@@ -106,10 +108,25 @@ func (t *seats) hold(e presence.Entry) (*held, error) {
 	return h, nil
 }
 
+// doubt notes that Redis may not know of h, trust that it does.
+func (t *seats) doubt(h *held) {
+	if !t.dirty[h] {
+		t.dirty[h] = true
+		t.dirtyIn[h.partition]++
+	}
+}
+
+func (t *seats) trust(h *held) {
+	if t.dirty[h] {
+		delete(t.dirty, h)
+		t.dirtyIn[h.partition]--
+	}
+}
+
 // drop ceases to hold h.
 func (t *seats) drop(h *held) {
 	h.gone = true
-	delete(t.dirty, h)
+	t.trust(h)
 	key := deviceKey{h.entry.User, h.entry.Device}
 	d := t.devices[key]
 	if d == nil {
@@ -136,14 +153,34 @@ func (t *seats) evict(room string, e presence.Eviction) {
 	d.evicted = &e
 	t.evicted++
 	if h := t.find(presence.Seat{Room: room, User: e.User, Device: e.Device}); h != nil {
+		d.lost = h
 		t.drop(h)
 	}
+}
+
+// evictDirty evicts the devices of a user that Redis may not know, but for some, from the
+// room "", and returns them. That they are not to have a seat there is told later: a call
+// that takes it may still be on its way.
+func (t *seats) evictDirty(e presence.Eviction, except []string) (gone []presence.Eviction) {
+	for h := range t.dirty {
+		if h.entry.User != e.User || h.entry.Room != "" || slices.Contains(except, h.entry.Device) {
+			continue
+		}
+		e.Device = h.entry.Device
+		t.seq++
+		l := leave{Seat: h.entry.Seat, cause: e.Cause, now: true, seq: t.seq, doubt: h.flying > 0}
+		t.evict("", e)
+		t.drop(h) // if too many are remembered
+		t.later([]leave{l})
+		gone = append(gone, e)
+	}
+	return gone
 }
 
 // pardon forgets that a device was evicted.
 func (t *seats) pardon(key deviceKey) {
 	if d := t.devices[key]; d != nil && d.evicted != nil {
-		d.evicted = nil
+		d.evicted, d.lost = nil, nil
 		t.evicted--
 		t.tidy(key, d)
 	}
@@ -156,6 +193,8 @@ func (t *seats) giveUp(seat presence.Seat, cause presence.Cause, now bool) leave
 	if h := t.find(seat); h != nil {
 		l.doubt = h.flying > 0
 		t.drop(h)
+	} else if d := t.devices[deviceKey{seat.User, seat.Device}]; d != nil && d.lost != nil && d.lost.entry.Seat == seat {
+		l.doubt = d.lost.flying > 0
 	}
 	if old, ok := t.leaves[seat]; ok {
 		l.doubt = l.doubt || old.doubt

@@ -23,6 +23,7 @@ type sweeps struct {
 	woken chan struct{} // has room for one
 	next  [partitions]time.Time
 	until [partitions]time.Time // when the last of the graces ends that this node knows of
+	calm  [partitions]time.Time // until then others may not have told Redis of who is back
 }
 
 func newSweeps() sweeps { return sweeps{woken: make(chan struct{}, 1)} }
@@ -90,13 +91,14 @@ func (s *Store) owns(p int) bool {
 }
 
 // dueSweeps returns the partitions that are to be swept now, and how long it is until
-// others are. As long as Redis does not know of all seats of this node, or others may not
-// have told it of theirs, none is: who has come back would be taken for gone.
+// others are. As long as Redis does not know of all seats of this node in a partition, or
+// others may not have told it of theirs, it is not: who has come back would be taken for
+// gone.
 func (s *Store) dueSweeps() (due []int, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if s.node.failing || len(s.seats.dirty) > 0 || now.Before(s.node.calm) {
+	if s.node.failing || now.Before(s.node.calm) {
 		return nil, sweepPoll
 	}
 	wait = time.Hour
@@ -105,6 +107,8 @@ func (s *Store) dueSweeps() (due []int, wait time.Duration) {
 		case next.IsZero():
 		case next.After(now):
 			wait = min(wait, next.Sub(now))
+		case s.seats.dirtyIn[p] > 0 || now.Before(s.back.sweeps.calm[p]):
+			wait = min(wait, sweepPoll)
 		default:
 			*next = time.Time{}
 			due = append(due, p)
@@ -119,39 +123,42 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 	for i, p := range due {
 		calls[i] = call{&sweepScript, s.keys(p), []any{s.channel(), p, sweepBatch}}
 	}
-	waits := new([]string)
-	err := s.try(ctx, func(ctx context.Context) error {
+	swept := make(map[int]bool) // the lock guards it: a call that was given up may go on
+	_ = s.try(ctx, func(ctx context.Context) error {
 		cmds, err := s.exec(ctx, calls...)
-		if err != nil {
-			return err
-		}
-		all := make([]string, len(cmds))
+		s.mu.Lock()
+		defer s.mu.Unlock()
 		for i, c := range cmds {
-			all[i], _ = c.Text()
+			if wait, err := c.Text(); err == nil {
+				swept[due[i]] = true
+				s.swept(due[i], wait)
+			}
 		}
-		*waits = all
-		return nil
+		return err
 	})
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	now := time.Now()
-	w := &s.back.sweeps
-	for i, p := range due {
-		if err != nil {
-			w.plan(p, now.Add(s.lease/12))
-			continue
-		}
-		us, err := strconv.ParseInt((*waits)[i], 10, 64)
-		if err != nil || us < 0 {
-			continue
-		}
-		// Microseconds are rounded, and TIME is that of the beginning of a script.
-		next := now.Add(time.Duration(us)*time.Microsecond + time.Millisecond)
-		if s.owns(p) || !next.After(w.until[p].Add(sweepSlack)) {
-			if w.next[p].IsZero() || next.Before(w.next[p]) {
-				w.next[p] = next
-			}
+	for _, p := range due {
+		if !swept[p] {
+			s.back.sweeps.plan(p, time.Now().Add(s.lease/12))
 		}
 	}
 	return true
+}
+
+// swept plans what is to come in a partition: something in so many microseconds, if it is
+// for this node to see to. The lock is held.
+func (s *Store) swept(p int, wait string) {
+	us, err := strconv.ParseInt(wait, 10, 64)
+	if err != nil || us < 0 {
+		return
+	}
+	// Microseconds are rounded, and TIME is that of the beginning of a script.
+	next := time.Now().Add(time.Duration(us)*time.Microsecond + time.Millisecond)
+	w := &s.back.sweeps
+	if s.owns(p) || !next.After(w.until[p].Add(sweepSlack)) {
+		if w.next[p].IsZero() || next.Before(w.next[p]) {
+			w.next[p] = next
+		}
+	}
 }

@@ -122,12 +122,21 @@ func (s *Store) call(w *watcher, e presence.Event) {
 	w.f(e)
 }
 
-// subscribed is called after each subscription. What was published before it may be lost.
-// At the first one, that may be that devices of this process were evicted, which Redis
-// answers when their seats are taken again. Later ones may be due to a Redis that has taken
+// subscribed is called after each subscription. What was published before it may be lost:
+// devices that are known to have been evicted, of which none has given its seats up yet, are
+// told again. At the first one others may have been, which Redis answers when their seats
+// are taken again. Later ones may be due to a Redis that has taken
 // over, and lacks the latest: then it also believes in seats that were given up.
 func (s *Store) subscribed(first bool) {
 	s.told.last = [partitions]uint64{}
+	s.mu.Lock()
+	for _, d := range s.seats.devices {
+		if d.evicted != nil {
+			again := *d.evicted
+			s.told.add(presence.Event{Eviction: &again})
+		}
+	}
+	s.mu.Unlock()
 	if !first {
 		s.tell(presence.Event{Lost: s.lease})
 		s.needHeal("the subscription was lost")
@@ -137,7 +146,7 @@ func (s *Store) subscribed(first bool) {
 	defer s.mu.Unlock()
 	for _, d := range s.seats.devices {
 		for _, h := range d.seats {
-			s.seats.dirty[h] = true
+			s.seats.doubt(h)
 		}
 	}
 	if len(s.seats.dirty) > 0 {
