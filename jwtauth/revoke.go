@@ -25,17 +25,16 @@ func (a *Auth[C]) Revoke(ctx context.Context, r Revocation) (int, error) {
 	r.Until = r.Until.Add(a.opts.Leeway) // as long as the tokens are taken
 	concerned := a.concerned(r)
 	err := a.opts.Store.Revoke(ctx, r)
-	seen := make(map[*session[C]]bool, len(concerned))
+	count := 0
 	for _, n := range append(concerned, a.concerned(r)...) {
-		if seen[n] {
-			continue
+		if !n.revoked.Swap(true) { // one that a call has put out before may not be forgotten yet
+			count++
 		}
-		seen[n] = true
 		if s := n.socket.Value(); s != nil {
 			wrap.Kick(s, refusal(ErrRevoked, nil))
 		}
 	}
-	return len(seen), err
+	return count, err
 }
 
 // concerned returns the sessions whose tokens r revokes.

@@ -34,7 +34,8 @@ type session[C any] struct {
 	socket   weak.Pointer[socket.Socket]
 	identity atomic.Pointer[Identity[C]] // nil: a guest
 
-	rules []func(C) error // of Require; they are complete when the socket connects
+	rules   []func(C) error // of Require; they are complete when the socket connects
+	revoked atomic.Bool     // a Revoke has counted it
 
 	alarm alarm.Alarm // of the clock: what the token says
 	check alarm.Alarm // of the chores: what the store says

@@ -4,6 +4,7 @@ import (
 	"reflect"
 	"sync"
 
+	"github.com/sioware/sioware/internal/rooms"
 	"github.com/sioware/sioware/internal/sidecar"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -45,6 +46,11 @@ func (o *observer) connected(s *socket.Socket) {
 	st.conn.connected(s.Nsp().Name(), st)
 	kick, ended := st.appear()
 	switch {
+	case ended && !s.Connected():
+		// It went before the host had it join the room of its ID (socket/socket.go:514),
+		// and was taken out of those where it was by then.
+		st.conn.leaves(st.nsp, rooms.LeavingOf(s))
+		return
 	case s.Conn().ReadyState() != "open":
 		// A ghost: it was stored after its transport closed, and the host would
 		// keep it, its rooms and its "connected" for ever (about 2 in 10,000).

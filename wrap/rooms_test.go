@@ -1,6 +1,7 @@
 package wrap_test
 
 import (
+	"net/http"
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
@@ -35,6 +36,42 @@ func TestRoomsLeft(t *testing.T) {
 			a.AddAll(so.Id(), types.NewSet(socket.Room("late")))
 			c.Close()
 		}
+		siotest.Eventually(t, "no room is left", func() bool { return a.Rooms().Len() == 0 && a.SocketRooms(so.Id()) == nil })
+	})
+}
+
+// hasty is an adapter that has a socket be gone before it joins the room of its ID.
+type hasty struct{ socket.Adapter }
+
+func (hasty) New(nsp socket.Namespace) socket.Adapter { return hasty{socket.NewAdapter(nsp)} }
+
+func (a hasty) AddAll(id socket.SocketId, all *types.Set[socket.Room]) {
+	if so, ok := a.Nsp().Sockets().Load(id); ok && all.Has(socket.Room(id)) {
+		so.Disconnect(false)
+	}
+	a.Adapter.AddAll(id, all)
+}
+
+// TestRoomOfGone: a socket that goes as the host connects it is not left in the room of its
+// ID.
+func TestRoomOfGone(t *testing.T) {
+	t.Parallel()
+	eachDial(t, func(t *testing.T, d siotest.Dial) {
+		o := socket.DefaultServerOptions()
+		o.SetAllowEIO3(true)
+		o.SetAdapter(hasty{})
+		s := siotest.Config{
+			Options: wrap.Harden(o),
+			Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
+		}.NewServer(t, func(io *socket.Server) { io.Use(pass) })
+		came := make(chan *socket.Socket, 1)
+		_ = s.IO.On("connection", func(args ...any) { came <- args[0].(*socket.Socket) })
+		c := s.Dial(t, d)
+		so := <-came
+		if d.EIO == 3 { // the next socket would have its ID
+			c.Close()
+		}
+		a := so.Nsp().Adapter()
 		siotest.Eventually(t, "no room is left", func() bool { return a.Rooms().Len() == 0 && a.SocketRooms(so.Id()) == nil })
 	})
 }

@@ -104,8 +104,9 @@ func (l *Leaving) Mend() {
 	}
 }
 
-// Left takes the socket out of the rooms that it has joined meanwhile, and of those in the
-// list that it had. It is to be called once its context has ended; with Engine.IO 3 once the
+// Left takes the socket out of the rooms that it has joined meanwhile, of those in the
+// list that it had, and of the one that the host has it join as it connects, for which
+// there may have been no list. It is to be called once its context has ended; with Engine.IO 3 once the
 // connection has closed, since the next socket of the connection has its ID.
 func (l *Leaving) Left() {
 	if _, there := l.nsp.Sockets().Load(l.id); there {
@@ -115,10 +116,11 @@ func (l *Leaving) Left() {
 	if a.SocketRooms(l.id) != nil {
 		a.DelAll(l.id)
 	}
-	if l.mine == nil {
-		return
+	all := []socket.Room{socket.Room(l.id)}
+	if l.mine != nil {
+		all = append(all, l.mine.Keys()...)
 	}
-	for _, room := range l.mine.Keys() {
+	for _, room := range all {
 		if ids, ok := a.Rooms().Load(room); ok && ids.Has(l.id) {
 			a.Del(l.id, room)
 		}

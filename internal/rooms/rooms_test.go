@@ -71,6 +71,12 @@ func TestLeft(t *testing.T) {
 			late(so, "c") // which its own Join does
 			rooms.Join(ctx, so, "c")
 			nowhere()
+			// The host has dropped the list of a socket, which ours had not seen, while it had
+			// it join the room of its ID.
+			own := socket.Room(so.Id())
+			a.Rooms().Store(own, types.NewSet(so.Id()))
+			rooms.LeavingOf(so).Left()
+			nowhere()
 			late(so, "of one that is being recovered")
 			rooms.Join(ctx, so, "c")
 			if got := a.Rooms().Keys(); len(got) != 1 {
