@@ -109,7 +109,7 @@ func (m *MemoryStore) insert(s *shard, h uint64, now int64, r gcra.Rate, n int64
 			s.keys.Add(-1)
 			return 0, false, false
 		}
-		s.append(h, now+wait)
+		s.append(*s.table.Load(), h, now+wait)
 		return wait, true, true
 	}
 }
@@ -143,8 +143,7 @@ func (e *slot) claim(now int64) bool {
 
 // append puts h into the first slot that was never used. There is one, as a quarter
 // of them are.
-func (s *shard) append(h uint64, full int64) {
-	slots := *s.table.Load()
+func (s *shard) append(slots []slot, h uint64, full int64) {
 	for i := h; ; i++ {
 		if e := &slots[i&uint64(len(slots)-1)]; e.hash.Load() == 0 {
 			e.full.Store(full)
@@ -198,8 +197,8 @@ func (s *shard) rebuild(now int64) {
 	slots := make([]slot, size)
 	s.keys.Add(int64(len(kept) - s.used))
 	s.used = 0
-	s.table.Store(&slots)
 	for _, k := range kept {
-		s.append(k.hash, k.full)
+		s.append(slots, k.hash, k.full)
 	}
+	s.table.Store(&slots) // when it is whole: a bucket that is not found is a full one
 }
