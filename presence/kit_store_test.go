@@ -222,12 +222,24 @@ func (g *gate) pass(ctx context.Context) error {
 	}
 }
 
+// holds has the operations of a store that are about a room pass through g.
+func (g *gate) holds(store *rogue, op, room string) {
+	store.set(func(ctx context.Context, o, r string, pass func() error) error {
+		if o == op && r == room {
+			if err := g.pass(ctx); err != nil {
+				return err
+			}
+		}
+		return pass()
+	})
+}
+
 // await waits until an operation has come.
 func (g *gate) await(t testing.TB) {
 	t.Helper()
 	select {
 	case <-g.came:
-	case <-time.After(5 * time.Second):
+	case <-time.After(20 * time.Second):
 		t.Fatal("nothing has come to the gate")
 	}
 }
