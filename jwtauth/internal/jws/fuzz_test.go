@@ -5,9 +5,11 @@ import (
 	"crypto/ed25519"
 	"crypto/elliptic"
 	"encoding/json"
+	"errors"
 	"math/big"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -29,6 +31,10 @@ func agreed(t *testing.T, raw string, key any, token *jws.Token) {
 	parser := jwt.NewParser(jwt.WithStrictDecoding(), jwt.WithValidMethods([]string{token.Header.Algorithm}),
 		jwt.WithExpirationRequired(), jwt.WithIssuedAt(), jwt.WithTimeFunc(func() time.Time { return time.Unix(clock, 0) }))
 	other, err := parser.Parse(raw, func(*jwt.Token) (any, error) { return key, nil })
+	var number *json.UnmarshalTypeError
+	if errors.As(err, &number) && strings.HasPrefix(number.Value, "number ") {
+		return // it reads what is not registered as float64 too, which ends at 1.8e308
+	}
 	if err != nil {
 		t.Fatalf("accepted, but golang-jwt says: %v\n%s", err, raw)
 	}
@@ -83,12 +89,12 @@ func FuzzSigned(f *testing.F) {
 	key := k.key(f)
 	for _, header := range []string{
 		`{"alg":"HS256"}`, `{"alg":"HS256","typ":"at+jwt","kid":"\u0061"}`, `{"alg":"HS256","ALG":"none"}`, `{"alg":"HS256","crit":[]}`,
-		`{"alg":"HS256","alg":"none"}`, ` {"x":[{"":{}},1.5e-7,null],"alg":"HS256"}`,
+		`{"alg":"HS256","alg":"none"}`, ` {"x":[{"":{}},1.5e-7,null],"alg":"HS256"}`, `{"alg":"HS256","x":-1e999}`,
 	} {
 		f.Add(header, joe)
 	}
 	for _, payload := range []string{
-		`{"exp":1e10,"iat":1.5,"nbf":0,"iss":"a"}`, `{"exp":99999999999,"aud":[],"sub":null}`, `{"exp":2e9,"EXP":1}`, `{"exp":2e9,"a":"\ud83d\ude00"}`, `[]`, ``,
+		`{"exp":1e10,"iat":1.5,"nbf":0,"iss":"a"}`, `{"exp":99999999999,"aud":[],"sub":null}`, `{"exp":2e9,"EXP":1}`, `{"exp":2e9,"a":"\ud83d\ude00"}`, `{"exp":2e9,"n":1e999}`, `[]`, ``,
 	} {
 		f.Add(`{"alg":"HS256"}`, payload)
 	}
