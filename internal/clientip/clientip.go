@@ -168,7 +168,7 @@ func parseAddr(s string) netip.Addr {
 		}
 	}
 	a, err := netip.ParseAddr(host)
-	if err != nil || bracketed && a.Is4() {
+	if err != nil || bracketed && a.Is4() || strings.ContainsAny(a.Zone(), "[]") {
 		return netip.Addr{}
 	}
 	return a.Unmap().WithZone("")

@@ -100,6 +100,8 @@ func FuzzForwarded(f *testing.F) {
 			f.Add(c.lines[0])
 		}
 	}
+	f.Add(`for="[2001:db8::1%a].b]"`)
+	f.Add(`for="2001:db8::1%a]"`)
 	f.Add(`for="10.0.0.2\\", for="10.0.0.3";x="\\\",for=\"";y="",,;for=10.0.0.4`)
 	trusted, err := clientip.NewSet("trusted", parse(proxies...))
 	if err != nil {
@@ -181,7 +183,7 @@ func readNode(node string) (netip.Addr, bool) {
 	inner, open := strings.CutPrefix(node, "[")
 	inner, closed := strings.CutSuffix(inner, "]")
 	a, err := netip.ParseAddr(inner)
-	if err != nil || open != closed || open && a.Is4() {
+	if err != nil || open != closed || open && a.Is4() || strings.ContainsAny(inner, "[]") {
 		return netip.Addr{}, false
 	}
 	return a.Unmap().WithZone(""), true
