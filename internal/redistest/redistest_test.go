@@ -3,15 +3,17 @@ package redistest_test
 import (
 	"context"
 	"errors"
+	"fmt"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
-	"go.uber.org/goleak"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) { redistest.Main(m) }
 
 // get returns the error of a call that may take a second.
 func get(t *testing.T, c *redis.Client) error {
@@ -55,6 +57,60 @@ func TestServer(t *testing.T) {
 	}
 	s.Restart(t)
 	s.Pause(t) // the cleanup ends it all the same
+}
+
+func TestCluster(t *testing.T) {
+	cluster := redistest.StartCluster(t, 3)
+	const keys = 30
+	c := cluster.Client(t)
+	held := func(s *redistest.Server) (n int64) {
+		n, err := s.Client(t).DBSize(t.Context()).Result()
+		if err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	set := func() int {
+		var failed atomic.Int64
+		var calls sync.WaitGroup
+		for i := range keys {
+			calls.Go(func() {
+				if c.Set(t.Context(), fmt.Sprint("key ", i), "value", 0).Err() != nil {
+					failed.Add(1)
+				}
+			})
+		}
+		calls.Wait()
+		return int(failed.Load())
+	}
+	if failed := set(); failed > 0 {
+		t.Fatalf("%d of %d failed", failed, keys)
+	}
+	total := int64(0)
+	for i, s := range cluster.Servers {
+		n := held(s)
+		if n == 0 {
+			t.Errorf("server %d has no keys", i)
+		}
+		total += n
+	}
+	if total != keys {
+		t.Errorf("%d keys, want %d", total, keys)
+	}
+	gone := held(cluster.Servers[1])
+	cluster.Servers[1].Kill(t)
+	if failed := set(); failed != int(gone) {
+		t.Errorf("without a server %d failed, want %d", failed, gone)
+	}
+	cluster.Servers[1].Restart(t)
+	for end := time.Now().Add(10 * time.Second); set() > 0; {
+		if time.Now().After(end) {
+			t.Fatal("the server is not back")
+		}
+	}
+	if n := held(cluster.Servers[1]); n != gone {
+		t.Errorf("the server that is back has %d keys, want %d", n, gone)
+	}
 }
 
 func TestMini(t *testing.T) {
