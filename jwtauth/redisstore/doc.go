@@ -36,6 +36,11 @@
 // by ID, which lies on another node of a Cluster than its user; if it is being
 // revoked at that moment, its login may still count, until the next one.
 //
+// The servers of a Cluster pass on to each other what is published, in no order but that
+// of each, and it is lost, unknown to anybody, if two of them have lost sight of each
+// other. Who is connected then learns of a revocation only when his token is next
+// checked: when it is refreshed, or he connects again.
+//
 // A client without ContextTimeoutEnabled, and one of a Cluster, may take longer
 // than Timeout to give a call up. The call then goes on, on a goroutine of its own,
 // until the timeouts of the client end it.

@@ -62,7 +62,13 @@
 //
 // Nothing has to be durable. A Redis that comes back empty is told all by all nodes, within
 // a third of a lease; who was in his grace then is forgotten, without a word. Those who
-// watch are told by [presence.Event].Lost.
+// watch are told by [presence.Event].Lost. A server of a Cluster that does, or a replica that
+// takes its place without the latest, is found by the version that a partition had when it was
+// last swept.
+//
+// While a server of a Cluster is away the partitions of the others go on, if it is not the one
+// with the leases, and cluster-require-full-coverage is no. Calls that fail in a row for its
+// partitions make all others fail for a moment too.
 //
 // # Limits
 //

@@ -93,4 +93,9 @@ func (s *Store) Reap(ctx context.Context, epoch string) error {
 func (s *Store) Heal() { s.needHeal("a test") }
 
 // Told is what a message holds.
-func (m message) Told() (*presence.Change, []presence.Eviction) { return m.change, m.evictions }
+func (m message) Told() (*presence.Change, []presence.Eviction, bool) {
+	return m.change, m.evictions, m.lost
+}
+
+// Known reports whether a message of a partition has been heard.
+func (s *Store) Known(p int) bool { return s.told.last[p].Load() != 0 }

@@ -110,6 +110,7 @@ type message struct {
 	change          *presence.Change
 	room            string // of the evictions
 	evictions       []presence.Eviction
+	lost            bool // the partition lacks what it had
 }
 
 // format is that of messages. A node that does not know it tells that events were lost.
@@ -124,7 +125,7 @@ func decode(s string) (message, error) {
 	if len(f) == 0 || f[0] != format {
 		return message{}, errVersion
 	}
-	if len(f) < 8 {
+	if len(f) < 5 {
 		return message{}, errFormat
 	}
 	var r reader
@@ -143,6 +144,8 @@ func decode(s string) (message, error) {
 		for _, device := range f[3:] {
 			m.evictions = append(m.evictions, presence.Eviction{User: user, Device: device, Cause: presence.Cause(f[1]), Reason: f[2]})
 		}
+	case kind == "l" && len(f) == 0:
+		m.lost = true
 	default:
 		r.err = errFormat
 	}

@@ -310,29 +310,6 @@ func TestACL(t *testing.T) {
 	siotest.Eventually(t, "settled", b.Settled)
 }
 
-// A Cluster, of one node: the names of keys and the pipelines suit it.
-func TestCluster(t *testing.T) {
-	t.Parallel()
-	server := redistest.Start(t, "--cluster-enabled", "yes")
-	node := server.Client(t)
-	if err := node.ClusterAddSlotsRange(t.Context(), 0, 16383).Err(); err != nil {
-		t.Fatal(err)
-	}
-	siotest.Eventually(t, "the cluster is up", func() bool {
-		return strings.Contains(node.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
-	})
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}})
-	t.Cleanup(func() { _ = client.Close() })
-	storetest.Run(t, func(t *testing.T) presence.Store { return open(t, client, own()) })
-	t.Run("Die", func(t *testing.T) {
-		a, b := open(t, client, brisk), open(t, client, brisk)
-		h := watch(b)
-		crowd(t, a, "a", 20, 0)
-		a.Die()
-		siotest.Eventually(t, "all have gone", func() bool { return h.kind(presence.Offline, "") == 20 })
-	})
-}
-
 // Those who have no Redis test by a miniredis, whose Lua is another one.
 func TestMini(t *testing.T) {
 	t.Setenv("PATH", "")

@@ -24,6 +24,7 @@ type sweeps struct {
 	next  [partitions]time.Time
 	until [partitions]time.Time // when the last of the graces ends that this node knows of
 	calm  [partitions]time.Time // until then others may not have told Redis of who is back
+	known [partitions]uint64    // the versions that there were
 }
 
 func newSweeps() sweeps { return sweeps{woken: make(chan struct{}, 1)} }
@@ -120,18 +121,21 @@ func (s *Store) dueSweeps() (due []int, wait time.Duration) {
 // sweep sweeps partitions, and reports whether there are new plans.
 func (s *Store) sweep(ctx context.Context, due []int) bool {
 	calls := make([]call, len(due))
+	s.mu.Lock()
 	for i, p := range due {
-		calls[i] = call{&sweepScript, s.keys(p), []any{s.channel(), p, sweepBatch}}
+		known := max(s.back.sweeps.known[p], s.told.last[p].Load())
+		calls[i] = call{&sweepScript, s.keys(p), []any{s.channel(), p, sweepBatch, known}}
 	}
+	s.mu.Unlock()
 	swept := make(map[int]bool) // the lock guards it: a call that was given up may go on
 	_ = s.try(ctx, func(ctx context.Context) error {
 		cmds, err := s.exec(ctx, calls...)
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for i, c := range cmds {
-			if wait, err := c.Text(); err == nil {
+			if reply, err := texts(c); err == nil && len(reply) == 2 {
 				swept[due[i]] = true
-				s.swept(due[i], wait)
+				s.swept(due[i], reply[0], reply[1])
 			}
 		}
 		return err
@@ -148,7 +152,8 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 
 // swept plans what is to come in a partition: something in so many microseconds, if it is
 // for this node to see to. The lock is held.
-func (s *Store) swept(p int, wait string) {
+func (s *Store) swept(p int, wait, version string) {
+	s.back.sweeps.known[p], _ = strconv.ParseUint(version, 10, 64)
 	us, err := strconv.ParseInt(wait, 10, 64)
 	if err != nil || us < 0 {
 		return

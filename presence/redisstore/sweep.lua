@@ -1,7 +1,12 @@
 -- Ends the graces that are over, and forgets what is to be forgotten.
 --
--- ARGV: ..., how many at most
--- Returns in how many microseconds there is more to do, or -1.
+-- ARGV: ..., how many at most, the version that there was
+-- Returns in how many microseconds there is more to do, or -1, and the version.
+
+-- A server of a Cluster may have come back empty, or a replica without the latest has
+-- taken its place. No node has lost its subscription by that, so they are told.
+if (number(redis.call('HGET', marks, 'v')) or 0) < tonumber(ARGV[4]) then publish('l', {}) end
+
 local all = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, ARGV[3])
 for _, name in ipairs(all) do
   if string.sub(name, 1, 1) ~= 'm' then
@@ -21,4 +26,4 @@ end
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', int(now - day))
 local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
 if first[2] then soonest = tonumber(first[2]) end
-return wait()
+return {wait(), version or redis.call('HGET', marks, 'v') or '0'}

@@ -23,9 +23,9 @@ type watcher struct {
 // told is what is told to those who watch, by a goroutine of its own: one who is slow must
 // not keep a lease from being renewed.
 type told struct {
-	wake  chan struct{}      // has room for one: there are events
-	space chan struct{}      // has room for one: there is room for events
-	last  [partitions]uint64 // version of the last message; 0 if it is not known. For the Feed alone.
+	wake  chan struct{}             // has room for one: there are events
+	space chan struct{}             // has room for one: there is room for events
+	last  [partitions]atomic.Uint64 // version of the last message; 0 if it is not known. The Feed sets it.
 
 	mu       sync.Mutex
 	watchers []*watcher // a new slice at each change
@@ -128,7 +128,7 @@ func (s *Store) call(w *watcher, e presence.Event) {
 // are taken again. Later ones may be due to a Redis that has taken
 // over, and lacks the latest: then it also believes in seats that were given up.
 func (s *Store) subscribed(first bool) {
-	s.told.last = [partitions]uint64{}
+	s.told.forget()
 	s.mu.Lock()
 	for _, d := range s.seats.devices {
 		if d.evicted != nil {
@@ -142,11 +142,18 @@ func (s *Store) subscribed(first bool) {
 		s.needHeal("the subscription was lost")
 		return
 	}
+	s.doubt(partitions)
+}
+
+// doubt has the seats in a partition taken again, or in all of them.
+func (s *Store) doubt(p int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, d := range s.seats.devices {
 		for _, h := range d.seats {
-			s.seats.doubt(h)
+			if p == partitions || p == h.partition {
+				s.seats.doubt(h)
+			}
 		}
 	}
 	if len(s.seats.dirty) > 0 {
@@ -163,15 +170,18 @@ func (s *Store) heard(ctx context.Context, payload string) {
 		s.hear(ctx, presence.Event{Lost: s.lease})
 		return
 	}
-	last := &s.told.last[m.partition]
-	if *last != 0 && *last != m.before {
-		s.told.last = [partitions]uint64{}
+	last := s.told.last[m.partition].Load()
+	switch {
+	case last != 0 && last != m.before:
+		s.told.forget()
 		s.hear(ctx, presence.Event{Lost: s.lease})
-		if m.before == 0 {
-			s.needHeal("Redis has lost a partition, or all of them")
+		if m.before < last {
+			s.needHeal("Redis has lost a partition, or the latest of it")
 		}
+	case m.lost: // last is not known, at most because it was forgotten
+		s.doubt(m.partition)
 	}
-	*last = m.version
+	s.told.last[m.partition].Store(m.version)
 	if m.change != nil {
 		s.hear(ctx, presence.Event{Change: m.change})
 	}
@@ -180,6 +190,14 @@ func (s *Store) heard(ctx context.Context, payload string) {
 		s.seats.evict(m.room, m.evictions[i])
 		s.mu.Unlock()
 		s.hear(ctx, presence.Event{Eviction: &m.evictions[i]})
+	}
+}
+
+// forget is called when messages may have been lost: those who watch are told once, not for
+// each partition.
+func (t *told) forget() {
+	for p := range t.last {
+		t.last[p].Store(0)
 	}
 }
 

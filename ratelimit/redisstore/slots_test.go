@@ -48,7 +48,7 @@ func while(t *testing.T, d time.Duration, f func() bool) {
 }
 
 // card returns how many slots of key are held.
-func card(tb testing.TB, c *redis.Client, s *redisstore.Store, key string) int64 {
+func card(tb testing.TB, c redis.UniversalClient, s *redisstore.Store, key string) int64 {
 	tb.Helper()
 	n, err := c.ZCard(tb.Context(), s.SlotsKey(key)).Result()
 	if err != nil {

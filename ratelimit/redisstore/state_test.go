@@ -149,19 +149,11 @@ func TestACL(t *testing.T) {
 	}
 }
 
-// A Cluster, of one node: the names of keys and the pipelines suit it.
+// The names of keys and the pipelines suit a Cluster, which refuses scripts with keys of
+// different slots.
 func TestCluster(t *testing.T) {
 	t.Parallel()
-	server := redistest.Start(t, "--cluster-enabled", "yes")
-	node := server.Client(t)
-	if err := node.Do(t.Context(), "CLUSTER", "ADDSLOTSRANGE", 0, 16383).Err(); err != nil {
-		t.Fatal(err)
-	}
-	siotest.Eventually(t, "the cluster is up", func() bool {
-		return strings.Contains(node.ClusterInfo(t.Context()).Val(), "cluster_state:ok")
-	})
-	client := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{server.Addr}})
-	t.Cleanup(func() { _ = client.Close() })
+	client := redistest.StartCluster(t, 3).Client(t)
 	t.Run("all", func(t *testing.T) {
 		storetest.Run(t, func(t *testing.T) ratelimit.Store { return open(t, client, unhurried) })
 	})
@@ -169,15 +161,15 @@ func TestCluster(t *testing.T) {
 	for i := range 100 {
 		acquire(t, s, fmt.Sprint("key ", i), 1)
 	}
-	while(t, 2*lease, func() bool { return card(t, node, s, "key 0") == 1 && card(t, node, s, "key 99") == 1 })
-	if err := node.ScriptFlush(t.Context()).Err(); err != nil {
+	while(t, 2*lease, func() bool { return card(t, client, s, "key 0") == 1 && card(t, client, s, "key 99") == 1 })
+	if err := client.ScriptFlush(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
-	while(t, 2*lease, func() bool { return card(t, node, s, "key 0") == 1 && card(t, node, s, "key 99") == 1 })
+	while(t, 2*lease, func() bool { return card(t, client, s, "key 0") == 1 && card(t, client, s, "key 99") == 1 })
 	if err := s.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if n := card(t, node, s, "key 0") + card(t, node, s, "key 99"); n != 0 {
+	if n := card(t, client, s, "key 0") + card(t, client, s, "key 99"); n != 0 {
 		t.Errorf("%d slots are left", n)
 	}
 }
