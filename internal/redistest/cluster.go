@@ -25,7 +25,7 @@ func StartCluster(tb testing.TB, n int) *Cluster {
 	c := new(Cluster)
 	var clients []*redis.Client
 	for i := range n {
-		s := Start(tb, "--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-require-full-coverage", "no")
+		s := Start(tb, "--cluster-enabled", "yes", "--cluster-require-full-coverage", "no")
 		c.Servers = append(c.Servers, s)
 		client := s.Client(tb)
 		clients = append(clients, client)
@@ -47,7 +47,7 @@ func StartCluster(tb testing.TB, n int) *Cluster {
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for end := time.Now().Add(bound); len(clients) > 0; <-tick.C {
+	for end := time.Now().Add(3 * bound); len(clients) > 0; <-tick.C {
 		if time.Now().After(end) {
 			tb.Fatalf("redistest: %d servers of a Cluster do not find the others", len(clients))
 		}
