@@ -56,6 +56,7 @@ func FuzzToken(f *testing.F) {
 	f.Add(`{"alg":"HS256","crit":["x"]}`, `{"exp":1}`, "=")
 	f.Add(`{"alg":"none"}`, `{"sub":"ada","EXP":4102444800,"aud":["a"],"nbf":1.5}`, "\n")
 	f.Add(hs256, `{"exp":4.1e9,"iat":0,"nbf":-1e3,"jti":"x","iss":null,"sid":""}`, ".")
+	f.Add(hs256, `{"exp":4.1e9,"n":1e999}`, "")
 	strict := jwt.NewParser(jwt.WithValidMethods([]string{"HS256"}), jwt.WithStrictDecoding(), jwt.WithExpirationRequired(), jwt.WithIssuedAt())
 	f.Fuzz(func(t *testing.T, header, payload, tail string) {
 		token := forge(header, payload, secret) + tail
@@ -68,7 +69,12 @@ func FuzzToken(f *testing.F) {
 			return
 		}
 		m := jwt.MapClaims{}
-		if _, err := strict.ParseWithClaims(token, m, func(*jwt.Token) (any, error) { return secret, nil }); err != nil {
+		_, err = strict.ParseWithClaims(token, m, func(*jwt.Token) (any, error) { return secret, nil })
+		var number *json.UnmarshalTypeError
+		if errors.As(err, &number) && strings.HasPrefix(number.Value, "number ") {
+			return // it reads what is not registered as float64 too, which ends at 1.8e308
+		}
+		if err != nil {
 			t.Fatalf("golang-jwt refuses what we accept: %v\n%s\n%s", err, header, payload)
 		}
 		if sub, _ := m["sub"].(string); sub != id.Subject || id.Claims.Subject != id.Subject {

@@ -128,7 +128,8 @@ func (f *Feed) receive(ctx context.Context) {
 			f.logger.WarnContext(ctx, "redisstore: no subscription, trying again", "error", err, "failed", failed)
 		}
 		if failed > 1 { // what has just broken may be there again at once
-			wait(ctx, min(minBackOff<<min(failed, 10), maxBackOff))
+			// The guard takes a subscription for dead that nobody reads for longer.
+			wait(ctx, min(minBackOff<<min(failed, 10), maxBackOff, f.every/2))
 		}
 	}
 }
