@@ -1,6 +1,7 @@
 package redisstore
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -61,13 +62,15 @@ func (s *Store) drain(ctx context.Context) {
 		epochs = append(epochs, epoch)
 	}
 	s.mu.Unlock()
-	sortLeaves(all) // those of one partition in one batch
+	sortLeaves(all)  // those of one partition in one batch
+	var failed error // of a part of Redis, it may be
 	for batch := range slices.Chunk(all, maxBatch*maxCallsAtOnce) {
 		err := s.try(ctx, func(ctx context.Context) error { return s.vacate(ctx, batch) })
-		if err != nil {
-			s.logger.WarnContext(ctx, "redisstore: seats are not given up, and end with the lease", "error", err)
-			return
-		}
+		failed = cmp.Or(failed, err)
+	}
+	if failed != nil {
+		s.logger.WarnContext(ctx, "redisstore: seats are not given up, and end with the lease", "error", failed)
+		return
 	}
 	if len(epochs) > 1 {
 		return // others may have seats

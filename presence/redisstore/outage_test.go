@@ -246,3 +246,70 @@ func TestEvictUnknown(t *testing.T) {
 		})
 	}
 }
+
+// Graces do not end at the moment in which a part of Redis is back, before it has been told
+// of those who came back meanwhile.
+func TestShardAwayGrace(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	node := func() (*redisstore.Store, *shard) {
+		h, client := new(shard), server.Client(t)
+		client.AddHook(h)
+		return open(t, client, &redisstore.Options{Timeout: 2 * time.Second, Lease: 6 * time.Second}), h
+	}
+	a, here := node()
+	other, there := node()
+	join(t, other, entryOf("", "other", "1", 0)) // a part of the sweeps falls to it
+	events := watch(other)
+	const grace = 2 * time.Second
+	back := spread("back")
+	each := func(f func(user string)) {
+		for p, user := range back {
+			if here.of(p) {
+				f(user)
+			}
+		}
+	}
+	each(func(user string) { join(t, a, entryOf("", user, "1", grace)) })
+	each(func(user string) { leave(t, a, entryOf("", user, "1", 0), false) })
+	here.away.Store(true)
+	there.away.Store(true)
+	each(func(user string) {
+		if err := a.Join(t.Context(), entryOf("", user, "1", grace)); !errors.Is(err, presence.ErrUnavailable) {
+			t.Fatalf("Join: %v", err)
+		}
+	})
+	<-time.After(grace + grace/4)
+	there.away.Store(false) // it may sweep, and is not the one that knows who is back
+	<-time.After(600 * time.Millisecond)
+	here.away.Store(false)
+	siotest.Eventually(t, "settled", a.Settled)
+	if n := events.kind(presence.Offline, ""); n > 0 {
+		t.Errorf("%d users went offline, though they were back", n)
+	}
+}
+
+// What a part of Redis that is away does not learn from a node that closes, the others do.
+func TestShardAwayClose(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := server.Client(t)
+	h := new(shard)
+	client.AddHook(h)
+	a, b := open(t, client, unhurried), open(t, server.Client(t), unhurried)
+	const n = 2500 // more than one call gives up
+	crowd(t, a, "a", n, 0)
+	there := 0
+	for i := range n {
+		if !h.of(redisstore.Partition("", fmt.Sprint("a", i))) {
+			there++
+		}
+	}
+	events := watch(b)
+	h.away.Store(true)
+	if err := a.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	siotest.Eventually(t, "those of the others go", func() bool { return events.kind(presence.Offline, "") == there })
+	h.away.Store(false)
+}

@@ -25,6 +25,7 @@ type sweeps struct {
 	until [partitions]time.Time // when the last of the graces ends that this node knows of
 	calm  [partitions]time.Time // until then others may not have told Redis of who is back
 	known [partitions]uint64    // the versions that there were
+	away  [partitions]bool      // the last sweep has failed
 }
 
 func newSweeps() sweeps { return sweeps{woken: make(chan struct{}, 1)} }
@@ -124,7 +125,11 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 	s.mu.Lock()
 	for i, p := range due {
 		known := max(s.back.sweeps.known[p], s.told.last[p].Load())
-		calls[i] = call{&sweepScript, s.keys(p), []any{s.channel(), p, sweepBatch, known}}
+		batch := sweepBatch
+		if s.back.sweeps.away[p] {
+			batch = 0 // it is asked whether it is back
+		}
+		calls[i] = call{&sweepScript, s.keys(p), []any{s.channel(), p, batch, known}}
 	}
 	s.mu.Unlock()
 	swept := make(map[int]bool) // the lock guards it: a call that was given up may go on
@@ -144,6 +149,7 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 	defer s.mu.Unlock()
 	for _, p := range due {
 		if !swept[p] {
+			s.back.sweeps.away[p] = true
 			s.back.sweeps.plan(p, time.Now().Add(s.lease/12))
 		}
 	}
@@ -153,14 +159,17 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 // swept plans what is to come in a partition: something in so many microseconds, if it is
 // for this node to see to. The lock is held.
 func (s *Store) swept(p int, wait, version string) {
-	s.back.sweeps.known[p], _ = strconv.ParseUint(version, 10, 64)
+	w := &s.back.sweeps
+	w.known[p], _ = strconv.ParseUint(version, 10, 64)
+	if w.away[p] { // others need time to tell of those who are back
+		w.away[p], w.calm[p] = false, time.Now().Add(s.lease/3)
+	}
 	us, err := strconv.ParseInt(wait, 10, 64)
 	if err != nil || us < 0 {
 		return
 	}
 	// Microseconds are rounded, and TIME is that of the beginning of a script.
 	next := time.Now().Add(time.Duration(us)*time.Microsecond + time.Millisecond)
-	w := &s.back.sweeps
 	if s.owns(p) || !next.After(w.until[p].Add(sweepSlack)) {
 		if w.next[p].IsZero() || next.Before(w.next[p]) {
 			w.next[p] = next
