@@ -5,7 +5,8 @@
 
 -- A server of a Cluster may have come back empty, or a replica without the latest has
 -- taken its place. No node has lost its subscription by that, so they are told.
-if (number(redis.call('HGET', marks, 'v')) or 0) < tonumber(ARGV[4]) then publish('l', {}) end
+local was = redis.call('HGET', marks, 'v')
+if (number(was) or 0) < tonumber(ARGV[4]) then publish('l', {}) end
 
 local all = redis.call('ZRANGEBYSCORE', due, '-inf', int(now), 'LIMIT', 0, ARGV[3])
 for _, name in ipairs(all) do
@@ -26,4 +27,4 @@ end
 redis.call('ZREMRANGEBYSCORE', seen, '-inf', int(now - day))
 local first = redis.call('ZRANGE', due, 0, 0, 'WITHSCORES')
 if first[2] then soonest = tonumber(first[2]) end
-return {wait(), version or redis.call('HGET', marks, 'v') or '0'}
+return {wait(), version or was or '0'}
