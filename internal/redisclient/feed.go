@@ -99,7 +99,7 @@ func (f *Feed) run(ctx context.Context) {
 }
 
 // receive tells what comes, until ctx ends. The client connects and subscribes again by
-// itself, within Receive.
+// itself, within Receive, but that of a Cluster asks the server again that is away.
 func (f *Feed) receive(ctx context.Context) {
 	failed := 0
 	for ctx.Err() == nil {
@@ -121,7 +121,8 @@ func (f *Feed) receive(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if errors.Is(err, redis.ErrClosed) { // by the guard
+		if f.cluster() || errors.Is(err, redis.ErrClosed) { // by the guard
+			_ = f.current().Close()
 			f.renew(ctx)
 		}
 		if failed++; failed&(failed-1) == 0 { // ever less often
@@ -165,7 +166,16 @@ func (f *Feed) renew(ctx context.Context) {
 	f.mu.Lock()
 	f.sub = sub
 	f.mu.Unlock()
+	if f.cluster() {
+		_ = sub.Ping(ctx) // connects to any server, Subscribe to that of the channel's slot
+	}
 	_ = sub.Subscribe(ctx, f.channel) // Receive tries again, and has the error
+}
+
+// cluster reports whether what is published reaches all of several servers.
+func (f *Feed) cluster() bool {
+	_, ok := f.client.(*redis.ClusterClient)
+	return ok
 }
 
 func (f *Feed) current() *redis.PubSub {

@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"math/rand/v2"
 	"strings"
@@ -261,5 +262,37 @@ func FuzzDecode(f *testing.F) {
 		if again, err := redisstore.Decode(m); err != nil || again != c {
 			t.Errorf("%+v, %v, want %+v", again, err, c)
 		}
+	})
+}
+
+// What the servers of a Cluster have that are left is told, also if the one is away that the
+// channel's name leads to.
+func TestWatchClusterServerAway(t *testing.T) {
+	t.Parallel()
+	cluster := redistest.StartCluster(t, 3)
+	here, there := open(t, cluster.Client(t), unhurried), open(t, cluster.Client(t), unhurried)
+	var h heard
+	here.Watch(h.tell)
+	reaches(t, there, &h, "a")
+	slot, err := cluster.Servers[0].Client(t).ClusterKeySlot(t.Context(), redisstore.DefaultPrefix+"changes").Result()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cluster.Servers[int(slot)*len(cluster.Servers)/16384].Kill(t)
+	n := 0
+	told := func() bool {
+		for i := range n {
+			if h.count(fmt.Sprint("b", i)) > 0 {
+				return true
+			}
+		}
+		return false
+	}
+	siotest.Eventually(t, "a revocation arrives", func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		_ = there.Revoke(ctx, jwtauth.ByID(fmt.Sprint("b", n))) // a third of them fail
+		n++
+		return told()
 	})
 }
