@@ -42,8 +42,12 @@ func StartCluster(tb testing.TB, n int) *Cluster {
 	}
 	// whole reports whether a server knows who has which slots, and serves.
 	whole := func(client *redis.Client) bool {
-		parts, err := client.ClusterSlots(tb.Context()).Result()
-		return err == nil && len(parts) == n && strings.Contains(client.ClusterInfo(tb.Context()).Val(), "cluster_state:ok")
+		shards, err := client.ClusterShards(tb.Context()).Result()
+		parts := 0
+		for _, s := range shards {
+			parts += len(s.Slots)
+		}
+		return err == nil && parts == n && strings.Contains(client.ClusterInfo(tb.Context()).Val(), "cluster_state:ok")
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
