@@ -251,6 +251,9 @@ func TestDeadline(t *testing.T) {
 // another: nobody sees it.
 func TestRollingRestart(t *testing.T) {
 	c, n := start(t), 100
+	if testing.Short() {
+		n = 25 // all are back within the grace, also with the race detector
+	}
 	all := make(clients)
 	old := c.node(t, c.redis.Addr)
 	all.connect(t, old, 0, n)
