@@ -121,7 +121,7 @@ func (f *Feed) receive(ctx context.Context) {
 		if ctx.Err() != nil {
 			return
 		}
-		if f.cluster() || errors.Is(err, redis.ErrClosed) { // by the guard
+		if f.cluster() || errors.Is(err, redis.ErrClosed) { // the latter by the guard
 			_ = f.current().Close()
 			f.renew(ctx)
 		}

@@ -24,7 +24,7 @@ type sweeps struct {
 	next  [partitions]time.Time
 	until [partitions]time.Time // when the last of the graces ends that this node knows of
 	calm  [partitions]time.Time // until then others may not have told Redis of who is back
-	known [partitions]uint64    // the versions that there were
+	known [partitions]uint64    // the versions at the last sweep, which told.last may have forgotten
 	away  [partitions]bool      // the last sweep has failed
 }
 

@@ -145,7 +145,7 @@ func (s *Store) subscribed(first bool) {
 	s.doubt(partitions)
 }
 
-// doubt has the seats in a partition taken again, or in all of them.
+// doubt has the seats in a partition taken again; partitions stands for all of them.
 func (s *Store) doubt(p int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -178,7 +178,7 @@ func (s *Store) heard(ctx context.Context, payload string) {
 		if m.before < last {
 			s.needHeal("Redis has lost a partition, or the latest of it")
 		}
-	case m.lost: // last is not known, at most because it was forgotten
+	case m.lost: // what there was had not been heard here, or is forgotten
 		s.doubt(m.partition)
 	}
 	s.told.last[m.partition].Store(m.version)
