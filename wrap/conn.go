@@ -6,14 +6,16 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // maxAhead bounds what a conn reads ahead while a middleware runs.
 const maxAhead = 4 << 10
 
-// conn is a hijacked connection with five repairs.
+// conn is a hijacked connection with six repairs.
 //
 // Gate: nothing is read before the host's handshake handler has returned.
 // v2.5.0 starts its reader before it listens (transports/websocket.go:53,
@@ -35,6 +37,10 @@ type conn struct {
 	gate <-chan struct{}
 	mark *handshake
 	head http.Header // nil once written
+	hold bool        // the 101 response is to wait for what follows
+
+	greet    sync.Once              // writes greeting: what comes next waits
+	greeting atomic.Pointer[[]byte] // the 101 response, while it waits
 
 	mu       sync.Mutex
 	idle     sync.Cond // signaled when watching turns false
@@ -52,27 +58,69 @@ func newConn(c net.Conn, gate <-chan struct{}, mark *handshake) *conn {
 
 // Write implements net.Conn. The first one is the upgrader's response
 // (gorilla/websocket server.go:256); there is no concurrent one before.
-func (c *conn) Write(p []byte) (int, error) {
-	head := c.head
-	if head == nil {
-		return c.Conn.Write(p)
+func (c *conn) Write(p []byte) (n int, err error) {
+	if head := c.head; head != nil {
+		c.head = nil
+		const end = "\r\n\r\n"
+		if bytes.HasPrefix(p, []byte("HTTP/1.1 101 ")) && bytes.HasSuffix(p, []byte(end)) {
+			return c.respond(p, head)
+		}
 	}
-	c.head = nil
-	const end = "\r\n\r\n"
-	if !bytes.HasPrefix(p, []byte("HTTP/1.1 101 ")) || !bytes.HasSuffix(p, []byte(end)) || len(head) == 0 {
-		return c.Conn.Write(p)
+	sent := false
+	c.greet.Do(func() {
+		if g := c.greeting.Swap(nil); g != nil {
+			n, err = c.Conn.Write(append(*g, p...))
+			n, sent = max(0, n-len(*g)), true
+		}
+	})
+	if sent {
+		return n, err
 	}
+	return c.Conn.Write(p)
+}
+
+// respond writes the upgrader's response p with the headers of the chain, or keeps it
+// for the next write.
+func (c *conn) respond(p []byte, head http.Header) (int, error) {
 	if bytes.Contains(p, []byte("\r\nSec-WebSocket-Protocol: ")) {
 		delete(head, protocolHeader) // a middleware of the engine has chosen one
 	}
 	var b bytes.Buffer
+	b.Grow(1 << 10)
 	b.Write(p[:len(p)-2])
 	_ = head.Write(&b) // a buffer does not fail; it drops bad names and line breaks
 	b.WriteString("\r\n")
+	if c.hold {
+		g := b.Bytes()
+		c.greeting.Store(&g)
+		return len(p), nil
+	}
 	if _, err := c.Conn.Write(b.Bytes()); err != nil {
 		return 0, err
 	}
 	return len(p), nil
+}
+
+// greeted sees to it that nothing waits while the client is waited for. What sends OPEN
+// is under way by now, on a goroutine of its own (transports/websocket.go:122).
+func (c *conn) greeted() {
+	if c.greeting.Load() == nil {
+		return
+	}
+	runtime.Gosched()
+	c.greet.Do(func() {
+		if g := c.greeting.Swap(nil); g != nil {
+			_, _ = c.Conn.Write(*g) // the reader hears of it
+		}
+	})
+}
+
+// Close implements net.Conn. It does not wait for a write.
+func (c *conn) Close() error {
+	if g := c.greeting.Swap(nil); g != nil {
+		_, _ = c.Conn.Write(*g)
+	}
+	return c.Conn.Close()
 }
 
 // Read implements net.Conn. An idle connection waits in it, on a stack that the
@@ -91,6 +139,7 @@ func (c *conn) Read(p []byte) (int, error) {
 //go:noinline
 func (c *conn) before(p []byte) (int, error) {
 	<-c.gate
+	c.greeted()
 	c.mu.Lock()
 	c.interrupt()
 	if len(c.ahead) > 0 {

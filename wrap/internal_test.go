@@ -1,7 +1,10 @@
 package wrap
 
 import (
+	"io"
 	"net"
+	"net/http"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -82,4 +85,52 @@ func TestConnWatch(t *testing.T) {
 		t.Errorf("%d bytes read ahead", n)
 	}
 	stop()
+}
+
+// writes notes each write to a connection of which nothing comes.
+type writes struct {
+	net.Conn
+	all    []string
+	closed bool
+}
+
+func (w *writes) Write(p []byte) (int, error) { w.all = append(w.all, string(p)); return len(p), nil }
+func (w *writes) Read([]byte) (int, error)    { return 0, io.EOF }
+func (w *writes) Close() error                { w.closed = true; return nil }
+
+// The response of a handshake goes out with what the host sends next, in one write; and
+// alone where the host sends nothing, but reads or closes.
+func TestConnGreeting(t *testing.T) {
+	const response, more, open = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n", "X-One: 1\r\n", "\x81\x010"
+	gate := make(chan struct{})
+	close(gate)
+	for name, test := range map[string]struct {
+		hold bool
+		then func(c *conn)
+		want []string
+	}{
+		"write": {true, func(c *conn) { _, _ = c.Write([]byte(open)) }, []string{response + more + "\r\n" + open, open}},
+		"read":  {true, func(c *conn) { _, _ = c.Read(nil) }, []string{response + more + "\r\n", open}},
+		"close": {true, func(c *conn) { _ = c.Close() }, []string{response + more + "\r\n", open}},
+		"probe": {false, func(*conn) {}, []string{response + more + "\r\n", open}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := new(writes)
+			c := newConn(w, gate, nil)
+			c.head, c.hold = http.Header{"X-One": {"1"}}, test.hold
+			if n, err := c.Write([]byte(response + "\r\n")); err != nil || n != len(response)+2 {
+				t.Fatal(n, err)
+			}
+			if test.hold == (len(w.all) > 0) {
+				t.Fatalf("held %t, written %q", test.hold, w.all)
+			}
+			test.then(c)
+			if n, err := c.Write([]byte(open)); err != nil || n != len(open) {
+				t.Fatal(n, err)
+			}
+			if !slices.Equal(w.all, test.want) || w.closed != (name == "close") {
+				t.Errorf("%q, closed %t", w.all, w.closed)
+			}
+		})
+	}
 }

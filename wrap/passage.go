@@ -75,7 +75,7 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	p.gate = make(chan struct{})
 	c := newConn(nc, p.gate, p.mark)
-	if p.opens {
+	if c.hold = p.opens; c.hold {
 		p.mark.conn.Store(c)
 	}
 	// Late headers (a session's cookie) are set in WriteHeader, and loggers take
