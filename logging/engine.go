@@ -71,8 +71,8 @@ func (l *Logger) engineRefused(m *types.ErrorMessage) {
 	if !l.enabled(ctx, level) {
 		return
 	}
-	attrs := make(record, 0, 8)
-	attrs = append(attrs, c.group())
+	attrs := newRecord()
+	attrs.add(c.group())
 	attrs.count("status", int64(status))
 	attrs.text("by", byEngine)
 	attrs.text("code", code)

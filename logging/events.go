@@ -102,12 +102,12 @@ func (w *watcher) write(level slog.Level, e *wrap.Event, c eventCase, dropped in
 	attrs.text("event", cutName(e.Name))
 	attrs.count("args", int64(len(e.Args)))
 	if e.Ack != nil {
-		attrs = append(attrs, slog.Bool("ack", true))
+		attrs.add(slog.Bool("ack", true))
 	}
 	attrs.text("code", c.code)
 	attrs.cause(c.err)
 	if c.handled {
-		attrs = append(attrs, slog.Bool("handled", true))
+		attrs.add(slog.Bool("handled", true))
 	}
 	if dropped > 0 {
 		attrs.count("dropped", dropped)

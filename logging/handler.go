@@ -241,9 +241,9 @@ func (x *request) tell(panicked error, stack string) {
 	if !l.enabled(ctx, level) {
 		return
 	}
-	attrs := make(record, 0, 16)
+	attrs := newRecord()
 	if x.connecting {
-		attrs = append(attrs, c.group())
+		attrs.add(c.group())
 	} else {
 		attrs.text("method", trim(x.r.Method, maxName, len(x.r.Method)))
 		attrs.text("path", trim(x.r.URL.Path, maxURL, len(x.r.URL.Path)))

@@ -117,20 +117,10 @@ const maxMaking = 64
 // newLogger makes the logger of s, unless another call has.
 func (m *member) newLogger(s *socket.Socket) *slog.Logger {
 	defer m.making.Add(-1)
-	deep := m.making.Add(1) > maxMaking
-	own := m.l.logger
-	func() {
-		defer func() { _ = recover() }() // of the handler: as in write
-		if deep {
-			c := m.at()
-			own = slog.New(m.l.handler.WithAttrs([]slog.Attr{c.group()}))
-			return
-		}
-		own = slog.New(m.l.handler.WithAttrs(m.base(s)))
-	}()
-	if deep {
-		return own
+	if m.making.Add(1) > maxMaking {
+		return slog.New(&deferred{m: m})
 	}
+	own := slog.New(&deferred{m: m, attrs: m.said(s)})
 	if m.logger.CompareAndSwap(nil, own) {
 		return own
 	}

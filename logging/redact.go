@@ -37,11 +37,15 @@ import (
 // the method, path and address are kept. All values arrive at h as plain ones: it
 // does not see an error, but its text.
 func Redact(h slog.Handler, keys ...string) slog.Handler {
-	r := &redactor{next: h}
+	if d, ok := h.(*deferred); ok {
+		h = d.handler()
+	}
+	r := &redactor{next: h, known: new(redactKnown)}
 	if inner, ok := h.(*redactor); ok {
 		*r = *inner
 	}
 	if len(keys) > 0 {
+		r.known = new(redactKnown)
 		r.names = maps.Clone(r.names)
 		if r.names == nil {
 			r.names = redactNames{}
@@ -58,7 +62,8 @@ func Redact(h slog.Handler, keys ...string) slog.Handler {
 type redactor struct {
 	next  slog.Handler
 	names redactNames
-	group redactGrade // of the open groups
+	known *redactKnown // of names
+	group redactGrade  // of the open groups
 }
 
 func (h *redactor) Enabled(ctx context.Context, level slog.Level) bool {
@@ -69,7 +74,7 @@ func (h *redactor) Handle(ctx context.Context, r slog.Record) error {
 	quiet := h.names.quiet(r.Message, redactTextMax, false)
 	if quiet {
 		r.Attrs(func(a slog.Attr) bool {
-			w := newRedactWalk(h.names)
+			w := h.walk()
 			quiet = w.quiet(a, 0, h.group)
 			return quiet
 		})
@@ -111,7 +116,7 @@ func (h *redactor) WithGroup(name string) slog.Handler {
 }
 
 func (h *redactor) attr(a slog.Attr) slog.Attr {
-	w := newRedactWalk(h.names)
+	w := h.walk()
 	return w.attr(a, 0, h.group)
 }
 

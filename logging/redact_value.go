@@ -30,12 +30,13 @@ const (
 // redactWalk goes through one attribute, and keeps to its bounds.
 type redactWalk struct {
 	names redactNames
+	known *redactKnown
 	nodes int // that may still be looked at
 	bytes int // that may still be kept
 }
 
-func newRedactWalk(names redactNames) redactWalk {
-	return redactWalk{names: names, nodes: redactNodesMax, bytes: redactBudget}
+func (h *redactor) walk() redactWalk {
+	return redactWalk{names: h.names, known: h.known, nodes: redactNodesMax, bytes: redactBudget}
 }
 
 // spent takes a node off, and reports whether there was none.
@@ -44,16 +45,18 @@ func (w *redactWalk) spent() bool {
 	return w.nodes < 0 || w.bytes <= 0
 }
 
-// quiet reports whether attr would return a as it is. It does not allocate.
+// quiet reports whether attr would return a as it is, or as what is written likewise. It
+// does not allocate.
 func (w *redactWalk) quiet(a slog.Attr, depth int, grade redactGrade) bool {
-	if len(a.Key) > redactNameMax || !w.names.quiet(a.Key, redactNameMax, false) {
+	own, quiet := w.known.of(w.names, a.Key)
+	if !quiet {
 		return false
 	}
 	w.bytes -= len(a.Key)
 	if w.spent() {
 		return false
 	}
-	grade = max(grade, w.names.grade(a.Key))
+	grade = max(grade, own)
 	switch v := a.Value; v.Kind() {
 	case slog.KindString:
 		limit, stack := redactLimit(a.Key)
@@ -80,12 +83,28 @@ func (w *redactWalk) quiet(a slog.Attr, depth int, grade redactGrade) bool {
 			return true
 		case netip.Addr:
 			return x.Zone() == ""
+		case []string:
+			return w.quietList(x, depth)
 		}
 		return false
 	case slog.KindLogValuer:
 		return false
 	}
 	return grade < redactSecret
+}
+
+// quietList is quiet for a list of texts.
+func (w *redactWalk) quietList(list []string, depth int) bool {
+	if w.spent() || len(list) == 0 || len(list) > redactEntriesMax || depth >= redactDepthMax {
+		return false
+	}
+	for _, text := range list {
+		w.bytes -= len(text)
+		if w.spent() || !w.names.quiet(text, redactTextMax, false) {
+			return false
+		}
+	}
+	return true
 }
 
 // redactLimit returns how long a text under key may be, and whether it has its own lines.
@@ -97,7 +116,8 @@ func redactLimit(key string) (limit int, stack bool) {
 }
 
 func (w *redactWalk) attr(a slog.Attr, depth int, grade redactGrade) slog.Attr {
-	grade = max(grade, w.names.grade(a.Key))
+	own, _ := w.known.of(w.names, a.Key)
+	grade = max(grade, own)
 	key := w.key(a.Key)
 	if w.spent() {
 		return slog.String(key, redactLarge)

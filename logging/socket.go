@@ -83,18 +83,25 @@ func (m *member) at() Conn {
 	return c
 }
 
-// base returns the attributes that all records of s have. s may be nil.
-func (m *member) base(s *socket.Socket) record {
-	ctx := context.Background()
+// base returns a new record with the attributes that all records of s have. s may be nil.
+func (m *member) base(s *socket.Socket) *record {
 	c := m.at()
-	attrs := make(record, 0, 16)
-	attrs = append(attrs, c.group())
+	attrs := newRecord()
+	attrs.add(c.group())
+	attrs.add(m.said(s)...)
+	return attrs
+}
+
+// said returns what the application has to say of s, which may be nil.
+func (m *member) said(s *socket.Socket) (attrs record) {
+	ctx := context.Background()
 	user := m.l.userOf(ctx, s)
 	if s == nil {
 		user = m.user
 	}
 	attrs.text("user", user)
-	return append(attrs, m.l.attrsOf(ctx, s)...)
+	attrs.add(m.l.attrsOf(ctx, s)...)
+	return attrs
 }
 
 // follow has the end of s told. It keeps s as long as others do: s is not to be kept by
@@ -270,7 +277,7 @@ func (m *member) closed(s *socket.Socket, ctx context.Context) {
 	attrs.text("code", sum.Code)
 	attrs.cause(sum.Err)
 	attrs.took("duration", sum.Duration)
-	attrs = append(attrs, slog.Any("transports", sum.Transports))
+	attrs.add(slog.Any("transports", sum.Transports))
 	if m.client.text || m.l.tapped() {
 		attrs.count("events_in", sum.EventsIn)
 	}
@@ -286,7 +293,7 @@ func (m *member) closed(s *socket.Socket, ctx context.Context) {
 	}
 	abnormal := sum.Class == ClassTimeout || sum.Class == ClassProtocol || sum.Class == ClassNetwork || v.code != ""
 	if last := m.last.Load(); abnormal && last != nil {
-		attrs = append(attrs, slog.Any("last", last.told(now())))
+		attrs.add(slog.Any("last", last.told(now())))
 	}
 	m.l.write(ctx, level, "socket disconnected", attrs)
 }

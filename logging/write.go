@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,11 +27,13 @@ func (l *Logger) enabled(ctx context.Context, level slog.Level) (ok bool) {
 }
 
 // write writes a record whose level is enabled. What the handler makes of it is its
-// own: a log that fails must not be the end of what it tells of.
-func (l *Logger) write(ctx context.Context, level slog.Level, message string, attrs []slog.Attr) {
+// own: a log that fails must not be the end of what it tells of. attrs is not to be used
+// any more.
+func (l *Logger) write(ctx context.Context, level slog.Level, message string, attrs *record) {
 	defer func() { _ = recover() }()
 	r := slog.NewRecord(time.Now(), level, message, 0)
-	r.AddAttrs(attrs...)
+	r.AddAttrs(*attrs...) // which copies them
+	attrs.free()
 	_ = l.handler.Handle(ctx, r)
 }
 
@@ -46,7 +49,7 @@ func (l *Logger) guard(ctx context.Context, name string, told *atomic.Bool) {
 	if p == nil || !told.CompareAndSwap(false, true) || !l.enabled(ctx, slog.LevelError) {
 		return
 	}
-	l.write(ctx, slog.LevelError, "logging: function of the application panicked", []slog.Attr{
+	l.write(ctx, slog.LevelError, "logging: function of the application panicked", &record{
 		slog.String("function", name),
 		slog.String("error", panicText(p)),
 		slog.String("stack", string(debug.Stack())),
@@ -144,6 +147,22 @@ func (c *Conn) group() slog.Attr {
 
 // record collects the attributes of a record.
 type record []slog.Attr
+
+var records = sync.Pool{New: func() any { r := make(record, 0, 24); return &r }}
+
+// newRecord returns an empty record, which write takes back.
+func newRecord() *record { return records.Get().(*record) }
+
+func (r *record) free() {
+	if cap(*r) > 64 {
+		return // Options.Attrs has said much
+	}
+	clear(*r)
+	*r = (*r)[:0]
+	records.Put(r)
+}
+
+func (r *record) add(attrs ...slog.Attr) { *r = append(*r, attrs...) }
 
 // text adds a text, unless it is empty.
 func (r *record) text(key, value string) {

@@ -186,8 +186,8 @@ func (t *Tracker) send(r *room) {
 
 // front returns the members that are named, and how many there are.
 func (t *Tracker) front(room string) ([]Member, int, error) {
-	ctx, cancel := t.background()
-	defer cancel()
+	ctx := t.background()
+	defer ctx.End()
 	records, next, err := t.store.List(ctx, room, "", t.opts.MaxClients)
 	if err != nil {
 		return nil, 0, err

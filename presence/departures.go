@@ -5,6 +5,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sioware/sioware/internal/deadline"
 )
 
 // maxBatch is how many seats are given up in one call.
@@ -112,9 +114,9 @@ func (q *departures) run(ended chan struct{}) {
 		q.mu.Unlock()
 		for like, seats := range alike(queue) {
 			for some := range slices.Chunk(seats, maxBatch) {
-				ctx, cancel := context.WithTimeout(context.Background(), q.timeout)
+				ctx := deadline.After(context.Background(), q.timeout)
 				_ = q.store.Leave(ctx, like.cause, like.now, some...) // it goes on trying by itself
-				cancel()
+				ctx.End()
 				q.mu.Lock()
 				for _, seat := range some {
 					q.count(seat.User, -1)

@@ -135,8 +135,8 @@ func (t *Tracker) connected(d *device, s *socket.Socket) {
 	case evicted != nil:
 		wrap.Kick(s, evicted.refusal())
 	case !seated:
-		ctx, cancel := t.background()
-		defer cancel()
+		ctx := t.background()
+		defer ctx.End()
 		if d.begin(ctx) != nil {
 			return // it has gone, or another socket is taking the seat
 		}

@@ -12,6 +12,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sioware/sioware/internal/alarm"
+	"github.com/sioware/sioware/internal/deadline"
 	"github.com/sioware/sioware/internal/recovery"
 	"github.com/sioware/sioware/internal/refusal"
 	"github.com/sioware/sioware/internal/rooms"
@@ -260,6 +261,6 @@ func (t *Tracker) note(err error) {
 }
 
 // background is the context of a call that nobody waits for.
-func (t *Tracker) background() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.Background(), t.opts.Timeout)
+func (t *Tracker) background() *deadline.Context {
+	return deadline.After(context.Background(), t.opts.Timeout)
 }

@@ -123,8 +123,8 @@ func (t *Tracker) leave(d *device, s *socket.Socket, cause Cause) {
 	})
 	d.mu.Unlock()
 	if len(left) > 0 {
-		ctx, cancel := t.background()
-		defer cancel()
+		ctx := t.background()
+		defer ctx.End()
 		_ = t.store.Leave(ctx, cause, false, left...) // it goes on trying by itself
 	}
 }

@@ -86,7 +86,7 @@ func (c *conn) respond(p []byte, head http.Header) (int, error) {
 		delete(head, protocolHeader) // a middleware of the engine has chosen one
 	}
 	var b bytes.Buffer
-	b.Grow(1 << 10)
+	b.Grow(len(p) + 512)
 	b.Write(p[:len(p)-2])
 	_ = head.Write(&b) // a buffer does not fail; it drops bad names and line breaks
 	b.WriteString("\r\n")

@@ -5,22 +5,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"runtime/debug"
-	"sync"
-	"sync/atomic"
 	"time"
 
+	"github.com/sioware/sioware/internal/deadline"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-const (
-	// defaultTimeout is the deadline of a connection middleware.
-	defaultTimeout = 10 * time.Second
-	// watchAfter is how long a middleware runs before its connection is watched.
-	// Most are done by then, and a watch costs a goroutine.
-	watchAfter = 5 * time.Millisecond
-)
+// defaultTimeout is the deadline of a connection middleware.
+const defaultTimeout = 10 * time.Second
 
 var (
 	errLate    = errors.New("wrap: middleware returned after its deadline")
@@ -64,14 +57,14 @@ func within(timeout time.Duration, name string, f func(context.Context, *socket.
 		if a == nil {
 			return
 		}
-		ctx, cancel := context.WithTimeout(a.st.context(), timeout)
+		ctx := deadline.After(a.st.context(), timeout)
 		a.watch()
 		err := call(func() error { return f(ctx, s) })
 		a.stop()
 		if err == nil && ctx.Err() != nil {
 			err = &Error{Code: codeUnavailable, Err: errLate}
 		}
-		cancel()
+		ctx.End()
 		a.decide(err)
 	}
 }
@@ -156,152 +149,3 @@ func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
 
 // Stack returns where it was; package logging asks for it.
 func (p *panicError) Stack() []byte { return p.stack }
-
-// attempt is one run of one middleware for one socket.
-type attempt struct {
-	s       *socket.Socket
-	st      *state
-	next    func(*socket.ExtendedError)
-	name    string // what the middleware goes by if nobody has named it
-	cleanup func()
-	decided atomic.Bool
-
-	conn     *conn // of the client, if it is ours
-	timer    *time.Timer
-	mu       sync.Mutex
-	returned bool
-	unwatch  func() bool
-}
-
-// admit prepares a run of the middleware that is called name if nobody has named it,
-// or closes the connection and returns nil.
-func admit(s *socket.Socket, next func(*socket.ExtendedError), name string) *attempt {
-	st := stateOf(s)
-	a := &attempt{s: s, st: st, next: next, name: name}
-	observe(s.Nsp())
-	err := st.conn.enter(s.Nsp().Name(), st)
-	if err == nil && handshakeOf(s).refused() {
-		err = errRevoked
-	}
-	if err == nil && st.enter() != nil {
-		a.decide(nil)
-		return nil
-	}
-	if err == nil && st.ended() {
-		err = errClosed
-	}
-	if err != nil {
-		s.Conn().Close(true)
-		st.end(&Disconnected{Reason: "forced close"})
-		a.pass(socket.NewExtendedError(err.Error(), nil)) // the host cleans up, and sends nothing
-		return nil
-	}
-	st.listen(s)
-	return a
-}
-
-// watch ends the state when the client leaves while the middleware keeps the
-// connection's reader busy.
-func (a *attempt) watch() {
-	h := handshakeOf(a.s)
-	if a.conn = h.socketConn(); a.conn != nil {
-		a.timer = time.AfterFunc(watchAfter, a.watchConn)
-		return
-	}
-	if x := h.exchange(); x != nil {
-		// Engine.IO 3 connects to "/" within the handshake, whose answer the host
-		// believes to be under way. Of other long-polling it notices the end.
-		st := a.st
-		a.unwatch = context.AfterFunc(x.ctx, func() {
-			if !x.left.Load() { // else it ends with its handler
-				st.end(&Disconnected{Reason: "transport close"})
-			}
-		})
-	}
-}
-
-func (a *attempt) watchConn() {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if a.returned {
-		return
-	}
-	st := a.st
-	stop := a.conn.watch(func(error) { st.end(&Disconnected{Reason: "transport close"}) })
-	a.unwatch = func() bool { stop(); return true }
-}
-
-// stop ends the watch. The middleware has returned.
-func (a *attempt) stop() {
-	if a.timer != nil {
-		a.timer.Stop()
-	}
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	a.returned = true
-	if a.unwatch != nil {
-		a.unwatch()
-	}
-}
-
-// decide passes the verdict on to the host, once.
-func (a *attempt) decide(err error) {
-	if !a.decided.CompareAndSwap(false, true) {
-		return
-	}
-	if a.cleanup != nil {
-		a.cleanup()
-	}
-	if e := a.st.kicked(); e != nil {
-		err = e
-	} else if err == nil && (a.st.ended() || a.s.Conn().ReadyState() != "open") {
-		err = errClosed
-	}
-	a.st.conn.leave(a.s.Nsp().Name(), a.st, err == nil)
-	if err == nil {
-		a.pass(nil)
-		return
-	}
-	if errors.Is(err, errClosed) {
-		a.st.end(&Disconnected{Reason: "transport close"}) // unless it is known better
-		a.pass(socket.NewExtendedError(err.Error(), nil))  // the host cleans up, and sends nothing
-		return
-	}
-	if f := (*foreign)(nil); errors.As(err, &f) {
-		a.st.end(&refusedCause{Disconnected{reasonRefused, a.st.by(a.name)}, f.ExtendedError})
-		a.pass(f.extended())
-		return
-	}
-	e := asError(err)
-	if !a.st.ended() && !a.st.watched() {
-		report(a.s, e)
-	}
-	a.st.end(&refusedCause{Disconnected{reasonRefused, a.st.by(a.name)}, e})
-	a.pass(e.extended())
-}
-
-// pass calls the host's next, which runs the rest of the chain. A panic of a
-// plain middleware there would end the process: that one may have admitted the
-// socket or not, so its connection is closed.
-func (a *attempt) pass(ext *socket.ExtendedError) {
-	if err := call(func() error { a.next(ext); return nil }); err != nil {
-		a.st.fault(a.s, asError(err))
-		a.s.Conn().Close(true)
-	}
-}
-
-// report logs what went wrong on our side. What a client did wrong is no news.
-func report(s *socket.Socket, e *Error) {
-	if !e.ours() {
-		return
-	}
-	attrs := []slog.Attr{
-		slog.String("namespace", s.Nsp().Name()), slog.String("socket", string(s.Id())),
-		slog.String("code", e.code()), slog.Any("error", e.Err),
-	}
-	var p *panicError
-	if errors.As(e.Err, &p) {
-		attrs = append(attrs, slog.String("stack", string(p.stack)))
-	}
-	slog.LogAttrs(Context(s), slog.LevelError, "wrap: middleware failed", attrs...)
-}

@@ -35,11 +35,13 @@ type state struct {
 	request *http.Request // the host's; a copy of our own once own is set
 	own     bool
 	passed  []*global
-	entered bool   // has reached a middleware of ours, so that appear will tell of it
-	shown   bool   // the host has connected it
-	kick    *Error // why Kick puts it out, or nil
-	name    string // what Named calls the middleware that runs
-	refused string // what Named calls a middleware of others that has refused it
+	entered bool        // has reached a middleware of ours, so that appear will tell of it
+	shown   bool        // the host has connected it
+	kick    *Error      // why Kick puts it out, or nil
+	name    string      // what Named calls the middleware that runs
+	refused string      // what Named calls a middleware of others that has refused it
+	attempt *attempt    // that runs; see attend
+	timer   *time.Timer // of attend
 
 	cancel  context.CancelCauseFunc
 	wrapped atomic.Bool        // has passed Namespace
@@ -172,6 +174,7 @@ func (st *state) appear() (kick *Error, ended bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.shown = true
+	st.timer = nil // an idle socket needs none
 	return st.kick, st.ctx.Err() != nil
 }
 
