@@ -101,9 +101,13 @@ func (st *state) attend(a *attempt) {
 func (st *state) desert(a *attempt) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.attempt == a {
-		st.attempt = nil
-		st.timer.Stop()
+	if st.attempt != a {
+		return
+	}
+	st.attempt = nil
+	st.timer.Stop()
+	if st.shown {
+		st.timer = nil
 	}
 }
 

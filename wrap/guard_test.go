@@ -76,6 +76,27 @@ func TestGuard(t *testing.T) {
 	}
 }
 
+// A middleware may have more to do when the socket is connected.
+func TestGuardStays(t *testing.T) {
+	t.Parallel()
+	connected, returned := make(chan struct{}), make(chan struct{})
+	s := serve(t, func(io *socket.Server) {
+		io.Use(wrap.Guard(func(_ *socket.Socket, next func(*socket.ExtendedError)) {
+			defer close(returned)
+			next(nil)
+			<-connected
+		}, 0))
+		_ = io.On("connection", func(args ...any) {
+			_ = args[0].(*socket.Socket).On("there?", func(args ...any) { args[0].(socket.Ack)(nil, nil) })
+			close(connected)
+		})
+	})
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	<-returned
+	c.EmitAck(t, "there?")
+}
+
 // Without a bound, 100 CONNECTs while a middleware waits make 100 sockets of one
 // client in one namespace.
 func TestGuardPending(t *testing.T) {

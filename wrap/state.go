@@ -174,7 +174,9 @@ func (st *state) appear() (kick *Error, ended bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.shown = true
-	st.timer = nil // an idle socket needs none
+	if st.attempt == nil {
+		st.timer = nil // an idle socket needs none
+	}
 	return st.kick, st.ctx.Err() != nil
 }
 
