@@ -138,11 +138,10 @@ func (p *policy) listed(a netip.Addr) string {
 
 // attempt decides about an attempt of kind. What this node knows comes first.
 func (p *policy) attempt(ctx context.Context, kind, key string) (Verdict, error) {
-	v := p.knownBan(p.storeKey(kindBan, key))
-	if !v.Allowed {
+	if v := p.knownBanOf(key); !v.Allowed {
 		return v, nil
 	}
-	v = Verdict{Allowed: true, Policy: policyConnect}
+	v := Verdict{Allowed: true, Policy: policyConnect}
 	if !p.connect.unlimited() {
 		var err error
 		if v, _, err = p.tier.take(ctx, p.storeKey(kind, key), p.connect, 1); err != nil {
@@ -160,10 +159,10 @@ func (p *policy) attempt(ctx context.Context, kind, key string) (Verdict, error)
 
 // ban returns a refusal while key is banned.
 func (p *policy) ban(ctx context.Context, key string) (Verdict, error) {
-	ban := p.storeKey(kindBan, key)
-	if v := p.knownBan(ban); !v.Allowed || p.tier.alone() {
+	if v := p.knownBanOf(key); !v.Allowed || p.tier.alone() {
 		return v, nil
 	}
+	ban := p.storeKey(kindBan, key)
 	v, _, err := p.tier.take(ctx, ban, p.banned, 0)
 	if err != nil {
 		return Verdict{}, err
@@ -185,6 +184,14 @@ func (p *policy) knownBan(ban string) Verdict {
 		return Verdict{Allowed: true}
 	}
 	return banVerdict(v)
+}
+
+// knownBanOf is knownBan for who has no key at hand that the store knows.
+func (p *policy) knownBanOf(key string) Verdict {
+	if p.Penalty.Ban == 0 {
+		return Verdict{Allowed: true}
+	}
+	return p.knownBan(p.storeKey(kindBan, key))
 }
 
 // banVerdict makes a verdict on a ban of one on the bucket that stands for it: its

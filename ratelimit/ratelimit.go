@@ -137,7 +137,7 @@ func (l *Limiter) join(ctx context.Context, s *socket.Socket) error {
 // no ban since; told means that the refusal of that one was told, in a dry run.
 func (l *Limiter) attempt(ctx context.Context, p *policy, s *socket.Socket, key string) (v Verdict, told bool, err error) {
 	t, ok := s.Request().Request().Context().Value(ticketKey{l}).(*ticket)
-	if ok && t.key == key && p.knownBan(p.storeKey(kindBan, key)).Allowed && t.used.CompareAndSwap(false, true) {
+	if ok && t.key == key && p.knownBanOf(key).Allowed && t.used.CompareAndSwap(false, true) {
 		return t.verdict, !t.verdict.Allowed && p.DryRun, nil
 	}
 	v, err = p.attempt(ctx, kindConnect, key)

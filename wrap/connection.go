@@ -44,9 +44,9 @@ type connection struct {
 	protocol int        // of Engine.IO
 	mu       sync.Mutex
 	reason   string               // why it was closed
-	open     map[*state]struct{}  // sockets whose context has not ended
-	pending  map[string]admission // by namespace: not yet connected nor refused
-	joined   map[string]*state    // by namespace: connected
+	open     few[*state, struct{}]  // sockets whose context has not ended
+	pending  few[string, admission] // by namespace: not yet connected nor refused
+	joined   few[string, *state]    // by namespace: connected
 	refused  int
 	idle     *time.Timer // runs after Kick; see linger
 
@@ -80,9 +80,6 @@ func connectionOf(s *socket.Socket) *connection {
 		mark:     handshakeOf(s).session(),
 		protocol: s.Conn().Protocol(),
 		text:     reflect.TypeOf(s.Nsp().Server().Encoder()) == stockEncoder,
-		open:     make(map[*state]struct{}),
-		pending:  make(map[string]admission),
-		joined:   make(map[string]*state),
 	}
 	c, stored := connections.LoadOrStore(client, c)
 	if stored {
@@ -100,7 +97,7 @@ func (c *connection) add(st *state) {
 	c.mu.Lock()
 	closed := c.reason
 	if closed == "" {
-		c.open[st] = struct{}{}
+		c.open.set(st, struct{}{})
 	}
 	c.mu.Unlock()
 	if closed != "" {
@@ -112,22 +109,22 @@ func (c *connection) add(st *state) {
 func (c *connection) remove(st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	delete(c.open, st)
-	for nsp, a := range c.pending {
+	c.open.remove(st)
+	for nsp, a := range c.pending.all() {
 		if a.st == st {
 			c.settle(nsp, a)
 		}
 	}
-	for nsp, joined := range c.joined {
+	for nsp, joined := range c.joined.all() {
 		if joined == st {
-			delete(c.joined, nsp)
+			c.joined.remove(nsp)
 		}
 	}
 }
 
 // settle removes a pending admission. c.mu is held.
 func (c *connection) settle(nsp string, a admission) {
-	delete(c.pending, nsp)
+	c.pending.remove(nsp)
 	if a.admitted {
 		c.unresolved.Add(-1)
 	}
@@ -144,8 +141,8 @@ func (c *connection) close(reason string) {
 	if c.idle != nil {
 		c.idle.Stop()
 	}
-	open := make([]*state, 0, len(c.open))
-	for st := range c.open {
+	open := make([]*state, 0, c.open.len())
+	for st := range c.open.all() {
 		open = append(open, st)
 	}
 	left := c.left
@@ -184,13 +181,13 @@ func (c *connection) leaves(nsp string, l *rooms.Leaving) {
 func (c *connection) enter(nsp string, st *state) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a, ok := c.pending[nsp]
+	a, ok := c.pending.get(nsp)
 	switch {
 	case ok && a.st != st:
 		// The host would admit both: 100 CONNECTs while a middleware waits make
 		// 100 sockets of one client in one namespace.
 		return errPending
-	case !ok && len(c.pending) >= maxPending:
+	case !ok && c.pending.len() >= maxPending:
 		return errPending
 	case c.refused >= maxRefusals:
 		return errRefusals
@@ -199,7 +196,7 @@ func (c *connection) enter(nsp string, st *state) error {
 		c.unresolved.Add(-1)
 	}
 	a.st, a.admitted = st, false // settled stays: a middleware may have called next twice
-	c.pending[nsp] = a
+	c.pending.set(nsp, a)
 	return nil
 }
 
@@ -207,7 +204,7 @@ func (c *connection) enter(nsp string, st *state) error {
 func (c *connection) leave(nsp string, st *state, admitted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a, ok := c.pending[nsp]
+	a, ok := c.pending.get(nsp)
 	if !ok || a.st != st {
 		return // closed meanwhile
 	}
@@ -218,7 +215,7 @@ func (c *connection) leave(nsp string, st *state, admitted bool) {
 	}
 	if !a.admitted {
 		a.admitted = true
-		c.pending[nsp] = a
+		c.pending.set(nsp, a)
 		c.unresolved.Add(1)
 	}
 }
@@ -227,11 +224,11 @@ func (c *connection) leave(nsp string, st *state, admitted bool) {
 func (c *connection) connected(nsp string, st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a, ok := c.pending[nsp]; ok && a.st == st {
+	if a, ok := c.pending.get(nsp); ok && a.st == st {
 		c.settle(nsp, a)
 	}
-	if _, open := c.open[st]; open {
-		c.joined[nsp] = st
+	if _, open := c.open.get(st); open {
+		c.joined.set(nsp, st)
 	}
 }
 
@@ -277,9 +274,9 @@ func (c *connection) outgoing(args ...any) {
 func (c *connection) answered(nsp string, connected bool) *state {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a, ok := c.pending[nsp]
+	a, ok := c.pending.get(nsp)
 	if !ok && !connected {
-		if st := c.joined[nsp]; st != nil {
+		if st, _ := c.joined.get(nsp); st != nil {
 			return st
 		}
 		return c.stray(nsp)
@@ -289,7 +286,7 @@ func (c *connection) answered(nsp string, connected bool) *state {
 	}
 	if connected {
 		a.settled = c.mark.settle()
-		c.pending[nsp] = a
+		c.pending.set(nsp, a)
 		return nil
 	}
 	c.refused++
@@ -300,7 +297,7 @@ func (c *connection) answered(nsp string, connected bool) *state {
 // since somebody has asked for its Context, and that is not connected: where plain
 // middlewares are alone, it is the one that they have refused. c.mu is held.
 func (c *connection) stray(nsp string) *state {
-	for st := range c.open {
+	for st := range c.open.all() {
 		if st.nsp == nsp && st.alien() {
 			return st
 		}
@@ -314,7 +311,7 @@ func (c *connection) stray(nsp string) *state {
 func (c *connection) unreadable() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for nsp, a := range c.pending {
+	for nsp, a := range c.pending.all() {
 		if a.admitted {
 			c.settle(nsp, a)
 		}

@@ -108,7 +108,8 @@ type departure struct {
 func (c *connection) departs(nsp string, st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	joined, old := c.joined[nsp], c.departing[nsp]
+	joined, _ := c.joined.get(nsp)
+	old := c.departing[nsp]
 	if joined == nil || st != nil && st != joined || old.st == joined {
 		return
 	}

@@ -154,7 +154,7 @@ func bareState(c *connection) *state {
 // A socket that is added to a closed connection ends, for the same reason.
 func TestAddToClosedConnection(t *testing.T) {
 	t.Parallel()
-	c := &connection{open: map[*state]struct{}{}}
+	c := new(connection)
 	c.close("x")
 	st := bareState(c)
 	c.add(st)

@@ -29,7 +29,9 @@ func Check(s *socket.Socket) error {
 // Room is the room of the sockets of one owner. Its name tells nobody whose it is.
 func Room(kind, owner string) socket.Room {
 	hash := sha256.Sum256([]byte(owner))
-	return socket.Room("sioware:" + kind + ":" + base64.RawURLEncoding.EncodeToString(hash[:16]))
+	var text [22]byte // of 16 bytes
+	base64.RawURLEncoding.Encode(text[:], hash[:16])
+	return socket.Room("sioware:" + kind + ":" + string(text[:]))
 }
 
 // Owned reports whether s has come back with the state of one that had an owner of this
