@@ -38,10 +38,11 @@ type shard[K, V any] struct {
 	mu    sync.Mutex
 	live  int // entries
 	used  int // slots that are not nil: entries and graves
+	grave entry[K, V]
 }
 
-// entry is immutable but for its value. One with addr 0 is a grave: it keeps the
-// entries behind it within reach.
+// entry is immutable but for its value. One with addr 0, as that of its shard, is a grave:
+// it keeps the entries behind it within reach.
 type entry[K, V any] struct {
 	addr  uintptr
 	key   weak.Pointer[K]
@@ -140,7 +141,7 @@ func (s *shard[K, V]) drop(d dead[K]) {
 	defer s.mu.Unlock()
 	slot := s.find(d.addr)
 	if e := slot.Load(); e != nil && e.key == d.key {
-		slot.Store(&entry[K, V]{})
+		slot.Store(&s.grave)
 		s.live--
 	}
 }
