@@ -43,7 +43,7 @@ type connection struct {
 	text     bool       // packets are text; what is binary is an attachment
 	protocol int        // of Engine.IO
 	mu       sync.Mutex
-	reason   string               // why it was closed
+	reason   string                 // why it was closed
 	open     few[*state, struct{}]  // sockets whose context has not ended
 	pending  few[string, admission] // by namespace: not yet connected nor refused
 	joined   few[string, *state]    // by namespace: connected

@@ -55,7 +55,7 @@ func TestContext(t *testing.T) {
 				synctest.Wait()
 				done := false
 				for range 2 { // it stays as it is
-					if c.Err() != test.want || context.Cause(c) != test.why {
+					if !errors.Is(c.Err(), test.want) || !errors.Is(context.Cause(c), test.why) {
 						t.Errorf("%s, waits %t: %v, cause %v", name, waits, c.Err(), context.Cause(c))
 					}
 					select {
@@ -87,7 +87,7 @@ func TestDeadline(t *testing.T) {
 			t.Error(at, ok)
 		}
 		time.Sleep(time.Minute)
-		if c.Err() != context.DeadlineExceeded {
+		if !errors.Is(c.Err(), context.DeadlineExceeded) {
 			t.Error(c.Err())
 		}
 		later := deadline.After(t.Context(), time.Minute)
@@ -107,7 +107,7 @@ func TestChildren(t *testing.T) {
 			child, cancel := context.WithTimeout(context.WithValue(c, key{}, 1), time.Hour)
 			defer cancel()
 			defer func() {
-				if child.Err() != context.Canceled || child.Value(key{}) != 1 {
+				if !errors.Is(child.Err(), context.Canceled) || child.Value(key{}) != 1 {
 					t.Error(child.Err())
 				}
 			}()
