@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"encoding/json"
 	"log/slog"
+	"strconv"
 	"strings"
+	"sync"
 	"testing"
 	"testing/slogtest"
 )
@@ -247,6 +249,61 @@ func TestRedactNames(t *testing.T) {
 	} {
 		if secretKey(name) {
 			t.Errorf("%q is taken for a secret", name)
+		}
+	}
+}
+
+// TestRedactKnown: what is remembered of a name is what is found of it, however many there
+// are.
+func TestRedactKnown(t *testing.T) {
+	t.Parallel()
+	var known redactKnown
+	names := redactNames{"pet": {}}
+	all := []string{"", "pet", "Pet", "password", "pass_word", "token_type", "line\nbreak", "conn", strings.Repeat("x", 32), strings.Repeat("x", 33), strings.Repeat("x", 200)}
+	for i := range 1000 {
+		all = append(all, "name"+strconv.Itoa(i), "secret"+strconv.Itoa(i))
+	}
+	var wg sync.WaitGroup
+	for range 4 {
+		wg.Go(func() {
+			for range 2 {
+				for _, name := range all {
+					grade, quiet := known.of(names, name)
+					if wantGrade, wantQuiet := names.look(name); grade != wantGrade || quiet != wantQuiet {
+						t.Errorf("%q is %d, %t, want %d, %t", name, grade, quiet, wantGrade, wantQuiet)
+					}
+				}
+			}
+		})
+	}
+	wg.Wait()
+}
+
+// TestRedactTexts: a list of texts is one of texts, and has no secrets.
+func TestRedactTexts(t *testing.T) {
+	t.Parallel()
+	long := make([]string, redactEntriesMax+1)
+	for name, test := range map[string]struct {
+		list []string
+		want string
+	}{
+		"plain":   {[]string{"polling", "websocket"}, `["polling","websocket"]`},
+		"none":    {[]string{}, `[]`},
+		"nil":     {nil, `null`},
+		"secret":  {[]string{"a", "Bearer abcdefgh12345678"}, `["a","Bearer [redacted]"]`},
+		"control": {[]string{"a\nb"}, `["a\\nb"]`},
+		"long":    {long, `(+1 more)`},
+		"large":   {[]string{strings.Repeat("x y ", redactTextMax/4), strings.Repeat("x y ", redactTextMax/4+1)}, "(+4 bytes)"},
+	} {
+		var out strings.Builder
+		slog.New(Redact(slog.NewJSONHandler(&out, nil))).Info("m", "list", test.list)
+		if !strings.Contains(out.String(), test.want) {
+			t.Errorf("%s: %s, want %s", name, out.String(), test.want)
+		}
+		out.Reset()
+		slog.New(Redact(slog.NewJSONHandler(&out, nil))).Info("m", "tokens", test.list)
+		if !strings.Contains(out.String(), `"tokens":"[redacted]"`) {
+			t.Errorf("%s: %s under a name that is secret", name, out.String())
 		}
 	}
 }

@@ -39,10 +39,11 @@ const defaultMaxBody = 1e6
 // cors.Handler(wrap.Handler(...)). A handler around it must pass http.Hijacker
 // on, as for any WebSocket.
 //
-// Handler also mends what makes the bare host lose packets or the process:
+// Handler also mends what makes the bare host slow, or lose packets or the process:
 //
 //   - it holds back what the client sends before the host listens, which is else
 //     lost (1 to 9 of 5,000 WebSocket handshakes) or ends the process;
+//   - it sends the first packet of a WebSocket in one write with the 101 response;
 //   - it guards upgrades from long-polling, which a client can time so that they
 //     end the process, and refuses requests that the host leaves unanswered;
 //   - it bounds bodies of unknown length by MaxHttpBufferSize (413), refuses
