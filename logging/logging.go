@@ -92,8 +92,8 @@ func (l *Logger) off(ctx context.Context) bool {
 func (l *Logger) tapped() bool { return l.opts.Observer != nil || l.events != nil }
 
 // From returns a logger for s: what it writes has the group conn of the records, as it is
-// when the first one is written, and what Options.User and Options.Attrs have said at the
-// first call, and passes [Redact] likewise. If s has not passed [Logger.Middleware], or was
+// at the first call or at the first record, and what Options.User and Options.Attrs have
+// said at the first call, and passes [Redact] likewise. If s has not passed [Logger.Middleware], or was
 // let be by it, it is a logger without these, and ok is false. It is never nil. From takes
 // no lock, and allocates nothing once the first call is done. Others that come before that
 // ask both too, and get the same logger. In Options.User and Options.Attrs, and in what they
@@ -118,10 +118,15 @@ const maxMaking = 64
 // newLogger makes the logger of s, unless another call has.
 func (m *member) newLogger(s *socket.Socket) *slog.Logger {
 	defer m.making.Add(-1)
+	d := &deferred{base: m.l.handler, m: m}
 	if m.making.Add(1) > maxMaking {
-		return slog.New(&deferred{m: m})
+		return slog.New(d)
 	}
-	own := slog.New(&deferred{m: m, attrs: m.said(s)})
+	d.attrs = m.said(s)
+	own := slog.New(d)
+	if !deferrable(d.base, d.attrs) {
+		own = slog.New(d.handler()) // nobody else has d
+	}
 	if m.logger.CompareAndSwap(nil, own) {
 		return own
 	}

@@ -27,7 +27,8 @@ func FuzzRedact(f *testing.F) {
 			}
 			l := slog.New(Redact(h, "own"))
 			l.With(key, planted).WithGroup(key+planted).Info(msg+planted, key, planted, planted, 1, slog.Group(key, key, []byte(planted)),
-				"err", errors.New(planted), "map", map[string]any{planted: []any{planted}}, "stack", planted, "raw", json.RawMessage(planted))
+				"err", errors.New(planted), "map", map[string]any{planted: []any{planted}}, "stack", planted, "raw", json.RawMessage(planted),
+				"list", []string{before, planted, after}, "bytes", [][]byte{[]byte(planted)}, slog.Group("g", before, []string{planted}))
 			out := buf.String()
 			if strings.Count(out, "\n") != 1 || !strings.HasSuffix(out, "\n") {
 				t.Fatalf("not one line: %q", out)

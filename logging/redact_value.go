@@ -83,7 +83,7 @@ func (w *redactWalk) quiet(a slog.Attr, depth int, grade redactGrade) bool {
 			return true
 		case netip.Addr:
 			return x.Zone() == ""
-		case []string:
+		case names:
 			return w.quietList(x, depth)
 		}
 		return false
@@ -93,8 +93,11 @@ func (w *redactWalk) quiet(a slog.Attr, depth int, grade redactGrade) bool {
 	return grade < redactSecret
 }
 
-// quietList is quiet for a list of texts.
-func (w *redactWalk) quietList(list []string, depth int) bool {
+// names is a list of texts that nobody changes any more: a handler may keep it.
+type names []string
+
+// quietList is quiet for such a list.
+func (w *redactWalk) quietList(list names, depth int) bool {
 	if w.spent() || len(list) == 0 || len(list) > redactEntriesMax || depth >= redactDepthMax {
 		return false
 	}

@@ -277,7 +277,7 @@ func (m *member) closed(s *socket.Socket, ctx context.Context) {
 	attrs.text("code", sum.Code)
 	attrs.cause(sum.Err)
 	attrs.took("duration", sum.Duration)
-	attrs.add(slog.Any("transports", sum.Transports))
+	attrs.add(slog.Any("transports", names(sum.Transports)))
 	if m.client.text || m.l.tapped() {
 		attrs.count("events_in", sum.EventsIn)
 	}
