@@ -1,11 +1,13 @@
 package jwtauth_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -221,5 +223,60 @@ func TestSubprotocolBesideBearer(t *testing.T) {
 		if got := w.Header().Get("Sec-WebSocket-Protocol"); got != tt.want || w.Code != http.StatusOK {
 			t.Errorf("offered %.10s: %q, want %q; %d %s", tt.offer, got, tt.want, w.Code, w.Body)
 		}
+	}
+}
+
+// TestPanicOnAPage: what panics in the application, its keys or its store is internal on a
+// page and for who calls Authenticate, as it is for a socket.
+func TestPanicOnAPage(t *testing.T) {
+	t.Parallel()
+	verify := func(context.Context, *jwtauth.Identity[claims]) error { panic("secret cause") }
+	fetch := func(context.Context, jwtauth.Unverified) ([]any, error) { panic("secret cause") }
+	store := newScripted()
+	store.onAdmit(func(context.Context, jwtauth.Login) (jwtauth.Verdict, error) { panic("secret cause") })
+	for name, tt := range map[string]struct {
+		keys  jwtauth.Keys
+		opts  jwtauth.Options[claims]
+		where string // in the stack
+	}{
+		"Verify": {jwtauth.HMAC(secret), jwtauth.Options[claims]{Verify: verify}, "identify"},
+		"Keys":   {jwtauth.KeyFunc(fetch), jwtauth.Options[claims]{}, "Find"},
+		"Store":  {jwtauth.HMAC(secret), jwtauth.Options[claims]{Store: store}, "admit"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var log bytes.Buffer
+			tt.opts.Logger = slog.New(slog.NewTextHandler(&log, nil))
+			a, err := jwtauth.New(tt.keys, &tt.opts)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer a.Close(context.Background())
+			good := token(t, "ada", time.Hour)
+			logged := func(by string) {
+				t.Helper()
+				if s := log.String(); !strings.Contains(s, "level=ERROR") || !strings.Contains(s, "secret cause") || !strings.Contains(s, tt.where) || strings.Contains(s, good) {
+					t.Errorf("%s: the log has %s", by, s)
+				}
+				log.Reset()
+			}
+
+			w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("Authorization", "Bearer "+good)
+			a.Handler(page(a)).ServeHTTP(w, r)
+			if w.Code != 500 || !strings.Contains(w.Body.String(), `"internal"`) || strings.Contains(w.Body.String(), "secret") {
+				t.Errorf("%d %s", w.Code, w.Body)
+			}
+			logged("a page")
+
+			_, err = a.Authenticate(context.Background(), good)
+			var e *wrap.Error
+			var p interface{ Stack() []byte }
+			if !errors.As(err, &e) || e.Code != "internal" || !errors.As(err, &p) || !strings.Contains(string(p.Stack()), tt.where) {
+				t.Errorf("Authenticate: %v", err)
+			} else if data := fmt.Sprint(e.ClientData()); strings.Contains(data, "secret") || !strings.Contains(data, "internal") {
+				t.Errorf("Authenticate: a client is told %s", data)
+			}
+			logged("Authenticate")
+		})
 	}
 }

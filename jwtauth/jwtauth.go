@@ -187,11 +187,14 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx, cancel := context.WithTimeout(r.Context(), timeout)
 		defer cancel()
-		c, err := a.seek(ctx, nil, r)
+		var c *checked
 		var id *Identity[C]
-		if err == nil && c != nil {
-			id, err = a.confirm(ctx, c)
-		}
+		err := calm(func() (err error) {
+			if c, err = a.seek(ctx, nil, r); err == nil && c != nil {
+				id, err = a.confirm(ctx, c)
+			}
+			return err
+		})
 		if err == nil && c == nil {
 			if a.opts.Guests || late && mark.Connecting(r.Context()) {
 				next.ServeHTTP(w, r)
@@ -238,8 +241,9 @@ func (a *Auth[C]) protocol(r *http.Request) (answer string) {
 func (a *Auth[C]) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	a.opts.Logger.LogAttrs(r.Context(), slog.LevelDebug, "jwtauth: refused", slog.Any("error", err))
 	e, hushed := asError(err), asError(a.hushed(r.Context(), err))
-	if _, ok := r.Context().Value(mark.ListenerKey{}).(mark.Listener); !ok { // which logs it, with the cause
+	if _, ok := r.Context().Value(mark.ListenerKey{}).(mark.Listener); !ok { // which logs it, with cause and stack
 		e = hushed
+		a.panicked(r.Context(), err)
 	}
 	switch e.Code { // those with status 401
 	case codes[ErrMissing]:

@@ -60,8 +60,10 @@ type Options[C any] struct {
 	// may set Subject and Login. It returns [ErrDisabled] for a user that is unknown
 	// or disabled; an error that is, or wraps, a *wrap.Error reaches the client as
 	// that says, any other as code internal, one of a context as unavailable, with
-	// the cause in the log. It runs when a socket connects and when a token is refreshed, concurrently, with
-	// a context that ends after 10 seconds or when the client leaves.
+	// the cause in the log. A panic is internal too, wherever it is called, with its
+	// stack in the log. It runs when a socket connects, when a token is refreshed, and in
+	// [Auth.Handler] and [Auth.Authenticate], concurrently, with a context that ends
+	// after 10 seconds or when the client leaves (in Authenticate with the caller's).
 	Verify func(ctx context.Context, id *Identity[C]) error
 
 	// Algorithms narrows those that the keys allow. Nil means no further.

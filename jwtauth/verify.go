@@ -252,17 +252,22 @@ type contextKey[C any] struct{ auth *Auth[C] }
 
 // Authenticate does for a token what [Auth.Middleware] does for that of a socket,
 // and returns who it belongs to. The error is a *wrap.Error that wraps one of the
-// Err values, or one of Options.Verify. The check of the store counts as a login.
+// Err values, or one of Options.Verify; if that panics its code is internal, and the
+// stack goes to Options.Logger. The check of the store counts as a login.
 func (a *Auth[C]) Authenticate(ctx context.Context, token string) (*Identity[C], error) {
 	if token == "" {
 		return nil, refusal(ErrMissing, nil)
 	}
-	c, err := a.check(ctx, token, Source{})
+	var id *Identity[C]
+	err := calm(func() error {
+		c, err := a.check(ctx, token, Source{})
+		if err == nil {
+			id, err = a.confirm(ctx, c)
+		}
+		return err
+	})
 	if err != nil {
-		return nil, err
-	}
-	id, err := a.confirm(ctx, c)
-	if err != nil {
+		a.panicked(ctx, err)
 		return nil, asError(err)
 	}
 	return id, nil
