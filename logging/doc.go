@@ -32,8 +32,8 @@
 //	handshake abandoned  Options.Level             took
 //	engine refused       Warn; Options.Level for   status, by, code, error
 //	                     an unknown session
-//	request              Options.Level,            method, path, addr, status, bytes,
-//	                     Error from 500            code, error, stack, took
+//	request              Options.Level, Warn if    method, path, addr, status, bytes,
+//	                     aborted, Error from 500   code, error, stack, took
 //	socket connected     Options.Level             took
 //	socket refused       Warn; Error for internal  by, code, message, error, stack, took
 //	                     and unavailable
@@ -52,6 +52,12 @@
 // or socket is abandoned if its client left before anything was decided. message is what
 // the client was told, error is the cause, which it was not. took is how long it took to
 // decide, duration how long the socket was connected.
+//
+// A request or handshake has code "aborted" if its handler has panicked with
+// http.ErrAbortHandler, as httputil.ReverseProxy does when the answer breaks off: the client
+// has got no answer, or a part of it. status is then left out unless the handler has set one.
+// If it is the client that has left, a request has Options.Level, and a handshake is
+// abandoned.
 //
 // reason is the host's word, and class says whose doing it was: see [Class]. The host
 // says "forced close" also if it could not read what came: then class is protocol. If a

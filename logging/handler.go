@@ -24,7 +24,8 @@ const statusGone = 499
 //
 // What *wrap.Error answers is recorded here, with its cause, and not by package wrap.
 // A panic of next is recorded with its stack, and goes on as http.ErrAbortHandler, so that
-// net/http does not log what it says. The writer that next gets has what the server's own
+// net/http does not log what it says. One with http.ErrAbortHandler has no stack: nobody
+// gets the answer, and the request is recorded with code "aborted". The writer that next gets has what the server's own
 // has of http.Hijacker, http.Flusher, io.ReaderFrom and http.Pusher. At a disabled level,
 // and without an Observer, requests go to next as they are.
 func (l *Logger) Handler(next http.Handler) http.Handler {
@@ -130,15 +131,17 @@ func (l *Logger) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 	x.note = &note{Context: r.Context(), l: l, id: newID()}
 	x.answer = &answer{ResponseWriter: w}
 	defer func() {
-		p := recover()
-		if p == nil || isAbort(p) {
+		switch p := recover(); {
+		case p == nil:
 			x.tell(nil, "")
-		} else {
+			return
+		case isAbort(p):
+			x.aborted = true
+			x.tell(nil, "")
+		default:
 			x.tell(&panicError{panicText(p)}, string(debug.Stack()))
 		}
-		if p != nil {
-			panic(http.ErrAbortHandler) //nolint:forbidigo // net/http would log what p says
-		}
+		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http would log what p says
 	}()
 	next.ServeHTTP(x.answer.wrapped(), r.WithContext(x.note))
 }
@@ -163,6 +166,7 @@ type request struct {
 	answer     *answer // apart, for the host keeps it as long as the connection
 	began      time.Time
 	connecting bool // it is a handshake
+	aborted    bool // by http.ErrAbortHandler
 }
 
 // outcome is what became of a request.
@@ -193,6 +197,14 @@ func (x *request) outcome(panicked error) (o outcome) {
 		o.gone, o.code, o.err = true, "", nil // whoever has refused it was waiting for something
 	case o.code != "":
 		o.refused = true
+	case x.aborted && x.connecting && left:
+		o.gone = true
+	case x.aborted:
+		// Nobody gets what net/http or wrap would answer.
+		o.code, o.refused, o.gone = codeAborted, !left, left
+		if x.connecting && o.status == http.StatusOK {
+			o.status = 0 // nor what the engine has: the session is taken back
+		}
 	case !x.connecting:
 		if o.status == 0 && !left {
 			o.status = http.StatusOK // as net/http answers
@@ -224,9 +236,10 @@ func (x *request) tell(panicked error, stack string) {
 	switch {
 	case panicked != nil, o.status >= 500 && !o.gone:
 		level = slog.LevelError
-	case !x.connecting, o.gone:
-	case o.refused:
+	case o.gone:
+	case x.connecting && o.refused, o.code == codeAborted:
 		level = slog.LevelWarn
+	case !x.connecting:
 	default:
 		level = slog.LevelDebug
 	}

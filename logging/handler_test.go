@@ -55,7 +55,11 @@ func TestRequest(t *testing.T) {
 		{"internal", (&wrap.Error{Err: errors.New("the cause")}).ServeHTTP,
 			object{"level": "ERROR", "status": 500, "code": "internal", "error": "the cause"}},
 		{"abort", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(202); panic(http.ErrAbortHandler) },
-			object{"level": "INFO", "status": 202, "error": nil, "stack": nil}},
+			object{"level": "WARN", "status": 202, "code": "aborted", "error": nil, "stack": nil}},
+		{"abort at once", func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+			object{"level": "WARN", "status": nil, "code": "aborted", "error": nil, "stack": nil}},
+		{"abort a fault", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(502); panic(http.ErrAbortHandler) },
+			object{"level": "ERROR", "status": 502, "code": "aborted"}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
@@ -65,13 +69,46 @@ func TestRequest(t *testing.T) {
 			if err == nil {
 				_, _ = io.Copy(io.Discard, resp.Body)
 				resp.Body.Close()
-			} else if c.name != "abort" {
+			} else if !strings.HasPrefix(c.name, "abort") {
 				t.Error(err)
 			}
 			r := log.one(t, "request")
 			check(t, r, c.want)
 			check(t, r, object{"method": "GET", "path": "/page/x", "addr": "127.0.0.1", "conn": nil})
 		})
+	}
+}
+
+// TestRequestAborted: the Observer hears of it, and whose doing it was.
+func TestRequestAborted(t *testing.T) {
+	t.Parallel()
+	for _, left := range []bool{false, true} {
+		o := new(observer)
+		l, log := newLogger(t, slog.LevelDebug, &logging.Options{Observer: o})
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		s := page(t, l, func(_ http.ResponseWriter, r *http.Request) {
+			if left {
+				cancel()
+				<-r.Context().Done()
+			}
+			panic(http.ErrAbortHandler)
+		})
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if resp, err := http.DefaultClient.Do(r); err == nil {
+			resp.Body.Close()
+			t.Error("answered")
+		}
+		level := map[bool]string{false: "WARN", true: "INFO"}[left]
+		check(t, log.one(t, "request"), object{"level": level, "status": nil, "code": "aborted"})
+		o.mu.Lock()
+		if len(o.refused) != 1 || o.refused[0].Code != "aborted" || o.refused[0].Abandoned != left || o.refused[0].Status != 0 {
+			t.Errorf("left %t: observed %+v", left, o.refused)
+		}
+		o.mu.Unlock()
 	}
 }
 
@@ -143,6 +180,8 @@ func TestHandshakeRefused(t *testing.T) {
 			object{"level": "ERROR", "status": 500, "code": "http_500"}},
 		{"panic", answering(func(http.ResponseWriter, *http.Request) { panic("oops") }),
 			object{"level": "ERROR", "code": "internal", "error": "panic: oops"}},
+		{"abort", answering(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }),
+			object{"level": "WARN", "status": nil, "code": "aborted", "error": nil, "stack": nil}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			eachTransport(t, func(t *testing.T, d siotest.Dial) {
@@ -168,6 +207,35 @@ func TestHandshakeRefused(t *testing.T) {
 	}
 }
 
+// TestHandshakeAborted: by a middleware that has called next. The session is taken back,
+// and over long-polling the engine's answer with it.
+func TestHandshakeAborted(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, func(t *testing.T, d siotest.Dial) {
+		o := new(observer)
+		l, log := newLogger(t, slog.LevelDebug, &logging.Options{Observer: o})
+		s := serve(t, l, nil, l.Handler, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r)
+				panic(http.ErrAbortHandler)
+			})
+		})
+		if c, err := s.Open(t, d); err == nil {
+			<-c.Done()
+		}
+		want := object{"level": "WARN", "status": nil, "code": "aborted"}
+		if !d.Polling {
+			want["status"] = 101 // which it has seen
+		}
+		check(t, log.one(t, "handshake refused"), want)
+		o.mu.Lock()
+		defer o.mu.Unlock()
+		if len(o.refused) != 1 || o.refused[0].Code != "aborted" || o.refused[0].Abandoned {
+			t.Errorf("observed %+v", o.refused)
+		}
+	})
+}
+
 // answering is a middleware that does not call next.
 func answering(h http.HandlerFunc) wrap.Middleware {
 	return func(http.Handler) http.Handler { return h }
@@ -179,6 +247,7 @@ func TestHandshakeAbandoned(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]http.HandlerFunc{
 		"silent": func(http.ResponseWriter, *http.Request) {},
+		"abort":  func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
 		"refused": func(w http.ResponseWriter, r *http.Request) {
 			(&wrap.Error{Code: "unavailable", Err: fmt.Errorf("the store: %w", context.Cause(r.Context()))}).ServeHTTP(w, r)
 		},

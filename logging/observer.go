@@ -40,11 +40,12 @@ type Refusal struct {
 	By string
 	// Code is that of the *wrap.Error, or what the middleware has as "code" in the
 	// data of another error. It is "http_NNN" for a request that was refused with
-	// another answer, "engine_N" for the engine's own codes, and empty if there is none.
+	// another answer, "engine_N" for the engine's own codes, "aborted" for a request
+	// whose handler has panicked with http.ErrAbortHandler, and empty if there is none.
 	Code string
 	// Abandoned is set if nobody has refused it: the client has left.
 	Abandoned bool
-	// Status is that of the answer to a request, else 0.
+	// Status is that of the answer to a request, else 0, as it is if there was none.
 	Status int
 	// Took is how long it took to decide.
 	Took time.Duration

@@ -16,6 +16,9 @@ const (
 	codeLimited     = "rate_limited"
 )
 
+// codeAborted is that of a request whose handler has panicked with http.ErrAbortHandler.
+const codeAborted = "aborted"
+
 // The host's words for a connection that the server has closed. Over polling it is the
 // second if a request of the client is under way just then.
 const (

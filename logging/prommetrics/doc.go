@@ -18,7 +18,8 @@
 //	sent_bytes_total                   namespace
 //
 // A connection is a socket: a client that joins two namespaces has two. A request that
-// was refused before it could become one counts as refused too, in no namespace.
+// was refused before it could become one counts as refused too, in no namespace; one that
+// its handler has aborted has the code "aborted", or is abandoned if its client had left.
 //
 // The outcome of an event is "ok" if it went to its handlers, "handled" if a middleware
 // has dealt with it, "limited" if it was refused as rate_limited, and else "refused".

@@ -135,6 +135,7 @@ func TestMetrics(t *testing.T) {
 			m.Refused(some, logging.Refusal{})
 			m.Refused(request, logging.Refusal{By: "engine", Code: "engine_4", Status: 400})
 			m.Refused(request, logging.Refusal{Code: "http_404", Status: 404})
+			m.Refused(request, logging.Refusal{Code: "aborted"})
 			m.Refused(request, logging.Refusal{Code: "http_418", Status: 418})
 			m.Refused(request, logging.Refusal{Code: "http_499", Status: 499})
 			m.Refused(request, logging.Refusal{Code: "http_302", Status: 302})
@@ -146,6 +147,7 @@ func TestMetrics(t *testing.T) {
 			"connections_refused_total{by=none,code=none,namespace=other}":         1,
 			"connections_refused_total{by=engine,code=engine_4,namespace=none}":    1,
 			"connections_refused_total{by=none,code=http_404,namespace=none}":      1,
+			"connections_refused_total{by=none,code=aborted,namespace=none}":       1,
 			"connections_refused_total{by=none,code=http_418,namespace=none}":      1,
 			"connections_refused_total{by=none,code=other,namespace=none}":         1,
 			"connections_refused_total{by=none,code=http_302,namespace=none}":      1,
