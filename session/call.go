@@ -3,6 +3,9 @@ package session
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"runtime"
+	"runtime/debug"
 	"sync/atomic"
 	"time"
 )
@@ -41,7 +44,7 @@ func (w *work) end() {
 // waits for the lock goes on doing so until f has taken too long.
 func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, error)) (t T, err error) {
 	if w.m.direct {
-		err = guard(func() (err error) { t, err = f(ctx); return err })
+		err = w.m.guard(ctx, func() (err error) { t, err = f(ctx); return err })
 		return t, err
 	}
 	deadline := time.Now().Add(w.m.opts.Timeout)
@@ -61,7 +64,7 @@ func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, e
 	go func() {
 		defer func() { <-w.m.calls }()
 		var r result
-		r.err = guard(func() (err error) { r.t, err = f(ctx); return err })
+		r.err = w.m.guard(ctx, func() (err error) { r.t, err = f(ctx); return err })
 		if settled.CompareAndSwap(false, true) {
 			done <- r
 			return
@@ -90,12 +93,19 @@ func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, e
 	return t, refusal(ErrUnavailable, ctx.Err())
 }
 
-// guard runs f and turns a panic into an error. (Its value may be anything, and
-// belongs in no log.)
-func guard(f func() error) (err error) {
+// guard runs f and turns a panic into an error. Its stack goes to the log. What a store
+// says may hold what a session does, so that of a value the type alone is told, unless
+// the runtime has made it.
+func (m *Manager) guard(ctx context.Context, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = refusal(ErrUnavailable, fmt.Errorf("the store panicked: %T", p))
+			fault := fmt.Errorf("the store panicked: %T", p)
+			if e, ok := p.(runtime.Error); ok {
+				fault = fmt.Errorf("%w: %w", fault, e)
+			}
+			m.opts.Logger.LogAttrs(ctx, slog.LevelError, "session: panic in the store",
+				slog.Any("error", fault), slog.String("stack", string(debug.Stack())))
+			err = refusal(ErrUnavailable, fault)
 		}
 	}()
 	return f()

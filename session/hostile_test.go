@@ -1,8 +1,11 @@
 package session_test
 
 import (
+	"bytes"
 	"errors"
+	"log/slog"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -70,6 +73,42 @@ func TestNewFails(t *testing.T) {
 			}
 			if w, err := renew(t, s.m, "sid=x", nil); !errors.Is(err, session.ErrUnavailable) || len(w.Header()) != 0 {
 				t.Errorf("Renew: %v, %v", err, w.Header())
+			}
+		})
+	}
+}
+
+// TestPanicIsLogged: who has written a store that panics finds out where. What the panic
+// says is in no log, unless it is the runtime that says it.
+func TestPanicIsLogged(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		panic func()
+		text  string
+	}{
+		"string":  {func() { panic("secret") }, `"session: panic in the store" error="the store panicked: string"`},
+		"error":   {func() { panic(errSecret) }, `error="the store panicked: *errors.errorString"`},
+		"runtime": {func() { var m map[string]int; m["secret"]++ }, "assignment to entry in nil map"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var log bytes.Buffer
+			store := &rogue{Store: newMemory(), new: func(*http.Request) (*sessions.Session, error) {
+				c.panic()
+				return nil, nil
+			}}
+			m := newManager(t, store, &session.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Missing: session.Refuse})
+			r := httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("Cookie", "sid=x")
+			w := httptest.NewRecorder()
+			m.Handler(http.NotFoundHandler()).ServeHTTP(w, r)
+			told(t, w.Code, w.Body.Bytes(), http.StatusServiceUnavailable, "unavailable")
+			s := log.String()
+			if !strings.Contains(s, c.text) || !strings.Contains(s, "level=ERROR") || !strings.Contains(s, "TestPanicIsLogged") || strings.Contains(s, "secret") {
+				t.Errorf("the log has %s", s)
+			}
+			if strings.Contains(w.Body.String(), "panic") {
+				t.Errorf("the client is told %s", w.Body)
 			}
 		})
 	}

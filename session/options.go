@@ -68,8 +68,9 @@ type Options struct {
 	// for a node that may have to log somebody out before it has had any.
 	Server *socket.Server
 
-	// Logger gets what goes wrong in the background, at level Warn, and at level
-	// Debug why sockets were refused. Nil means slog.Default().
+	// Logger gets what goes wrong in the background, at level Warn, where the store has
+	// panicked, at level Error, and at level Debug why sockets were refused. Nil means
+	// slog.Default().
 	Logger *slog.Logger
 }
 
