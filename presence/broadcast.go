@@ -1,7 +1,6 @@
 package presence
 
 import (
-	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -252,7 +251,7 @@ func (n *notice) send(to []*socket.Socket, c *Change, fresh map[*socket.Socket]b
 func (n *notice) emit(s *socket.Socket, event string, payload map[string]any) {
 	defer func() {
 		if p := recover(); p != nil {
-			n.t.warn("a listener of outgoing events panicked", fmt.Errorf("%v", p))
+			n.t.panicked("a listener of outgoing events", p)
 		}
 	}()
 	_ = s.Emit(event, payload)

@@ -6,7 +6,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"slices"
 	"sync"
 
@@ -168,7 +167,7 @@ func (t *Tracker) awayAt(s *socket.Socket) (away bool) {
 	}
 	defer func() {
 		if p := recover(); p != nil {
-			t.warn("Away panicked", fmt.Errorf("%v", p))
+			t.panicked("Options.Away", p)
 		}
 	}()
 	return t.opts.Away(s)

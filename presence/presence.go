@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
+	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -248,6 +249,11 @@ func (t *Tracker) Close(ctx context.Context) error {
 // warn logs what went wrong in the background.
 func (t *Tracker) warn(what string, err error) {
 	t.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, "presence: "+what, slog.Any("error", err))
+}
+
+// panicked logs that something of the application has panicked, and where.
+func (t *Tracker) panicked(what string, v any, more ...any) {
+	t.opts.Logger.Error("presence: "+what+" panicked", append(more, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))...)
 }
 
 // note takes note of whether the Store has been told, and logs when that changes.

@@ -1,10 +1,13 @@
 package presence_test
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
+	"strings"
 	"sync"
 	"testing"
 
@@ -141,7 +144,8 @@ func TestSharedRoom(t *testing.T) {
 // TestMembersFor: each viewer sees those whom he may.
 func TestMembersFor(t *testing.T) {
 	t.Parallel()
-	p := newTracker(t, &presence.Options{Logger: quiet, Visible: func(viewer *socket.Socket, who string) bool {
+	var log bytes.Buffer // Visible is called here alone
+	p := newTracker(t, &presence.Options{Logger: slog.New(slog.NewTextHandler(&log, nil)), Visible: func(viewer *socket.Socket, who string) bool {
 		if who == "bomb" {
 			panic("no")
 		}
@@ -173,6 +177,9 @@ func TestMembersFor(t *testing.T) {
 				break
 			}
 		}
+	}
+	if text := log.String(); !strings.Contains(text, "Options.Visible panicked") || !strings.Contains(text, "TestMembersFor") {
+		t.Errorf("the log has %s", text)
 	}
 }
 
