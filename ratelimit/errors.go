@@ -69,6 +69,12 @@ func (p *policy) failure(ctx context.Context, err error, r Refusal) *wrap.Error 
 	return &wrap.Error{Code: codeUnavailable, RetryAfter: patience}
 }
 
+// panicked logs that something of the application has panicked, and where.
+func (p *policy) panicked(ctx context.Context, what string, v any) {
+	p.Logger.LogAttrs(ctx, slog.LevelError, "ratelimit: panic in "+what,
+		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+}
+
 // calm calls what others have written, where a panic would end the process.
 func calm(what string, f func()) {
 	defer func() {

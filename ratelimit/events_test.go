@@ -1,7 +1,9 @@
 package ratelimit_test
 
 import (
+	"bytes"
 	"iter"
+	"log/slog"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -76,6 +78,7 @@ func TestEventsByName(t *testing.T) {
 
 func TestEventsCost(t *testing.T) {
 	t.Parallel()
+	var log bytes.Buffer // written to for one event at a time
 	s := limited(t, newLimiter(t, ratelimit.PerMinute(10), &ratelimit.Options{
 		Events: ratelimit.PerHour(12),
 		Cost: func(_ *socket.Socket, e *wrap.Event) int64 {
@@ -85,7 +88,7 @@ func TestEventsCost(t *testing.T) {
 			}
 			return int64(n)
 		},
-		Logger: quiet,
+		Logger: slog.New(slog.NewTextHandler(&log, nil)),
 	}))
 	c := s.Dial(t, siotest.Dial{})
 	c.Connected(t)
@@ -116,6 +119,9 @@ func TestEventsCost(t *testing.T) {
 		if never := step.name == "more than the burst"; step.want == "rate_limited" && (again == never || data["retryable"] == never) {
 			t.Errorf("%s: %v", step.name, data)
 		}
+	}
+	if text := log.String(); !strings.Contains(text, "panic in Options.Cost") || !strings.Contains(text, "TestEventsCost") {
+		t.Errorf("the log has %s", text)
 	}
 }
 

@@ -73,6 +73,7 @@ func (h *hold) acquire(ctx context.Context, p *policy, key string) {
 	defer close(h.ready)
 	defer func() {
 		if v := recover(); v != nil {
+			p.panicked(ctx, "the Store", v)
 			h.release, h.err = nil, fmt.Errorf("%w: %v", errPanic, v)
 		}
 	}()
