@@ -64,10 +64,10 @@
 // connection was lost (class network, timeout or protocol), or the socket was put out by
 // wrap.Kick, which is where code and error come from, last has the last events that the
 // client had sent, and how long before the end: as they came, so that those are among
-// them that were refused, or that nobody could read. limited counts the events that were
-// refused as rate_limited, and errors others that were. unlogged counts those that
-// [Sample] has left out, and dropped, in the record of an event, those with the same
-// counter since the last one.
+// them that were refused, or of which nobody could read more than the name. limited
+// counts the events that were refused as rate_limited, and errors others that were.
+// unlogged counts those that [Sample] has left out, and dropped, in the record of an
+// event, those with the same counter since the last one.
 //
 // The same goes to the [Observer], whatever the levels are: logging/prommetrics makes
 // metrics of it.

@@ -293,7 +293,9 @@ func (m *member) closed(s *socket.Socket, ctx context.Context) {
 	}
 	abnormal := sum.Class == ClassTimeout || sum.Class == ClassProtocol || sum.Class == ClassNetwork || v.code != ""
 	if last := m.last.Load(); abnormal && last != nil {
-		attrs.add(slog.Any("last", last.told(now())))
+		if told := last.told(now()); len(told) > 0 { // of the events none may have had a name
+			attrs.add(slog.Any("last", told))
+		}
 	}
 	m.l.write(ctx, level, "socket disconnected", attrs)
 }

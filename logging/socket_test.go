@@ -233,6 +233,18 @@ func TestClasses(t *testing.T) {
 	}
 }
 
+// TestNameless: what has no name is counted, and is not among the last events.
+func TestNameless(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, func(t *testing.T, d siotest.Dial) {
+		l, log := newLogger(t, slog.LevelInfo, nil)
+		c := logged(t, l).Dial(t, d)
+		c.Connected(t)
+		c.Send("42garbage")
+		check(t, log.one(t, "socket disconnected"), object{"class": "protocol", "events_in": 1, "last": nil})
+	})
+}
+
 // TestTimeout: a client that does not answer pings.
 func TestTimeout(t *testing.T) {
 	t.Parallel()
