@@ -56,7 +56,9 @@ type Options struct {
 
 	// TrustedProxies are the addresses of the proxies in front. A request from one of
 	// them is that of the client that ProxyHeader names: its last address that is
-	// not that of a trusted proxy. With none, the header is never read.
+	// not that of a trusted proxy. An entry that is no address ("unknown") ends the
+	// search: the address is then that of the proxy that has added it. With none, the
+	// header is never read.
 	TrustedProxies []netip.Prefix
 
 	// ProxyHeader is the header in which the proxies name the client:

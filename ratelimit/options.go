@@ -118,14 +118,17 @@ type Options struct {
 	// Penalty is for clients that go on although they are refused.
 	Penalty Penalty
 
-	// Emit also sends the event "rate_limited" {code, policy, event, retryAfterMs} to
-	// a client whose event was refused, at most once a second and socket. Events
-	// without an ack have no other answer.
+	// Emit also sends the event "rate_limited" {code, message, policy, event, retryable,
+	// retryAfterMs} to a client whose event was refused, at most once a second and
+	// socket. Events without an ack have no other answer.
 	Emit bool
 
 	// TrustedProxies are the addresses of the proxies in front. A request from one of
 	// them is that of the client that ProxyHeader names: its last address that is
-	// not that of a trusted proxy. With none, the header is never read.
+	// not that of a trusted proxy. An entry that is no address ("unknown", a quoted
+	// string without its end) ends the search: the client is then the proxy that has
+	// added it, as it is without the header, and shares its limits with others of whom
+	// no more is known. With none, the header is never read.
 	TrustedProxies []netip.Prefix
 
 	// ProxyHeader is the header in which the proxies name the client:
