@@ -69,6 +69,7 @@ func TestHandlerOnAPage(t *testing.T) {
 		"expired":     {"Bearer " + token(t, "ada", -time.Hour), "/", 401, "token_expired", `Bearer error="invalid_token"`},
 		"two":         {"Bearer " + token(t, "ada", time.Hour) + "\nBearer x", "/", 401, "token_invalid", `Bearer error="invalid_token"`},
 		"and Basic":   {"Bearer " + token(t, "ada", time.Hour) + "\nBasic YTpi", "/", 401, "token_invalid", `Bearer error="invalid_token"`},
+		"two Basic":   {"Basic YTpi\nBasic YTpi", "/", 401, "token_invalid", `Bearer error="invalid_token"`},
 		"tab":         {"Bearer\t" + token(t, "ada", -time.Hour), "/", 401, "token_expired", `Bearer error="invalid_token"`},
 		"revoked":     {"Bearer " + token(t, "revoked", time.Hour), "/", 401, "token_revoked", `Bearer error="invalid_token"`},
 		"replaced":    {"Bearer " + token(t, "replaced", time.Hour), "/", 401, "replaced", `Bearer error="invalid_token"`},

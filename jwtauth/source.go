@@ -42,8 +42,9 @@ const protocolPrefix = "bearer."
 func AuthField(name string) Source { return Source{authField, name} }
 
 // Bearer is the header Authorization with the scheme Bearer (RFC 6750), which
-// browsers can set over long-polling only (extraHeaders). Other schemes are left
-// to others; two such headers are refused.
+// browsers can set over long-polling only (extraHeaders). One header with another
+// scheme is left to others. Two headers Authorization are refused as token_invalid,
+// whatever their schemes: which of them has the proxy in front looked at?
 func Bearer() Source { return Source{header, "Authorization"} }
 
 // Header is a header of its own, such as "X-Auth-Token".
