@@ -16,8 +16,10 @@ type Missing int
 // What becomes of a client that has no session.
 const (
 	// Create gives it a new one on the handshake, which needs [Manager.Handler]:
-	// [Manager.Middleware] alone has no way to set a cookie, and refuses the socket.
-	// The default.
+	// [Manager.Middleware] alone has no way to set a cookie, and refuses the socket. One
+	// whose session has ended gets it at once, as after [Manager.Destroy], but 5 seconds
+	// after [Manager.Renew] at the earliest; until then it is refused with code
+	// session_expired. The default.
 	Create Missing = iota
 	// Refuse refuses it with code session_missing, or session_expired if it has come
 	// with the cookie of a session that has ended.

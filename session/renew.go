@@ -32,7 +32,9 @@ var (
 //
 // Sockets of the old session are put out on all nodes, with code session_expired and
 // retryAfterMs: among them may be the planter's. Those of the browser come back with
-// the new cookie. Without a session, or with one that has ended, r gets a new one; so it
+// the new cookie. A handshake with the old one gets the same, as a 401, for 5 seconds and
+// whatever Options.Missing says: a session made for it would take the new one's place in
+// the browser. After that it is one of a session that has ended. Without a session, or with one that has ended, r gets a new one; so it
 // does if the old one has just been renewed, as after a second click, and what that held is
 // in the session of the first one alone. A logout that comes meanwhile wins. It must be
 // called before a body is written. Its errors are those of [Session.Update]; with one,
@@ -165,8 +167,9 @@ func (s *Session) Renew(change func(values map[any]any) error) (ticket string, e
 //	await fetch("/session", { method: "POST", body: ticket });
 //
 // Only the browser that has the session can claim its ticket, at the node that has
-// issued it. Anybody else gets 403 with code forbidden, and a page of another origin
-// origin_denied.
+// issued it. Another session gets 403 with code forbidden, and a page of another origin
+// origin_denied. Without the cookie of a session it is 401 with code session_missing,
+// and with that of one that has ended session_expired.
 func (m *Manager) Claim(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
