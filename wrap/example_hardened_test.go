@@ -73,6 +73,7 @@ func hardened(secret []byte, log *slog.Logger) (*http.Server, func(context.Conte
 	srv := &http.Server{
 		Handler:           mux,
 		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute, // of connections between requests, such as those of refused clients
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}

@@ -96,6 +96,7 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	srv := &http.Server{
 		Handler:           until(ctx)(n.handler()),
 		ReadHeaderTimeout: 10 * time.Second,
+		IdleTimeout:       time.Minute,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 	}
 	closed := make(chan struct{})

@@ -93,7 +93,7 @@ func run(ctx context.Context, out io.Writer, c config) (err error) {
 
 func serve(ctx context.Context, l net.Listener, c config, traces trace.TracerProvider) error {
 	sio := socket.NewServer(nil, wrap.Harden(nil))
-	srv := &http.Server{Handler: newHandler(sio, c, traces), ReadHeaderTimeout: 10 * time.Second}
+	srv := &http.Server{Handler: newHandler(sio, c, traces), ReadHeaderTimeout: 10 * time.Second, IdleTimeout: time.Minute}
 	closed := make(chan struct{})
 	srv.RegisterOnShutdown(func() {
 		defer close(closed)
