@@ -47,7 +47,9 @@ type Auth[C any] struct {
 }
 
 // New returns an Auth for tokens that are signed with one of keys. The error
-// joins all faults of keys and opts. Close it when the server has ended.
+// joins all faults of keys and opts. It waits for the Store's Watch: that of
+// jwtauth/redisstore takes up to its Timeout if Redis is away, which is no fault. Close
+// it when the server has ended.
 func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 	o, err := opts.audit()
 	if keys == nil {
