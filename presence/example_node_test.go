@@ -131,7 +131,9 @@ func Example_openid() {
 	changes := make(chan presence.Change, 10)
 	defer online.Watch(func(c presence.Change) { changes <- c })() // Online, and Offline a minute after the last connection
 
-	io := socket.NewServer(nil, wrap.Harden(nil))
+	opts := wrap.Harden(nil)
+	opts.SetAllowEIO3(true) // version 2: the host answers 400 otherwise
+	io := socket.NewServer(nil, opts)
 	wrap.UseAll(io, auth.Middleware(), online.Middleware())
 	user := io.Of("/user", nil)
 	_ = user.On("connection", func(args ...any) {
