@@ -28,6 +28,8 @@ type attempt struct {
 	mu       sync.Mutex
 	returned bool
 	unwatch  func() bool
+
+	outer *attempt // that this one runs within; under state.mu
 }
 
 // admit prepares a run of the middleware that is called name if nobody has named it,
@@ -77,12 +79,12 @@ func (a *attempt) watch() {
 	}
 }
 
-// attend has the connection watched if a runs for long. The attempts of a socket, which
-// come one after the other, share a timer.
+// attend has the connection watched if a runs for long. The attempts of a socket share a
+// timer: one runs within another that has called next, or after it.
 func (st *state) attend(a *attempt) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	st.attempt = a
+	a.outer, st.attempt = st.attempt, a
 	if st.timer != nil {
 		st.timer.Reset(watchAfter)
 		return
@@ -101,10 +103,18 @@ func (st *state) attend(a *attempt) {
 func (st *state) desert(a *attempt) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
-	if st.attempt != a {
+	at := &st.attempt
+	for *at != nil && *at != a {
+		at = &(*at).outer
+	}
+	if *at == nil {
 		return
 	}
-	st.attempt = nil
+	*at, a.outer = a.outer, nil
+	if st.attempt != nil { // it has called next, and runs on
+		st.timer.Reset(watchAfter)
+		return
+	}
 	st.timer.Stop()
 	if st.shown {
 		st.timer = nil
@@ -114,7 +124,7 @@ func (st *state) desert(a *attempt) {
 func (a *attempt) watchConn() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if a.returned {
+	if a.returned || a.unwatch != nil {
 		return
 	}
 	st := a.st

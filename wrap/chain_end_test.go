@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
@@ -178,5 +179,50 @@ func TestContextEndedBeforeNext(t *testing.T) {
 	var re *siotest.RefusedError
 	if !errors.As(err, &re) || re.Status != 500 {
 		t.Error(err)
+	}
+}
+
+// What is not the host may upgrade, and have nothing to say at first.
+func TestUpgradeOfOthers(t *testing.T) {
+	t.Parallel()
+	dialed := make(chan struct{})
+	srv := httptest.NewServer(wrap.Handler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		c, err := new(websocket.Upgrader).Upgrade(w, r, nil)
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer c.Close()
+		<-dialed
+	})))
+	defer srv.Close()
+	c, _, err := websocket.DefaultDialer.Dial("ws"+strings.TrimPrefix(srv.URL, "http")+"/socket.io/?EIO=4&transport=websocket", nil)
+	close(dialed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = c.Close()
+}
+
+// A Handler within a Handler keeps the headers of both.
+func TestHandlerNested(t *testing.T) {
+	t.Parallel()
+	set := func(name string) wrap.Middleware {
+		return func(h http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				w.Header().Set(name, "1")
+				h.ServeHTTP(w, r)
+			})
+		}
+	}
+	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
+		return wrap.Handler(wrap.Handler(h, set("X-Inner")), set("X-Outer"))
+	}}.NewServer(t, func(*socket.Server) {})
+	for name, d := range map[string]siotest.Dial{"websocket": {}, "polling": {Polling: true}} {
+		c := s.Dial(t, d)
+		c.Connected(t)
+		if h := c.Handshake.Header; h.Get("X-Inner") != "1" || h.Get("X-Outer") != "1" {
+			t.Errorf("%s: %v", name, h)
+		}
 	}
 }

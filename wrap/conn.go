@@ -23,7 +23,8 @@ const maxAhead = 4 << 10
 // finds no ping timer and ends the process (engine/socket.go:220).
 //
 // Head: the headers of the middleware chain are put into the 101 response,
-// which the host's upgrader writes itself, in one piece, as the first write.
+// which the host's upgrader writes itself, in one piece, as the first write. It
+// goes out with what is written next, or when the host reads or closes.
 //
 // Wait: what the client sends upon the answer to its CONNECT waits until the
 // host knows the socket; see handshake.settle.
@@ -39,8 +40,8 @@ type conn struct {
 	head http.Header // nil once written
 	hold bool        // the 101 response is to wait for what follows
 
-	greet    sync.Once              // writes greeting: what comes next waits
-	greeting atomic.Pointer[[]byte] // the 101 response, while it waits
+	greet    sync.Once              // writes greeting: all others wait
+	greeting atomic.Pointer[[]byte] // the 101 response, until it is written
 
 	mu       sync.Mutex
 	idle     sync.Cond // signaled when watching turns false
@@ -62,15 +63,17 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	if head := c.head; head != nil {
 		c.head = nil
 		const end = "\r\n\r\n"
-		if bytes.HasPrefix(p, []byte("HTTP/1.1 101 ")) && bytes.HasSuffix(p, []byte(end)) {
-			return c.respond(p, head)
+		if i := bytes.Index(p, []byte(end)); i >= 0 && bytes.HasPrefix(p, []byte("HTTP/1.1 101 ")) {
+			// More than that comes from the conn of a Handler within this one.
+			return c.respond(p[:i+len(end)], p[i+len(end):], head)
 		}
 	}
 	sent := false
 	c.greet.Do(func() {
-		if g := c.greeting.Swap(nil); g != nil {
+		if g := c.greeting.Load(); g != nil {
 			n, err = c.Conn.Write(append(*g, p...))
 			n, sent = max(0, n-len(*g)), true
+			c.greeting.Store(nil)
 		}
 	})
 	if sent {
@@ -79,18 +82,19 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	return c.Conn.Write(p)
 }
 
-// respond writes the upgrader's response p with the headers of the chain, or keeps it
-// for the next write.
-func (c *conn) respond(p []byte, head http.Header) (int, error) {
+// respond writes the upgrader's response p with the headers of the chain, and more, or
+// keeps it for the next write.
+func (c *conn) respond(p, more []byte, head http.Header) (int, error) {
 	if bytes.Contains(p, []byte("\r\nSec-WebSocket-Protocol: ")) {
 		delete(head, protocolHeader) // a middleware of the engine has chosen one
 	}
 	var b bytes.Buffer
-	b.Grow(len(p) + 512)
+	b.Grow(len(p) + len(more) + 512)
 	b.Write(p[:len(p)-2])
 	_ = head.Write(&b) // a buffer does not fail; it drops bad names and line breaks
 	b.WriteString("\r\n")
-	if c.hold {
+	b.Write(more)
+	if c.hold && len(more) == 0 {
 		g := b.Bytes()
 		c.greeting.Store(&g)
 		return len(p), nil
@@ -98,7 +102,7 @@ func (c *conn) respond(p []byte, head http.Header) (int, error) {
 	if _, err := c.Conn.Write(b.Bytes()); err != nil {
 		return 0, err
 	}
-	return len(p), nil
+	return len(p) + len(more), nil
 }
 
 // greeted sees to it that nothing waits while the client is waited for. What sends OPEN
@@ -108,17 +112,27 @@ func (c *conn) greeted() {
 		return
 	}
 	runtime.Gosched()
+	c.flush()
+}
+
+// flush writes the greeting, if it still waits; the reader hears of an error.
+func (c *conn) flush() {
 	c.greet.Do(func() {
-		if g := c.greeting.Swap(nil); g != nil {
-			_, _ = c.Conn.Write(*g) // the reader hears of it
+		if g := c.greeting.Load(); g != nil {
+			_, _ = c.Conn.Write(*g)
+			c.greeting.Store(nil)
 		}
 	})
 }
 
-// Close implements net.Conn. It does not wait for a write.
+// closeWait bounds how long Close waits for the 101 response.
+const closeWait = 100 * time.Millisecond
+
+// Close implements net.Conn. It waits for no write but that of the 101 response.
 func (c *conn) Close() error {
-	if g := c.greeting.Swap(nil); g != nil {
-		_, _ = c.Conn.Write(*g)
+	if c.greeting.Load() != nil {
+		_ = c.Conn.SetWriteDeadline(time.Now().Add(closeWait))
+		c.flush()
 	}
 	return c.Conn.Close()
 }

@@ -59,8 +59,10 @@ func within(timeout time.Duration, name string, f func(context.Context, *socket.
 		}
 		ctx := deadline.After(a.st.context(), timeout)
 		a.watch()
-		err := call(func() error { return f(ctx, s) })
-		a.stop()
+		err := call(func() error {
+			defer a.stop() // also upon runtime.Goexit: what is watched is kept
+			return f(ctx, s)
+		})
 		if err == nil && ctx.Err() != nil {
 			err = &Error{Code: codeUnavailable, Err: errLate}
 		}
@@ -94,6 +96,7 @@ func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.Namespac
 		})
 		a.watch()
 		err := call(func() error {
+			defer a.stop()
 			mw(s, func(ext *socket.ExtendedError) {
 				if ext == nil {
 					a.decide(nil)
@@ -103,7 +106,6 @@ func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.Namespac
 			})
 			return nil
 		})
-		a.stop()
 		if err != nil {
 			a.decide(err)
 		}

@@ -301,3 +301,28 @@ func TestFuncRefusedCollected(t *testing.T) {
 		t.Error("the connection has gone")
 	}
 }
+
+// What ends its goroutine, as t.FailNow does, keeps nothing.
+func TestFuncGoexitCollected(t *testing.T) {
+	t.Parallel()
+	opts := socket.DefaultServerOptions()
+	opts.SetConnectTimeout(100 * time.Millisecond)
+	refs := make(chan weak.Pointer[socket.Socket], 2)
+	exit := func(s *socket.Socket) {
+		refs <- weak.Make(s)
+		runtime.Goexit()
+	}
+	s := siotest.Config{Options: wrap.Harden(opts), Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) }}.NewServer(t, func(io *socket.Server) {
+		io.Use(wrap.Func(func(_ context.Context, s *socket.Socket) error { exit(s); return nil }))
+		io.Of("/guard", nil).Use(wrap.Guard(func(s *socket.Socket, _ func(*socket.ExtendedError)) { exit(s) }, time.Millisecond))
+	})
+	for _, nsp := range []string{"/", "/guard"} {
+		c := s.Dial(t, siotest.Dial{Namespace: nsp})
+		ref := <-refs
+		c.Kill()
+		siotest.Eventually(t, "its socket is collected", func() bool {
+			runtime.GC()
+			return ref.Value() == nil
+		})
+	}
+}

@@ -97,6 +97,32 @@ func TestGuardStays(t *testing.T) {
 	c.EmitAck(t, "there?")
 }
 
+// It goes on being watched when it has called next, and others have run within that.
+func TestGuardStaysWatched(t *testing.T) {
+	t.Parallel()
+	returned := make(chan struct{})
+	s := serve(t, func(io *socket.Server) {
+		io.Use(wrap.Guard(func(s *socket.Socket, next func(*socket.ExtendedError)) {
+			defer close(returned)
+			next(nil)
+			<-wrap.Context(s).Done()
+		}, 0))
+		io.Use(pass)
+		io.Use(wrap.Guard(func(_ *socket.Socket, next func(*socket.ExtendedError)) { next(nil) }, 0))
+	})
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	c.Kill()
+	siotest.Eventually(t, "the middleware hears of the end of its client", func() bool {
+		select {
+		case <-returned:
+			return true
+		default:
+			return false
+		}
+	})
+}
+
 // Without a bound, 100 CONNECTs while a middleware waits make 100 sockets of one
 // client in one namespace.
 func TestGuardPending(t *testing.T) {

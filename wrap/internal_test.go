@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/http"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,9 +95,10 @@ type writes struct {
 	closed bool
 }
 
-func (w *writes) Write(p []byte) (int, error) { w.all = append(w.all, string(p)); return len(p), nil }
-func (w *writes) Read([]byte) (int, error)    { return 0, io.EOF }
-func (w *writes) Close() error                { w.closed = true; return nil }
+func (w *writes) Write(p []byte) (int, error)    { w.all = append(w.all, string(p)); return len(p), nil }
+func (w *writes) Read([]byte) (int, error)       { return 0, io.EOF }
+func (w *writes) Close() error                   { w.closed = true; return nil }
+func (*writes) SetWriteDeadline(time.Time) error { return nil }
 
 // The response of a handshake goes out with what the host sends next, in one write; and
 // alone where the host sends nothing, but reads or closes.
@@ -130,6 +132,77 @@ func TestConnGreeting(t *testing.T) {
 			}
 			if !slices.Equal(w.all, test.want) || w.closed != (name == "close") {
 				t.Errorf("%q, closed %t", w.all, w.closed)
+			}
+		})
+	}
+}
+
+// Of a Handler within a Handler, the response and what follows come at once.
+func TestConnGreetingNested(t *testing.T) {
+	const response, open = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n", "\x81\x01\r\n\r\n"
+	for _, hold := range []bool{false, true} {
+		w := new(writes)
+		c := newConn(w, nil, nil)
+		c.head, c.hold = http.Header{"X-One": {"1"}}, hold
+		p := []byte(response + "\r\n" + open)
+		if n, err := c.Write(p); err != nil || n != len(p) {
+			t.Error(n, err)
+		}
+		if want := []string{response + "X-One: 1\r\n\r\n" + open}; !slices.Equal(w.all, want) {
+			t.Errorf("hold %t: %q", hold, w.all)
+		}
+	}
+}
+
+// stalled is a connection whose first write waits until it is let go, or too late.
+type stalled struct {
+	writes
+	begun, let chan struct{}
+	late       atomic.Bool
+}
+
+func (w *stalled) Write(p []byte) (int, error) {
+	if w.begun != nil {
+		close(w.begun)
+		w.begun = nil
+		<-w.let
+	}
+	return w.writes.Write(p)
+}
+
+func (w *stalled) SetWriteDeadline(time.Time) error {
+	w.late.Store(true)
+	return nil
+}
+
+// Nobody overtakes the response while it is written, and Close does not wait for ever.
+func TestConnGreetingFirst(t *testing.T) {
+	const response, open = "HTTP/1.1 101 Switching Protocols\r\n\r\n", "\x81\x010"
+	gate := make(chan struct{})
+	close(gate)
+	for name, then := range map[string]func(*conn){
+		"write": func(c *conn) { _, _ = c.Write([]byte(open)) },
+		"close": func(c *conn) { _ = c.Close() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := &stalled{begun: make(chan struct{}), let: make(chan struct{})}
+			begun := w.begun
+			c := newConn(w, gate, nil)
+			c.head, c.hold = http.Header{}, true
+			_, _ = c.Write([]byte(response))
+			go func() { _, _ = c.Read(nil) }()
+			<-begun
+			done := make(chan struct{})
+			go func() { defer close(done); then(c) }()
+			select {
+			case <-done:
+				t.Error("the response was overtaken")
+			case <-time.After(20 * time.Millisecond):
+			}
+			close(w.let)
+			<-done
+			if len(w.all) == 0 || w.all[0] != response || w.closed != (name == "close") || w.late.Load() != (name == "close") {
+				t.Errorf("%q, closed %t, with a deadline %t", w.all, w.closed, w.late.Load())
 			}
 		})
 	}

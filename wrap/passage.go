@@ -75,7 +75,10 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	p.gate = make(chan struct{})
 	c := newConn(nc, p.gate, p.mark)
-	if c.hold = p.opens; c.hold {
+	// What upgrades may be another than the host; and a client that is gone by then has
+	// a session, where the response alone would have failed: see heal.
+	c.hold = p.opens && p.h.engine != nil
+	if p.opens {
 		p.mark.conn.Store(c)
 	}
 	// Late headers (a session's cookie) are set in WriteHeader, and loggers take

@@ -10,13 +10,15 @@ import (
 )
 
 // Context is like that of context.WithTimeout, but has no timer before the first call of
-// Done. Its methods may be called concurrently. Make one by [After].
+// Done: of what has ended it while nobody asked, the parent's end counts before the
+// deadline, whichever came first. Its methods may be called concurrently. Make one by
+// [After].
 type Context struct {
 	parent context.Context
 	at     time.Time
 
 	mu     sync.Mutex
-	ended  bool
+	ended  bool            // by End
 	armed  context.Context // that of package context, once somebody waits
 	cancel context.CancelFunc
 }
@@ -29,31 +31,30 @@ func After(parent context.Context, d time.Duration) *Context {
 // End is what the CancelFunc of a context of package context is.
 func (c *Context) End() {
 	c.mu.Lock()
-	cancel := c.cancel
+	if c.armed == nil && c.over() {
+		c.arm() // it stays what it was
+	}
 	c.ended = true
+	cancel := c.cancel
 	c.mu.Unlock()
 	if cancel != nil {
 		cancel()
 	}
 }
 
-// arm returns the context that stands for c from now on.
-func (c *Context) arm() context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.armed == nil {
-		c.armed, c.cancel = context.WithDeadline(c.parent, c.at)
-		if c.ended {
-			c.cancel()
-		}
-	}
-	return c.armed
-}
+// over reports whether c has ended without End, if it is not armed. c.mu is held.
+func (c *Context) over() bool { return c.parent.Err() != nil || !time.Now().Before(c.at) }
 
-// standIn returns what arm has returned, or nil.
-func (c *Context) standIn() context.Context {
-	c.mu.Lock()
-	defer c.mu.Unlock()
+// arm returns the context that stands for c from now on. c.mu is held.
+func (c *Context) arm() context.Context {
+	switch {
+	case c.armed != nil:
+	case c.ended: // whatever came later
+		c.armed, c.cancel = context.WithCancel(context.WithoutCancel(c.parent))
+		c.cancel()
+	default:
+		c.armed, c.cancel = context.WithDeadline(c.parent, c.at)
+	}
 	return c.armed
 }
 
@@ -66,15 +67,18 @@ func (c *Context) Deadline() (time.Time, bool) {
 }
 
 // Done implements context.Context.
-func (c *Context) Done() <-chan struct{} { return c.arm().Done() }
+func (c *Context) Done() <-chan struct{} {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.arm().Done()
+}
 
 // Err implements context.Context. What it has returned once it returns for ever: the
 // first error arms c.
 func (c *Context) Err() error {
 	c.mu.Lock()
-	armed, ended := c.armed, c.ended
-	c.mu.Unlock()
-	if armed == nil && !ended && c.parent.Err() == nil && time.Now().Before(c.at) {
+	defer c.mu.Unlock()
+	if c.armed == nil && !c.ended && !c.over() {
 		return nil
 	}
 	return c.arm().Err()
@@ -84,7 +88,10 @@ func (c *Context) Err() error {
 // first (context.go, propagateCancel), and then find by Value that they can wait for the
 // armed context, without a goroutine for each.
 func (c *Context) Value(key any) any {
-	if armed := c.standIn(); armed != nil {
+	c.mu.Lock()
+	armed := c.armed
+	c.mu.Unlock()
+	if armed != nil {
 		return armed.Value(key)
 	}
 	return c.parent.Value(key)

@@ -39,7 +39,10 @@ func TestContext(t *testing.T) {
 			_ = c.Err()
 			time.Sleep(time.Hour)
 		}, context.Canceled, errWhy},
-		"parent, then end": {func(c *deadline.Context, cancel context.CancelCauseFunc) { cancel(errWhy); c.End() }, context.Canceled, errWhy},
+		"end, then time, unasked": {func(c *deadline.Context, _ context.CancelCauseFunc) { c.End(); time.Sleep(time.Hour) }, context.Canceled, context.Canceled},
+		"end, then parent":        {func(c *deadline.Context, cancel context.CancelCauseFunc) { c.End(); cancel(errWhy) }, context.Canceled, context.Canceled},
+		"time, then end":          {func(c *deadline.Context, _ context.CancelCauseFunc) { time.Sleep(time.Hour); c.End() }, context.DeadlineExceeded, context.DeadlineExceeded},
+		"parent, then end":        {func(c *deadline.Context, cancel context.CancelCauseFunc) { cancel(errWhy); c.End() }, context.Canceled, errWhy},
 	} {
 		for _, waits := range []bool{false, true} {
 			synctest.Test(t, func(t *testing.T) {
