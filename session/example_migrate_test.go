@@ -81,13 +81,17 @@ func migrateEmit(io *socket.Server, mine *session.Session) {
 	io.To(mine.Room()).Emit("cart changed")
 }
 
-func migrateTicket(sess *session.Manager, s *socket.Socket, check func(password any) bool) {
+func migrateTicket(sess *session.Manager, s *socket.Socket, check func(password string) bool) {
 	_ = s.On("login", func(args ...any) {
+		if len(args) == 0 { // a client may leave out what it likes, and a panic ends the process
+			return
+		}
 		answer, ok := args[len(args)-1].(socket.Ack)
 		if !ok {
-			return // a client may send what it likes
+			return
 		}
-		if !check(args[0]) {
+		password, ok := args[0].(string) // else the client has sent something else, or the ack alone
+		if !ok || !check(password) {
 			answer([]any{nil}, nil)
 			return
 		}
