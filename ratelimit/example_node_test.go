@@ -33,7 +33,14 @@ func Example_node() {
 	mux.Handle("/socket.io/", wrap.Handler(io.ServeHandler(nil), limit.Handler))
 	_ = io.On("connection", func(args ...any) {
 		s := args[0].(*socket.Socket)
-		_ = s.On("search", func(args ...any) { args[1].(socket.Ack)([]any{"found"}, nil) })
+		_ = s.On("search", func(args ...any) {
+			if len(args) == 0 { // a client may leave out what it likes, and a panic ends the process
+				return
+			}
+			if ack, ok := args[len(args)-1].(socket.Ack); ok {
+				ack([]any{"found"}, nil)
+			}
+		})
 	})
 
 	srv := httptest.NewServer(mux)
