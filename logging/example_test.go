@@ -52,7 +52,9 @@ func Example() {
 		s := args[0].(*socket.Socket)
 		_ = s.On("hello", func(args ...any) {
 			logger, _ := logs.From(s)
-			logger.Info("somebody says hello", "token", args[0])
+			if len(args) > 0 { // a client may leave out what it likes, and a panic ends the process
+				logger.Info("somebody says hello", "token", args[0])
+			}
 			s.Disconnect(true)
 		})
 	})
