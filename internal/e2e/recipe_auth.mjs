@@ -19,6 +19,7 @@ export function authenticate(socket, getToken, onSignedOut) {
   let renew = false; // the token at hand is known to have expired
   let since = 0; // when the socket was connected
   let kicked; // why it is about to be disconnected
+  let cut; // the connection was lost, perhaps over that
   let timer;
 
   const fetchToken = async (fresh) => getToken(fresh); // rejects, too, if getToken throws
@@ -60,7 +61,7 @@ export function authenticate(socket, getToken, onSignedOut) {
   socket.on("connect", () => {
     since = Date.now();
     renew = false;
-    kicked = undefined;
+    kicked = cut = undefined;
   });
   socket.on("connect_error", (err) => {
     // An active socket has not been refused: the client tries again by itself.
@@ -71,8 +72,10 @@ export function authenticate(socket, getToken, onSignedOut) {
   socket.on("kicked", (why) => (kicked = why));
   socket.on("disconnect", (reason) => {
     if (Date.now() - since > CALM) attempts = 0;
-    // For any other reason the client comes back by itself, or is not to.
-    if (kicked && reason === "io server disconnect") refused(kicked);
+    // For any other reason the client comes back by itself, or is not to. A kick may
+    // cut the connection first: then this comes twice, and kicked perhaps too late.
+    if (reason !== "io server disconnect") cut = true;
+    else if (kicked || cut) refused(kicked ?? { code: "unavailable", retryable: true });
   });
 
   return function leave() {

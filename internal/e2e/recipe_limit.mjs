@@ -27,6 +27,7 @@ export function comeBack(socket, onRefused) {
   let refusals = 0; // since the last calm
   let since = 0; // when the socket was connected
   let kicked; // why it is about to be disconnected
+  let cut; // the connection was lost, perhaps over that
   let timer;
 
   const refused = (why) => {
@@ -42,7 +43,7 @@ export function comeBack(socket, onRefused) {
 
   socket.on("connect", () => {
     since = Date.now();
-    kicked = undefined;
+    kicked = cut = undefined;
   });
   socket.on("connect_error", (err) => {
     const why = refusal(err);
@@ -52,8 +53,10 @@ export function comeBack(socket, onRefused) {
   socket.on("kicked", (why) => (kicked = why));
   socket.on("disconnect", (reason) => {
     if (Date.now() - since > CALM) refusals = 0;
-    // For any other reason the client comes back by itself, or is not to.
-    if (kicked && reason === "io server disconnect") refused(kicked);
+    // For any other reason the client comes back by itself, or is not to. A kick may
+    // cut the connection first: then this comes twice, and kicked perhaps too late.
+    if (reason !== "io server disconnect") cut = true;
+    else if (kicked || cut) refused(kicked ?? { code: "unavailable", retryable: true });
   });
   heed(socket.io);
 

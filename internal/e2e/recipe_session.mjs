@@ -13,6 +13,8 @@
 export function withSession(socket, onSignedOut) {
   let failures = 0; // in a row
   let claiming; // the answer to the latest ticket, which has the new cookie
+  let kicked; // why it is about to be disconnected
+  let cut; // the connection was lost, perhaps over that
   let timer;
 
   const refused = ({ code = "refused", retryable, retryAfterMs }) => {
@@ -28,10 +30,19 @@ export function withSession(socket, onSignedOut) {
     }, pause * (1 + Math.random() / 2)); // not all clients at once
   };
 
-  socket.on("connect", () => (failures = 0));
+  socket.on("connect", () => {
+    failures = 0;
+    kicked = cut = undefined;
+  });
   // An active socket has not been refused: the client tries again by itself.
   socket.on("connect_error", (err) => socket.active || refused(err.data ?? {}));
-  socket.on("kicked", (why) => socket.once("disconnect", () => socket.active || refused(why)));
+  socket.on("kicked", (why) => (kicked = why));
+  socket.on("disconnect", (reason) => {
+    // For any other reason the client comes back by itself, or is not to. A kick may
+    // cut the connection first: then this comes twice, and kicked perhaps too late.
+    if (reason !== "io server disconnect") cut = true;
+    else if (kicked || cut) refused(kicked ?? { code: "unavailable", retryable: true });
+  });
 
   return async function claim(ticket) {
     const back = new Promise((resolve) => socket.once("connect", resolve));
