@@ -32,7 +32,8 @@ const maxAhead = 4 << 10
 // End: it is closed when its client has ended the session; see hangUp.
 //
 // Watch: while a connection middleware runs on the reader of this connection,
-// nobody would notice that the client has gone; a watch reads ahead meanwhile.
+// nobody would notice that the client has gone; a watch reads ahead meanwhile,
+// and takes a close frame for it, too.
 type conn struct {
 	net.Conn
 	gate <-chan struct{}
@@ -49,6 +50,7 @@ type conn struct {
 	watching bool      // a watch is in Conn.Read
 	ahead    []byte    // read by a watch, not yet by the reader
 	err      error     // what a watch ran into
+	frames   frames    // of all that has been read
 }
 
 func newConn(c net.Conn, gate <-chan struct{}, mark *handshake) *conn {
@@ -145,7 +147,8 @@ func (c *conn) Read(p []byte) (int, error) {
 	if n, err := c.before(p); n > 0 || err != nil {
 		return n, err
 	}
-	return c.after(c.Conn.Read(p))
+	n, err := c.Conn.Read(p)
+	return c.after(p, n, err)
 }
 
 // before returns what has been read ahead, or, as nothing, that the caller is to read.
@@ -173,9 +176,10 @@ func (c *conn) before(p []byte) (int, error) {
 // after ends a read, and returns what it has brought.
 //
 //go:noinline
-func (c *conn) after(n int, err error) (int, error) {
+func (c *conn) after(p []byte, n int, err error) (int, error) {
 	c.mu.Lock()
 	c.reading = false
+	c.frames.pass(p[:n])
 	c.mu.Unlock()
 	c.mark.wait()
 	return n, err
@@ -204,8 +208,8 @@ func (c *conn) interrupt() {
 }
 
 // watch calls lost, once at the most, if the connection breaks before stop is
-// called. It does nothing while the reader itself is reading: the host notices
-// then. net/http watches requests in the same way (net/http server.go,
+// called, or its client closes it. It does nothing while the reader itself is reading:
+// the host notices then. net/http watches requests in the same way (net/http server.go,
 // connReader.startBackgroundRead).
 func (c *conn) watch(lost func(error)) (stop func()) {
 	c.mu.Lock()
@@ -222,25 +226,41 @@ func (c *conn) watch(lost func(error)) (stop func()) {
 	}
 }
 
+// errGone is what a watch tells of a client that has sent a close frame: it waits for the
+// answer, which the reader gives.
+var errGone = errors.New("wrap: the client has closed the connection")
+
 func (c *conn) readAhead(lost func(error)) {
+	if err := c.untilLost(); err != nil {
+		lost(err)
+	}
+}
+
+// untilLost returns why the connection is lost, or nil if it is not, or that is not to be
+// known any longer.
+func (c *conn) untilLost() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	defer func() {
+		c.watching = false
+		c.idle.Broadcast()
+	}()
 	buf := make([]byte, maxAhead)
-	for {
+	for !c.frames.closed {
+		c.mu.Unlock()
 		n, err := c.Conn.Read(buf)
 		c.mu.Lock()
+		c.frames.pass(buf[:n])
 		c.ahead = append(c.ahead, buf[:n]...)
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			n, err = 0, nil // interrupted
+		switch {
+		case errors.Is(err, os.ErrDeadlineExceeded): // interrupted
+			return nil
+		case err != nil:
+			c.err = err
+			return err
+		case n == 0 || len(c.ahead) >= maxAhead && !c.frames.closed:
+			return nil
 		}
-		c.err = err
-		if more := n > 0 && err == nil && len(c.ahead) < maxAhead; !more {
-			c.watching = false
-			c.idle.Broadcast()
-			c.mu.Unlock()
-			if err != nil {
-				lost(err)
-			}
-			return
-		}
-		c.mu.Unlock()
 	}
+	return errGone
 }

@@ -26,12 +26,12 @@ var (
 // admits the socket, an error refuses it.
 //
 // f gets a context with the values of the handshake (see [Context]), a deadline
-// of 10 seconds, and cancellation when the client leaves (over WebSocket that is
-// noticed only behind [Handler]). It runs on the
-// goroutine that reads the connection, as all middlewares do, so one that
-// ignores its context delays its own client, nobody else; if it returns after
-// the deadline the socket is refused with code unavailable. It may use s, but
-// must not join rooms before the socket is connected. ctx ends when f returns:
+// of 10 seconds, and cancellation when the client leaves. (Over WebSocket that is
+// noticed only behind [Handler], and not behind 4 KiB that the client has sent
+// meanwhile.) It runs on the goroutine that reads the connection, as all middlewares
+// do, so one that ignores its context delays its own client, nobody else; if it
+// returns after the deadline the socket is refused with code unavailable. It may use
+// s, but must not join rooms before the socket is connected. ctx ends when f returns:
 // what lasts as long as the socket belongs to [Context] of s.
 //
 // The client of a refused socket gets connect_error with what [Error] says. An

@@ -14,6 +14,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/gorilla/websocket"
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -164,55 +165,71 @@ func TestFuncDeadline(t *testing.T) {
 	})
 }
 
-// The client leaves while f runs: over WebSocket nobody else reads the
-// connection then.
+// The client leaves while f runs, without a word or in order: over WebSocket nobody
+// else reads the connection then.
 func TestFuncClientGone(t *testing.T) {
 	t.Parallel()
-	eachDial(t, func(t *testing.T, d siotest.Dial) {
-		entered, left := make(chan struct{}), make(chan error, 1)
-		s := serve(t, func(io *socket.Server) {
-			io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
-				close(entered)
-				<-ctx.Done()
-				left <- context.Cause(wrap.Context(s))
-				return nil
-			}))
-			_ = io.On("connection", func(...any) { t.Error("connected") })
+	for name, orderly := range map[string]bool{"vanishes": false, "closes": true} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			eachDial(t, func(t *testing.T, d siotest.Dial) { clientGone(t, d, orderly) })
 		})
-		if d.EIO == 3 {
-			// The handshake itself waits for the middleware of "/".
-			ctx, cancel := context.WithCancel(t.Context())
-			go func() { <-entered; cancel() }()
-			if d.Polling {
-				req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint(d), nil)
-				if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
-					res.Body.Close()
-				}
-			} else {
-				conn, _, err := s.Handshake(t.Context(), d)
-				if err != nil {
-					t.Fatal(err)
-				}
-				<-entered
-				conn.Close()
+	}
+}
+
+func clientGone(t *testing.T, d siotest.Dial, orderly bool) {
+	entered, left := make(chan struct{}), make(chan error, 1)
+	s := serve(t, func(io *socket.Server) {
+		io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
+			close(entered)
+			<-ctx.Done()
+			left <- context.Cause(wrap.Context(s))
+			return nil
+		}))
+		_ = io.On("connection", func(...any) { t.Error("connected") })
+	})
+	if d.EIO == 3 {
+		// The handshake itself waits for the middleware of "/".
+		ctx, cancel := context.WithCancel(t.Context())
+		go func() { <-entered; cancel() }()
+		if d.Polling {
+			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, s.Endpoint(d), nil)
+			if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
+				res.Body.Close()
 			}
-			cancel()
 		} else {
-			c := s.Dial(t, d)
+			conn, _, err := s.Handshake(t.Context(), d)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
 			<-entered
+			if !orderly {
+				conn.Close()
+			} else if err := conn.WriteControl(websocket.CloseMessage, nil, time.Now().Add(time.Second)); err != nil {
+				t.Error(err)
+			}
+		}
+		cancel()
+	} else {
+		c := s.Dial(t, d)
+		<-entered
+		if orderly {
+			c.Close()
+		} else {
 			c.Kill()
 		}
-		select {
-		case cause := <-left:
-			var dis *wrap.Disconnected
-			if !errors.As(cause, &dis) {
-				t.Errorf("cause %v", cause)
-			}
-		case <-time.After(8 * time.Second):
-			t.Error("the middleware was not told that its client has left")
+	}
+	select {
+	case cause := <-left:
+		var dis *wrap.Disconnected
+		if !errors.As(cause, &dis) {
+			t.Errorf("cause %v", cause)
 		}
-		siotest.Eventually(t, "no session is left", func() bool { return s.IO.Engine().ClientsCount() == 0 })
-	})
+	case <-time.After(8 * time.Second):
+		t.Error("the middleware was not told that its client has left")
+	}
+	siotest.Eventually(t, "no session is left", func() bool { return s.IO.Engine().ClientsCount() == 0 })
 }
 
 // What the client sends while its middleware is being watched is not lost.
