@@ -133,7 +133,7 @@ const closeWait = 100 * time.Millisecond
 // Close implements net.Conn. It waits for no write but that of the 101 response.
 func (c *conn) Close() error {
 	if c.greeting.Load() != nil {
-		_ = c.Conn.SetWriteDeadline(time.Now().Add(closeWait))
+		_ = c.SetWriteDeadline(time.Now().Add(closeWait))
 		c.flush()
 	}
 	return c.Conn.Close()
