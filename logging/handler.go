@@ -25,9 +25,10 @@ const statusGone = 499
 // What *wrap.Error answers is recorded here, with its cause, and not by package wrap.
 // A panic of next is recorded with its stack, and goes on as http.ErrAbortHandler, so that
 // net/http does not log what it says. One with http.ErrAbortHandler has no stack: nobody
-// gets the answer, and the request is recorded with code "aborted". The writer that next gets has what the server's own
-// has of http.Hijacker, http.Flusher, io.ReaderFrom and http.Pusher. At a disabled level,
-// and without an Observer, requests go to next as they are.
+// gets the answer, and the request is recorded with code "aborted". The writer that next
+// gets has what the server's own has of http.Hijacker, http.Flusher, io.ReaderFrom and
+// http.Pusher. At a disabled level, and without an Observer, requests go to next as they
+// are.
 func (l *Logger) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()

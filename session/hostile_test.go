@@ -88,7 +88,7 @@ func TestPanicIsLogged(t *testing.T) {
 	}{
 		"string":  {func() { panic("secret") }, `"session: panic in the store" error="the store panicked: string"`},
 		"error":   {func() { panic(errSecret) }, `error="the store panicked: *errors.errorString"`},
-		"runtime": {func() { var m map[string]int; m["secret"]++ }, "assignment to entry in nil map"},
+		"runtime": {func() { _ = make([]int, 1)[len(errSecret.Error())] }, "index out of range"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -34,11 +34,13 @@ var (
 // retryAfterMs: among them may be the planter's. Those of the browser come back with
 // the new cookie. A handshake with the old one gets the same, as a 401, for 5 seconds and
 // whatever Options.Missing says: a session made for it would take the new one's place in
-// the browser. After that it is one of a session that has ended. Without a session, or with one that has ended, r gets a new one; so it
-// does if the old one has just been renewed, as after a second click, and what that held is
-// in the session of the first one alone. A logout that comes meanwhile wins. It must be
-// called before a body is written. Its errors are those of [Session.Update]; with one,
-// nothing has changed. [Manager.FromContext] of r goes on to return the old one.
+// the browser. After that it is one of a session that has ended.
+//
+// Without a session, or with one that has ended, r gets a new one; so it does if the old
+// one has just been renewed, as after a second click, and what that held is in the session
+// of the first one alone. A logout that comes meanwhile wins. Renew must be called before a
+// body is written. Its errors are those of [Session.Update]; with one, nothing has changed.
+// [Manager.FromContext] of r goes on to return the old one.
 func (m *Manager) Renew(ctx context.Context, w http.ResponseWriter, r *http.Request, change func(values map[any]any) error) error {
 	st, err := m.lookUp(ctx, r)
 	var cookies []string

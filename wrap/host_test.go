@@ -108,6 +108,17 @@ func TestHeadersCutBareHost(t *testing.T) {
 	}
 }
 
+// A POST that ends its session is answered as if there had been too many.
+func TestClosingPostBareHost(t *testing.T) {
+	bare(t)
+	s := siotest.Config{}.NewServer(t, func(*socket.Server) {})
+	for _, body := range []string{"42", "4", "2probe"} {
+		if res, text := request(t, "POST", openPoll(t, s), strings.NewReader(body), nil); res.StatusCode != 429 || text != "" {
+			t.Errorf("%s: %d %q", body, res.StatusCode, text)
+		}
+	}
+}
+
 func TestEmptyHeaderBareHost(t *testing.T) {
 	bare(t)
 	child := siotest.ChildProcess(t, "bare, empty header")
