@@ -47,6 +47,7 @@ type conn struct {
 	mu       sync.Mutex
 	idle     sync.Cond // signaled when watching turns false
 	reading  bool      // the reader is in Conn.Read
+	into     []byte    // what it reads into: on its stack that would be too much
 	watching bool      // a watch is in Conn.Read
 	ahead    []byte    // read by a watch, not yet by the reader
 	err      error     // what a watch ran into
@@ -142,13 +143,12 @@ func (c *conn) Close() error {
 // Read implements net.Conn. An idle connection waits in it, on a stack that the
 // runtime halves if less than a quarter is in use (runtime/stack.go, shrinkstack): what
 // stands before and after the wait has frames of its own, or each connection would
-// keep 8 KB of stack in place of 4.
+// keep 8 KB of stack in place of 4. 24 bytes more in this frame are too many.
 func (c *conn) Read(p []byte) (int, error) {
 	if n, err := c.before(p); n > 0 || err != nil {
 		return n, err
 	}
-	n, err := c.Conn.Read(p)
-	return c.after(p, n, err)
+	return c.after(c.Conn.Read(p))
 }
 
 // before returns what has been read ahead, or, as nothing, that the caller is to read.
@@ -169,17 +169,18 @@ func (c *conn) before(p []byte) (int, error) {
 		return n, nil
 	}
 	defer c.mu.Unlock()
-	c.reading = c.err == nil
+	c.reading, c.into = c.err == nil, p
 	return 0, c.err
 }
 
 // after ends a read, and returns what it has brought.
 //
 //go:noinline
-func (c *conn) after(p []byte, n int, err error) (int, error) {
+func (c *conn) after(n int, err error) (int, error) {
 	c.mu.Lock()
 	c.reading = false
-	c.frames.pass(p[:n])
+	c.frames.pass(c.into[:n])
+	c.into = nil
 	c.mu.Unlock()
 	c.mark.wait()
 	return n, err
