@@ -26,14 +26,16 @@ const defaultMaxBody = 1e6
 // middleware sets, also late ones, with all values of a list; and a refusal with
 // its status, headers and body. If a chain neither answers nor calls next, the
 // client gets 500. next counts once, while the middleware runs, and before
-// anything is written; other calls do nothing. A chain that answers otherwise
-// after next has opened a session, or panics, loses that session. What a
-// middleware puts into the request is in [Request] and [Context] of the sockets.
-// A Sec-WebSocket-Protocol of a chain is sent if it is one of the values that the
-// client offers there. The chain has returned when the handshake has been answered, not when the
-// connection ends. A middleware that records the status sees 101 for an upgrade;
-// the connection itself is taken from the server, past what a middleware has made
-// of http.Hijacker.
+// anything is written; other calls do nothing. What a middleware writes after next
+// has answered is dropped: to refuse, do so before. A chain that holds back what
+// next has answered (http.TimeoutHandler does) and sends another answer than that
+// loses the session that next has opened, and so does one that panics. What a
+// middleware puts into the request is in [Request] and [Context] of the sockets. A
+// Sec-WebSocket-Protocol of a chain is sent if it is one of the values that the
+// client offers there. The chain has returned when the handshake has been
+// answered, not when the connection ends. A middleware that records the status
+// sees 101 for an upgrade; the connection itself is taken from the server, past
+// what a middleware has made of http.Hijacker.
 //
 // Headers that are needed on every response, CORS above all, go around it:
 // cors.Handler(wrap.Handler(...)). A handler around it must pass http.Hijacker
@@ -43,15 +45,15 @@ const defaultMaxBody = 1e6
 //
 //   - it holds back what the client sends before the host listens, which is else
 //     lost (1 to 9 of 5,000 WebSocket handshakes) or ends the process;
-//   - it sends the first packet of a WebSocket in one write with the 101 response;
 //   - it guards upgrades from long-polling, which a client can time so that they
 //     end the process, and refuses requests that the host leaves unanswered;
 //   - it bounds bodies of unknown length by MaxHttpBufferSize (413), refuses
 //     payloads that the host's decoder does not survive (400), and delivers
 //     long-polling messages over 64 KB, which the host drops silently;
-//   - it negotiates no compression where [Harden] has set that none is wanted.
+//   - it negotiates no compression where [Harden] has set that none is wanted;
+//   - it sends the first packet of a WebSocket in one write with the 101 response.
 //
-// For the last three h must be the engine itself: a handler around the engine
+// For the last four h must be the engine itself: a handler around the engine
 // hides its sessions and options. Call it once per engine, before serving.
 func Handler(h http.Handler, mws ...Middleware) http.Handler {
 	hd := &handler{next: h, chain: chain(mws), maxBody: defaultMaxBody}
