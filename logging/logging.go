@@ -93,12 +93,12 @@ func (l *Logger) tapped() bool { return l.opts.Observer != nil || l.events != ni
 
 // From returns a logger for s: what it writes has the group conn of the records, as it is
 // at the first call or at the first record, and what Options.User and Options.Attrs have
-// said at the first call, and passes [Redact] likewise. If s has not passed [Logger.Middleware], or was
-// let be by it, it is a logger without these, and ok is false. It is never nil. From takes
-// no lock, and allocates nothing once the first call is done. Others that come before that
-// ask both too, and get the same logger. In Options.User and Options.Attrs, and in what they
-// wait for, it may be called too, and may give one with the group alone, as it may if over
-// 64 ask at once.
+// said at the first call, and passes [Redact] likewise. If s has not passed
+// [Logger.Middleware], or was let be by it, it is a logger without these, and ok is false.
+// It is never nil. From takes no lock, and allocates nothing once the first call is done.
+// Others that come before that ask both too, and get the same logger. In Options.User and
+// Options.Attrs, and in what they wait for, it may be called too, and may give one with
+// the group alone, as it may if over 64 ask at once.
 func (l *Logger) From(s *socket.Socket) (logger *slog.Logger, ok bool) {
 	m := l.members.Load(s)
 	if m == nil {

@@ -57,11 +57,11 @@ type Tracker struct {
 	panics     atomic.Uint64 // of Options.Visible
 }
 
-// New returns a Tracker. user returns the ID of a socket's user, and false if it has
-// none: such a socket is let in and counts for nobody. It is called once for each
-// socket, in the middleware, and must not block; one that panics refuses the socket with
-// code internal. New waits for the Store's Watch: that of presence/redisstore takes up to its
-// Timeout if Redis is away, which is no fault. An error names all faults.
+// New returns a Tracker. user returns the ID of a socket's user, and false if it has none:
+// such a socket is let in and counts for nobody. It is called once for each socket, in the
+// middleware, and must not block; one that panics refuses the socket with code internal.
+// New waits for the Store's Watch: that of presence/redisstore takes up to its Timeout if
+// Redis is away, which is no fault. An error names all faults.
 func New(user func(*socket.Socket) (string, bool), opts *Options) (*Tracker, error) {
 	o, err := opts.audit()
 	if user == nil {

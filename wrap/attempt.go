@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sioware/sioware/internal/panics"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -200,9 +201,9 @@ func report(s *socket.Socket, e *Error) {
 		slog.String("namespace", s.Nsp().Name()), slog.String("socket", string(s.Id())),
 		slog.String("code", e.code()), slog.Any("error", e.Err),
 	}
-	var p *panicError
+	var p *panics.Error
 	if errors.As(e.Err, &p) {
-		attrs = append(attrs, slog.String("stack", string(p.stack)))
+		attrs = append(attrs, slog.String("stack", string(p.Stack())))
 	}
 	slog.LogAttrs(Context(s), slog.LevelError, "wrap: middleware failed", attrs...)
 }

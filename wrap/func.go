@@ -4,11 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"runtime/debug"
 	"time"
 
 	"github.com/sioware/sioware/internal/deadline"
+	"github.com/sioware/sioware/internal/panics"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -137,17 +136,6 @@ func call(f func() error) (err error) {
 // recovered, deferred, turns a panic into an error.
 func recovered(err *error) {
 	if p := recover(); p != nil {
-		*err = &Error{Code: codeInternal, Err: &panicError{p, debug.Stack()}}
+		*err = &Error{Code: codeInternal, Err: panics.New(p)}
 	}
 }
-
-// panicError is a recovered panic.
-type panicError struct {
-	value any
-	stack []byte
-}
-
-func (p *panicError) Error() string { return fmt.Sprintf("panic: %v", p.value) }
-
-// Stack returns where it was; package logging asks for it.
-func (p *panicError) Stack() []byte { return p.stack }
