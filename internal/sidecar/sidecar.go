@@ -1,13 +1,12 @@
 // Package sidecar keeps values beside objects that have no place for them,
 // such as the host's *socket.Socket, without keeping the objects alive.
 //
-// A [Map] is keyed weakly: when a key becomes unreachable its value goes too,
+// A [Map] is keyed weakly: when a key becomes unreachable its values go too,
 // so a refused socket leaves nothing behind even while its connection stays
-// open. The value must not refer to its key, or neither is ever collected.
+// open. A value must not refer to its key, or neither is ever collected.
 package sidecar
 
 import (
-	"runtime"
 	"sync"
 	"sync/atomic"
 	"unsafe"
@@ -16,173 +15,115 @@ import (
 
 // Map holds at most one *V for each *K. The zero value is ready for use, must
 // not be copied after first use, and is safe for concurrent use. Load takes no
-// lock.
+// lock. What a Map holds beside a key that lives on outlives the Map.
 //
-// Entries are found by the address of the key and then checked by a weak
-// pointer to it: an address alone could name a new object whose predecessor has
-// been freed but not yet cleaned up, which would hand one client's identity to
-// another. (weak.Make on each look-up would need no check, but takes a lock of
-// the runtime and twice the time.)
+// All Maps of the process share one table, in which a key has one entry with the
+// values of all of them: what costs is a weak pointer and a cleanup, 2 µs with their
+// part of the garbage collection, and most sockets have a value in six Maps.
 type Map[K, V any] struct {
-	shards [1 << shardBits]shard[K, V]
+	id atomic.Uint32 // in the entries; 0 before the first value
 }
 
-const (
-	shardBits = 6
-	minSlots  = 8 // a power of two
-)
-
-// shard is an open-addressed hash table. Readers follow table; writers hold mu.
-type shard[K, V any] struct {
-	table atomic.Pointer[[]atomic.Pointer[entry[K, V]]] // its length is a power of two
-	mu    sync.Mutex
-	live  int // entries
-	used  int // slots that are not nil: entries and graves
-	grave entry[K, V]
-}
-
-// entry is immutable but for its value. One with addr 0, as that of its shard, is a grave:
-// it keeps the entries behind it within reach.
-type entry[K, V any] struct {
-	addr  uintptr
-	key   weak.Pointer[K]
-	value atomic.Pointer[V]
-}
-
-// hash spreads addresses, whose low bits are their alignment, by Fibonacci
-// hashing.
-func hash(addr uintptr) uint64 { return uint64(addr) * 0x9E3779B97F4A7C15 }
-
-// at returns the shard of k and the address of k.
-func (m *Map[K, V]) at(k *K) (*shard[K, V], uintptr) {
-	addr := uintptr(unsafe.Pointer(k))
-	return &m.shards[hash(addr)>>(64-shardBits)], addr
-}
+var ids atomic.Uint32
 
 // Load returns the value beside k, or nil.
-func (m *Map[K, V]) Load(k *K) *V {
-	s, addr := m.at(k)
-	t := s.table.Load()
-	if t == nil {
-		return nil
-	}
-	slots := *t
-	for i := hash(addr) >> 20; ; i++ {
-		e := slots[i&uint64(len(slots)-1)].Load()
-		if e == nil {
-			return nil
-		}
-		if e.addr == addr {
-			if e.key.Value() == k {
-				return e.value.Load()
-			}
-			return nil // of a key that is gone; a new one takes its slot
-		}
-	}
-}
+func (m *Map[K, V]) Load(k *K) *V { return (*V)(unsafe.Pointer(load(erase(k), m.id.Load()))) }
 
 // LoadOrStore returns the value beside k, and stores v there if there is none.
 // It reports whether v was stored. k must not be nil.
 func (m *Map[K, V]) LoadOrStore(k *K, v *V) (*V, bool) {
-	e, stored := m.put(k, v)
-	return e.value.Load(), stored
+	e := enter(erase(k))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	id := m.identify()
+	if value := e.find(id); value != nil {
+		return (*V)(unsafe.Pointer(value.Load())), false
+	}
+	e.add(id, erase(v))
+	return v, true
 }
 
 // Store sets the value beside k. k must not be nil.
 func (m *Map[K, V]) Store(k *K, v *V) {
-	if e, stored := m.put(k, v); !stored {
-		e.value.Store(v)
+	e := enter(erase(k))
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	id := m.identify()
+	if value := e.find(id); value != nil {
+		value.Store(erase(v))
+		return
 	}
+	e.add(id, erase(v))
 }
 
-// Len counts the entries, including those whose keys are gone but not yet
+// Len counts the values, including those whose keys are gone but not yet
 // cleaned up.
 func (m *Map[K, V]) Len() int {
-	n := 0
-	for i := range m.shards {
-		s := &m.shards[i]
-		s.mu.Lock()
-		n += s.live
-		s.mu.Unlock()
-	}
+	id, n := m.id.Load(), 0
+	each(func(e *entry) {
+		if e.find(id) != nil {
+			n++
+		}
+	})
 	return n
 }
 
-// put returns the entry of k, made with v if there is none.
-func (m *Map[K, V]) put(k *K, v *V) (e *entry[K, V], stored bool) {
-	s, addr := m.at(k)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	slot := s.find(addr)
-	old := slot.Load()
-	if old != nil && old.key.Value() == k {
-		return old, false
+// identify returns the id of m, which gets one at the first call. The id is not its
+// address, since that could become the one of another.
+func (m *Map[K, V]) identify() uint32 {
+	if id := m.id.Load(); id != 0 {
+		return id
 	}
-	e = &entry[K, V]{addr: addr, key: weak.Make(k)}
-	e.value.Store(v)
-	slot.Store(e)
-	if old == nil {
-		s.live++
-		s.used++
-	}
-	runtime.AddCleanup(k, s.drop, dead[K]{addr, e.key})
-	return e, true
+	m.id.CompareAndSwap(0, ids.Add(1))
+	return m.id.Load()
 }
 
-// dead names an entry whose key has been collected.
-type dead[K any] struct {
-	addr uintptr
-	key  weak.Pointer[K]
+// erased is a key or a value whose type is known by where it was found: a key by its
+// address, a value by the Map that has its id.
+type erased = *byte
+
+func erase[T any](p *T) erased { return erased(unsafe.Pointer(p)) }
+
+// entry is what all Maps hold beside one key.
+type entry struct {
+	addr uintptr // of the key; 0: see shard.grave
+	key  weak.Pointer[byte]
+	mu   sync.Mutex // of those who add
+	items
 }
 
-// drop removes d's entry, unless the address has a new owner already.
-func (s *shard[K, V]) drop(d dead[K]) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	slot := s.find(d.addr)
-	if e := slot.Load(); e != nil && e.key == d.key {
-		slot.Store(&s.grave)
-		s.live--
-	}
+// items are values of one key. There is room for those of a socket in a server with one
+// of each package.
+type items struct {
+	ids    [6]atomic.Uint32 // of the Maps; 0 where there is no value
+	values [6]atomic.Pointer[byte]
+	next   atomic.Pointer[items]
 }
 
-// find returns the slot of addr, or a nil one where it belongs. s.mu is held.
-func (s *shard[K, V]) find(addr uintptr) *atomic.Pointer[entry[K, V]] {
-	t := s.table.Load()
-	if t == nil || (s.used+1)*4 > len(*t)*3 {
-		t = s.rehash()
-	}
-	slots := *t
-	for i := hash(addr) >> 20; ; i++ {
-		slot := &slots[i&uint64(len(slots)-1)]
-		if e := slot.Load(); e == nil || e.addr == addr {
-			return slot
-		}
-	}
-}
-
-// rehash makes a table with room for as many entries again, without graves.
-func (s *shard[K, V]) rehash() *[]atomic.Pointer[entry[K, V]] {
-	n := minSlots
-	for n < 2*(s.live+1) {
-		n *= 2
-	}
-	slots := make([]atomic.Pointer[entry[K, V]], n)
-	s.used = s.live
-	if t := s.table.Load(); t != nil {
-		for i := range *t {
-			e := (*t)[i].Load()
-			if e == nil || e.addr == 0 {
-				continue
-			}
-			for j := hash(e.addr) >> 20; ; j++ {
-				if slot := &slots[j&uint64(n-1)]; slot.Load() == nil {
-					slot.Store(e)
-					break
-				}
+// find returns the value of a Map, or nil. That of id 0 is nil or one that is nil.
+func (e *entry) find(id uint32) *atomic.Pointer[byte] {
+	for s := &e.items; s != nil; s = s.next.Load() {
+		for i := range s.ids {
+			if s.ids[i].Load() == id {
+				return &s.values[i]
 			}
 		}
 	}
-	s.table.Store(&slots)
-	return &slots
+	return nil
+}
+
+// add adds the value of a Map that has none. e.mu is held.
+func (e *entry) add(id uint32, v erased) {
+	for s := &e.items; ; s = s.next.Load() {
+		for i := range s.ids {
+			if s.ids[i].Load() == 0 {
+				s.values[i].Store(v)
+				s.ids[i].Store(id) // from now on it is found
+				return
+			}
+		}
+		if s.next.Load() == nil {
+			s.next.Store(new(items))
+		}
+	}
 }

@@ -2,6 +2,7 @@ package sidecar_test
 
 import (
 	"runtime"
+	"strconv"
 	"sync"
 	"testing"
 	"time"
@@ -38,6 +39,42 @@ func TestMap(t *testing.T) {
 	}
 	runtime.KeepAlive(a)
 	runtime.KeepAlive(b)
+}
+
+// More Maps than one entry has room for share a key, each with a value of its own type.
+func TestShared(t *testing.T) {
+	t.Parallel()
+	var numbers [20]sidecar.Map[key, int]
+	var texts [20]sidecar.Map[key, string]
+	k, other := new(key), new(key)
+	var wg sync.WaitGroup
+	for i := range numbers {
+		text := strconv.Itoa(i)
+		wg.Go(func() { numbers[i].Store(k, &i) })
+		wg.Go(func() {
+			if _, stored := texts[i].LoadOrStore(k, &text); !stored {
+				t.Errorf("text %d: another value was there", i)
+			}
+		})
+	}
+	wg.Wait()
+	var late sidecar.Map[key, string]
+	if late.Load(k) != nil {
+		t.Error("a Map without values has one")
+	}
+	for i := range numbers {
+		if v := numbers[i].Load(k); v == nil || *v != i {
+			t.Errorf("number %d is %v", i, v)
+		}
+		if v := texts[i].Load(k); v == nil || *v != strconv.Itoa(i) {
+			t.Errorf("text %d is %v", i, v)
+		}
+		if numbers[i].Load(other) != nil || numbers[i].Len() != 1 {
+			t.Errorf("number %d: %d values, beside another key %v", i, numbers[i].Len(), numbers[i].Load(other))
+		}
+	}
+	runtime.KeepAlive(k)
+	runtime.KeepAlive(other)
 }
 
 // Keys that are gone take their values along, and a new object at an old
@@ -107,4 +144,17 @@ func BenchmarkLoad(b *testing.B) {
 		i++
 	}
 	runtime.KeepAlive(keys)
+}
+
+// What a socket costs in a server with one of each package, and its collection.
+func BenchmarkStore(b *testing.B) {
+	var maps [6]sidecar.Map[key, int]
+	v := new(int)
+	b.ReportAllocs()
+	for b.Loop() {
+		k := new(key)
+		for i := range maps {
+			maps[i].Store(k, v)
+		}
+	}
 }
