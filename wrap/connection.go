@@ -3,15 +3,12 @@ package wrap
 import (
 	"errors"
 	"reflect"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sioware/sioware/internal/rooms"
 	"github.com/sioware/sioware/internal/sidecar"
-	"github.com/zishang520/engine.io-go-parser/packet"
-	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -229,91 +226,5 @@ func (c *connection) connected(nsp string, st *state) {
 	}
 	if _, open := c.open.get(st); open {
 		c.joined.set(nsp, st)
-	}
-}
-
-// outgoing sees each packet that the server sends on this connection, before it
-// is sent. A CONNECT tells that the host is about to remember a socket, and a
-// CONNECT_ERROR that a middleware after ours, which we do not run, has refused
-// one: the host has no event for either.
-func (c *connection) outgoing(args ...any) {
-	if len(args) == 0 {
-		return
-	}
-	p, ok := args[0].(*packet.Packet)
-	if !ok || p.Type != packet.MESSAGE {
-		return
-	}
-	text, ok := p.Data.(*types.StringBuffer)
-	if !ok {
-		if !c.text && c.unresolved.Load() > 0 {
-			c.unreadable()
-		}
-		return
-	}
-	b := text.Bytes()
-	if len(b) == 0 || (b[0] != byte(parser.CONNECT) && b[0] != byte(parser.CONNECT_ERROR)) {
-		return
-	}
-	nsp := "/"
-	if len(b) > 1 && b[1] == '/' {
-		nsp, _, _ = strings.Cut(string(b[1:]), ",")
-	}
-	if st := c.answered(nsp, b[0] == byte(parser.CONNECT)); st != nil {
-		st.end(&refusedCause{Disconnected{reasonRefused, st.refuser()}, told(b, c.protocol)})
-		if s := st.socket.Value(); s != nil && s.Connected() {
-			// A middleware has called both next(error) and next(nil). Not here: the
-			// host holds a lock of the client.
-			go s.Disconnect(true)
-		}
-	}
-}
-
-// answered notes the answer to the CONNECT for nsp, and returns the socket that
-// others have refused.
-func (c *connection) answered(nsp string, connected bool) *state {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	a, ok := c.pending.get(nsp)
-	if !ok && !connected {
-		if st, _ := c.joined.get(nsp); st != nil {
-			return st
-		}
-		return c.stray(nsp)
-	}
-	if !ok || !a.admitted || (connected && a.settled != nil) {
-		return nil
-	}
-	if connected {
-		a.settled = c.mark.settle()
-		c.pending.set(nsp, a)
-		return nil
-	}
-	c.refused++
-	return a.st
-}
-
-// stray returns a socket that has not reached a middleware of ours but has a state,
-// since somebody has asked for its Context, and that is not connected: where plain
-// middlewares are alone, it is the one that they have refused. c.mu is held.
-func (c *connection) stray(nsp string) *state {
-	for st := range c.open.all() {
-		if st.nsp == nsp && st.alien() {
-			return st
-		}
-	}
-	return nil
-}
-
-// unreadable gives the pending admissions up: with a parser that is not text
-// (or a binary attachment in between) a refusal by others cannot be seen, and
-// must not make the client's next attempt look like a second one at a time.
-func (c *connection) unreadable() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for nsp, a := range c.pending.all() {
-		if a.admitted {
-			c.settle(nsp, a)
-		}
 	}
 }
