@@ -68,7 +68,7 @@ func (s *Session) refresh(ctx context.Context) error {
 		return refusal(ErrGone, nil)
 	}
 	st, err := s.fetch(ctx, w)
-	if err != nil || !s.m.due(st) || !s.active.Swap(false) {
+	if err != nil || !s.m.due(st, st.saved) || !s.active.Swap(false) {
 		return err
 	}
 	_, err = s.store(ctx, w, st, st.values)

@@ -91,7 +91,7 @@
 // with what connection state recovery has of it, also after its session has got a new ID
 // elsewhere: it is refused with code forbidden then, and needs a new client object.
 //
-// Two values are added to sessions, "sioware:saved" and, where a store gives no ID,
-// "sioware:id"; [Session.Get] and [Session.Update] do not show them. FilesystemStore
-// never deletes files.
+// Three values are added to sessions, "sioware:saved", "sioware:given" and, where a store
+// gives no ID, "sioware:id"; [Session.Get] and [Session.Update] do not show them.
+// FilesystemStore never deletes files.
 package session

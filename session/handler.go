@@ -116,7 +116,7 @@ func (m *Manager) open(ctx context.Context, r *http.Request) (*stored, []string,
 		return nil, nil, err
 	}
 	// One that nobody has stamped is a page's, which may be about to save it.
-	if !m.due(st) || st.saved.IsZero() {
+	if !m.due(st, st.given) || st.saved.IsZero() {
 		return st, nil, nil
 	}
 	fresh, cookies, err := m.touch(ctx, r.Host, st)
@@ -130,7 +130,8 @@ func (m *Manager) open(ctx context.Context, r *http.Request) (*stored, []string,
 	return fresh, cookies, nil
 }
 
-// touch prolongs a session, as it is by then.
+// touch prolongs a session, as it is by then, and its cookie: also if sockets have just
+// prolonged the session, which the browser's cookie has nothing of.
 func (m *Manager) touch(ctx context.Context, host string, st *stored) (*stored, []string, error) {
 	wait, cancel := context.WithTimeout(ctx, m.opts.Timeout)
 	defer cancel()
@@ -139,21 +140,23 @@ func (m *Manager) touch(ctx context.Context, host string, st *stored) (*stored, 
 		return nil, nil, err
 	}
 	defer w.end()
-	if st, err = m.load(ctx, w, host, st.cookie); err != nil || !m.due(st) {
+	if st, err = m.load(ctx, w, host, st.cookie); err != nil || !m.due(st, st.given) {
 		return st, nil, err
 	}
 	s := m.newSession(host, st)
 	if s.isGone() {
 		return nil, nil, refusal(ErrGone, nil)
 	}
+	st.given = time.Now()
 	cookies, err := s.store(ctx, w, st, st.values)
 	return st, cookies, err
 }
 
-// due reports whether a session that is used is to be prolonged.
-func (m *Manager) due(st *stored) bool {
+// due reports whether a session that is used, or its cookie, is to be prolonged, which
+// was last done then.
+func (m *Manager) due(st *stored, last time.Time) bool {
 	life := m.life(st)
-	return life > 0 && time.Since(st.saved) >= life/4
+	return life > 0 && time.Since(last) >= life/4
 }
 
 // life is how long a session lives if nobody uses it, or 0 if that is not for us to

@@ -177,7 +177,19 @@ func (m *memory) backdate(cookie string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	then := time.Now().Add(-time.Duration(m.age) * time.Second / 2)
-	m.all[strings.TrimPrefix(cookie, "sid=")]["sioware:saved"] = strconv.FormatInt(then.Unix(), 10)
+	values := m.all[strings.TrimPrefix(cookie, "sid=")]
+	for _, stamp := range []string{"sioware:saved", "sioware:given"} {
+		values[stamp] = strconv.FormatInt(then.Unix(), 10)
+	}
+}
+
+// saved is when a session was last saved by a Manager.
+func (m *memory) saved(cookie string) time.Time {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	text, _ := m.all[strings.TrimPrefix(cookie, "sid=")]["sioware:saved"].(string)
+	seconds, _ := strconv.ParseInt(text, 10, 64)
+	return time.Unix(seconds, 0)
 }
 
 func (m *memory) len() int {

@@ -232,6 +232,7 @@ func (s *Session) update(ctx context.Context, w *work, change func(values map[an
 		return err
 	}
 	delete(values, valueSaved)
+	delete(values, valueGiven)
 	delete(values, valueID)
 	if before != nil && reflect.DeepEqual(before, values) {
 		return nil

@@ -14,10 +14,11 @@ import (
 	"github.com/gorilla/sessions"
 )
 
-// Values of our own that are in each session that we save. Both are strings, which
+// Values of our own that are in each session that we save. All are strings, which
 // come back as such from any encoding.
 const (
 	valueSaved = "sioware:saved" // when, in Unix seconds
+	valueGiven = "sioware:given" // when a browser last got its cookie, likewise
 	valueID    = "sioware:id"    // of one that its store gives none
 )
 
@@ -35,6 +36,7 @@ type stored struct {
 	cookie   string // that leads to it
 	readOnly bool   // it is in its cookie alone
 	saved    time.Time
+	given    time.Time // when a browser last got the cookie
 	began    time.Time // when it was loaded
 }
 
@@ -106,15 +108,11 @@ func (m *Manager) read(from *sessions.Session, cookie string, began time.Time) (
 	s := &own
 	st := &stored{Session: s, values: make(map[any]any, len(s.Values)), cookie: cookie, began: began}
 	for k, v := range s.Values {
-		if k != valueSaved && k != valueID {
+		if k != valueSaved && k != valueGiven && k != valueID {
 			st.values[k] = v
 		}
 	}
-	if text, ok := s.Values[valueSaved].(string); ok {
-		if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
-			st.saved = time.Unix(seconds, 0)
-		}
-	}
+	st.saved, st.given = stamp(s.Values[valueSaved]), stamp(s.Values[valueGiven])
 	id := s.ID
 	if id == "" {
 		st.readOnly = true
@@ -132,6 +130,16 @@ func (m *Manager) read(from *sessions.Session, cookie string, began time.Time) (
 	return st, nil
 }
 
+// stamp returns the time that a value of ours is, and none if it is not one.
+func stamp(v any) time.Time {
+	if text, ok := v.(string); ok {
+		if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
+			return time.Unix(seconds, 0)
+		}
+	}
+	return time.Time{}
+}
+
 // save saves values as what the session holds, and returns the Set-Cookie headers.
 // st leads to it by its new cookie then.
 func (m *Manager) save(ctx context.Context, w *work, host string, st *stored, values map[any]any) ([]string, error) {
@@ -139,11 +147,15 @@ func (m *Manager) save(ctx context.Context, w *work, host string, st *stored, va
 		return nil, &refusedStore{errDeletes}
 	}
 	now := time.Now()
-	all := make(map[any]any, len(values)+2)
+	all := make(map[any]any, len(values)+3)
 	for k, v := range values {
 		all[k] = v
 	}
 	all[valueSaved] = strconv.FormatInt(now.Unix(), 10)
+	delete(all, valueGiven)
+	if !st.given.IsZero() {
+		all[valueGiven] = strconv.FormatInt(st.given.Unix(), 10)
+	}
 	if id, ok := st.Values[valueID]; ok {
 		all[valueID] = id
 	}
@@ -194,8 +206,10 @@ func (m *Manager) create(ctx context.Context, host string, values map[any]any) (
 	if err != nil {
 		return nil, nil, err
 	}
+	st.given = time.Now()
 	cookies, err := m.save(ctx, w, host, st, values)
 	if err == nil && st.ID == "" {
+		st.given = time.Time{}       // nothing prolongs it
 		st.Values[valueID] = newID() // a map of save's
 		cookies, err = m.save(ctx, w, host, st, values)
 	}

@@ -1,0 +1,31 @@
+package session_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/session"
+)
+
+// TestCookieProlonged: a handshake prolongs the cookie of the browser, also of a session
+// that the events of a socket have just prolonged in the store. Or who is always there
+// would lose it after one life.
+func TestCookieProlonged(t *testing.T) {
+	t.Parallel()
+	store := newMemory()
+	s := serve(t, newManager(t, store, &session.Options{Check: often}))
+	c, sess := s.join(t, siotest.Dial{})
+	browser := given(t, c)
+	store.backdate(browser)
+	c.Emit("hello")
+	siotest.Eventually(t, "the session is prolonged", func() bool { return time.Since(store.saved(browser)) < time.Minute })
+	other, same := s.join(t, with(browser))
+	if same != sess || given(t, other) != browser {
+		t.Error("another session")
+	}
+	again, _ := s.join(t, with(browser))
+	if set := again.Handshake.Cookies(); len(set) != 0 {
+		t.Errorf("prolonged at once: %v", set)
+	}
+}
