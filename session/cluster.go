@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sioware/sioware/internal/panics"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -34,17 +35,43 @@ func (m *Manager) follow(io *socket.Server) {
 	})
 }
 
-// tell tells the other nodes that a session has ended.
+// tell tells the other nodes that a session has ended. It waits for their adapters, but
+// not for one that hangs, as those for Redis do while that does: who logs out, or holds the
+// session's lock, is not to wait for it.
 func (m *Manager) tell(ctx context.Context, key string, renewed bool) {
 	m.mu.Lock()
 	cluster := m.cluster
 	m.mu.Unlock()
+	told := make(chan struct{}, len(cluster))
 	for _, io := range cluster {
-		// An adapter that knows no other nodes returns an error.
-		if err := io.ServerSideEmit(m.topic(), key, renewed); err != nil {
-			m.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session: other nodes are not told", slog.Any("error", err))
+		go func() {
+			defer func() { told <- struct{}{} }()
+			// An adapter that knows no other nodes returns an error.
+			if err := m.emit(io, key, renewed); err != nil {
+				m.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session: other nodes are not told", slog.Any("error", err))
+			}
+		}()
+	}
+	timer := time.NewTimer(m.opts.Timeout)
+	defer timer.Stop()
+	for range cluster {
+		select {
+		case <-told:
+		case <-timer.C:
+			m.warn(ctx, "other nodes are told late, or not", context.DeadlineExceeded)
+			return
 		}
 	}
+}
+
+// emit tells the other nodes of one server. A panic of its adapter is nobody's else.
+func (m *Manager) emit(io *socket.Server, key string, renewed bool) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = panics.New(p)
+		}
+	}()
+	return io.ServerSideEmit(m.topic(), key, renewed)
 }
 
 // heard ends a session that another node has ended.

@@ -75,9 +75,9 @@ func (s *Session) Destroy(ctx context.Context) (int, error) {
 func (s *Session) destroy(ctx context.Context) (int, []string, error) {
 	// From here on nobody joins it, and nobody's change is saved, whatever the store says.
 	s.m.end(s.key, false)
-	s.m.tell(ctx, s.key, false)
 	out := make(chan int, 1)
 	go func() { out <- s.m.putOut(s.key, nil) }() // the store does not wait for listeners, nor they for it
+	s.m.tell(ctx, s.key, false)
 	cookies, err := s.eraseNow(ctx)
 	if err != nil {
 		s.m.eraseSoon(s.key, lead{s.host, s.getCookie()})

@@ -1,0 +1,70 @@
+package session_test
+
+import (
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/session"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// deaf is an adapter whose other nodes cannot be told anything: it hangs, or panics.
+type deaf struct {
+	socket.Adapter
+	hold chan struct{}
+}
+
+func (d *deaf) ServerSideEmit([]any) error {
+	if d.hold == nil {
+		panic("no other nodes")
+	}
+	<-d.hold
+	return nil
+}
+
+// TestAdapterHangs: a session ends on this node, sockets and all, whatever the adapter
+// does by which others would hear of it.
+func TestAdapterHangs(t *testing.T) {
+	t.Parallel()
+	for name, hold := range map[string]chan struct{}{"hangs": make(chan struct{}), "panics": nil} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			var once sync.Once
+			release := func() {
+				if hold != nil {
+					once.Do(func() { close(hold) })
+				}
+			}
+			t.Cleanup(release)
+			o := socket.DefaultServerOptions()
+			o.SetAdapter(adapters(func(nsp socket.Namespace) socket.Adapter {
+				return &deaf{(&socket.AdapterBuilder{}).New(nsp), hold}
+			}))
+			store := newMemory()
+			s := setup{options: o}.serve(t, newManager(t, store, &session.Options{Timeout: 200 * time.Millisecond, Logger: quiet}))
+			c, _ := s.join(t, siotest.Dial{})
+			ended := make(chan *httptest.ResponseRecorder, 1)
+			go func() {
+				w, err := renew(t, s.m, given(t, c), login)
+				if err != nil {
+					t.Error(err)
+				}
+				ended <- w
+			}()
+			kicked(t, c, "session_expired")
+			browser := cookie(t, <-ended)
+			c, _ = s.join(t, with(browser))
+			if n, _, err := destroy(t, s.m, browser); n != 1 || err != nil {
+				t.Errorf("put out %d, %v", n, err)
+			}
+			kicked(t, c, "session_expired")
+			if store.has(browser) {
+				t.Error("it is in the store")
+			}
+			release()
+		})
+	}
+}
