@@ -222,12 +222,16 @@ func (s *Session) update(ctx context.Context, w *work, change func(values map[an
 	if s.isGone() {
 		return refusal(ErrGone, nil)
 	}
-	// Not published: change may reach into what the values point to.
 	st, err := s.load(ctx, w)
 	if err != nil {
 		return err
 	}
 	values, before := maps.Clone(st.values), freeze(st.values)
+	if before != nil { // else change may reach into what the values point to
+		seen := *st
+		seen.values = before
+		s.publish(&seen)
+	}
 	if err := change(values); err != nil {
 		return err
 	}

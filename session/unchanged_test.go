@@ -161,3 +161,30 @@ func TestAlwaysSaved(t *testing.T) {
 		}
 	}
 }
+
+// TestUpdateLooks: Get returns what an Update has found, also of one that saves nothing.
+func TestUpdateLooks(t *testing.T) {
+	t.Parallel()
+	store := newMemory()
+	s := serve(t, newManager(t, store, nil))
+	c, sess := s.join(t, siotest.Dial{})
+	for name, change := range map[string]func(map[any]any) error{
+		"bob": func(map[any]any) error { return nil },
+		"eve": func(values map[any]any) error { values["name"] = "mallory"; return errSecret },
+	} {
+		plain(t, store, given(t, c), func(values map[any]any) {
+			values["name"], values["list"] = name, []string{name}
+		})
+		_ = sess.Update(t.Context(), func(values map[any]any) error {
+			values["list"].([]string)[0] = "mallory"
+			defer func() { values["list"] = []string{name} }()
+			return change(values)
+		})
+		if got, _ := sess.Get("name"); got != name {
+			t.Errorf("%v, want %s", got, name)
+		}
+		if got, _ := sess.Get("list"); !slices.Equal(got.([]string), []string{name}) {
+			t.Errorf("%v, want %s", got, name)
+		}
+	}
+}
