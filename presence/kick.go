@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sioware/sioware/wrap"
@@ -118,12 +119,15 @@ func (t *Tracker) evict(d *device, e *Eviction) {
 	}
 }
 
-// putOut kicks the sockets of a device that was evicted.
+// putOut kicks the sockets of a device that was evicted, and waits for their listeners of
+// "disconnect". One that hangs must not keep the socket of another namespace connected.
 func (t *Tracker) putOut(d *device) {
 	d.mu.Lock()
 	e, sockets := d.evicted, slices.Clone(d.sockets)
 	d.mu.Unlock()
+	var kicks sync.WaitGroup
 	for _, s := range sockets {
-		wrap.Kick(s, e.refusal())
+		kicks.Go(func() { wrap.Kick(s, e.refusal()) })
 	}
+	kicks.Wait()
 }

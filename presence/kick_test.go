@@ -113,3 +113,24 @@ func TestKickExceptForeign(t *testing.T) {
 	}
 	alice.NoPacket(t, 0)
 }
+
+// TestKickListenerHangs: of a device all sockets are kicked, although a listener of one of
+// them hangs.
+func TestKickListenerHangs(t *testing.T) {
+	t.Parallel()
+	p := newTracker(t, nil)
+	s := serve(t, p)
+	c, first := s.join(t, as("alice"))
+	c.Connect("/other", nil)
+	c.Connected(t)
+	hang := make(chan struct{})
+	defer close(hang)
+	for _, so := range []*socket.Socket{first, <-s.sockets} {
+		_ = so.On("disconnect", func(...any) { <-hang })
+	}
+	if n, err := p.Kick(t.Context(), "alice"); n != 1 || err != nil {
+		t.Errorf("%d devices, %v", n, err)
+	}
+	kicked(t, c, "replaced")
+	kicked(t, c, "replaced")
+}
