@@ -153,10 +153,11 @@ func (m *Manager) touch(ctx context.Context, host string, st *stored) (*stored, 
 }
 
 // due reports whether a session that is used, or its cookie, is to be prolonged, which
-// was last done then.
+// was last done then. If that is yet to come, a clock was wrong: a store that counts for
+// itself, as Redis does, would have the session end meanwhile.
 func (m *Manager) due(st *stored, last time.Time) bool {
 	life := m.life(st)
-	return life > 0 && time.Since(last) >= life/4
+	return life > 0 && time.Since(last).Abs() >= life/4
 }
 
 // life is how long a session lives if nobody uses it, or 0 if that is not for us to

@@ -174,9 +174,13 @@ func (m *memory) has(cookie string) bool {
 
 // backdate has a session look as if it had last been saved half of its life ago.
 func (m *memory) backdate(cookie string) {
+	m.stamp(cookie, time.Now().Add(-time.Duration(m.age)*time.Second/2))
+}
+
+// stamp has a session look as if it had last been saved then.
+func (m *memory) stamp(cookie string, then time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	then := time.Now().Add(-time.Duration(m.age) * time.Second / 2)
 	values := m.all[strings.TrimPrefix(cookie, "sid=")]
 	for _, stamp := range []string{"sioware:saved", "sioware:given"} {
 		values[stamp] = strconv.FormatInt(then.Unix(), 10)

@@ -38,8 +38,8 @@ type Session struct {
 	seats    []*seat     // of its sockets; likewise
 
 	mu      sync.Mutex
-	cookie  string // leads to it
-	saved   time.Time
+	cookie  string    // leads to it
+	led     time.Time // when that was found out
 	gone    bool
 	leaving []*socket.Socket // those that are to be put out; the Manager's lock guards it
 }
@@ -53,7 +53,7 @@ type snapshot struct {
 func (m *Manager) newSession(host string, st *stored) *Session {
 	s := &Session{
 		m: m, key: st.key, room: socket.Room(st.key), host: host, readOnly: st.readOnly,
-		cookie: st.cookie, shown: st.cookie, saved: st.saved,
+		cookie: st.cookie, shown: st.cookie, led: st.began,
 	}
 	s.values.Store(&snapshot{st.values, st.began})
 	if st.Session != nil {
@@ -107,8 +107,8 @@ func (m *Manager) detach(s *Session, p *seat) {
 // learn takes over what is newer in st.
 func (s *Session) learn(st *stored) {
 	s.mu.Lock()
-	if !st.saved.Before(s.saved) {
-		s.cookie, s.saved = st.cookie, st.saved
+	if !st.began.Before(s.led) {
+		s.cookie, s.led = st.cookie, st.began
 	}
 	s.mu.Unlock()
 	for {

@@ -29,3 +29,22 @@ func TestCookieProlonged(t *testing.T) {
 		t.Errorf("prolonged at once: %v", set)
 	}
 }
+
+// TestClockBack: sessions that were saved by a clock that was wrong are prolonged all the
+// same, when it has been set back.
+func TestClockBack(t *testing.T) {
+	t.Parallel()
+	store := newMemory()
+	s := serve(t, newManager(t, store, &session.Options{Check: often}))
+	c, _ := s.join(t, siotest.Dial{})
+	browser := given(t, c)
+	wrong := time.Now().Add(24 * time.Hour)
+	store.stamp(browser, wrong)
+	c.Emit("hello")
+	siotest.Eventually(t, "a socket prolongs it", func() bool { return store.saved(browser).Before(wrong.Add(-time.Hour)) })
+	store.stamp(browser, wrong)
+	other, _ := s.join(t, with(browser))
+	if given(t, other) != browser || !store.saved(browser).Before(wrong.Add(-time.Hour)) {
+		t.Error("a handshake does not prolong it")
+	}
+}
