@@ -155,6 +155,16 @@ func (r *room) take() flushed {
 	return f
 }
 
+// keep takes sockets out of f that have left r while the Store was asked who is there: it
+// is none of their business any more.
+func (t *Tracker) keep(r *room, f *flushed) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	left := func(s *socket.Socket) bool { _, there := r.sockets[s]; return !there }
+	f.sockets = slices.DeleteFunc(f.sockets, left)
+	maps.DeleteFunc(f.fresh, func(s *socket.Socket, _ bool) bool { return left(s) })
+}
+
 // send is called when what is new in r is due. It does not run twice at a time: what is
 // sent last is what is.
 func (t *Tracker) send(r *room) {
@@ -167,6 +177,7 @@ func (t *Tracker) send(r *room) {
 		var count int
 		if members, count, err = t.front(r.name); err == nil {
 			n := &notice{t: t, room: r.name, events: events, members: members, count: count}
+			t.keep(r, &f)
 			n.sendAll(f)
 		}
 	}

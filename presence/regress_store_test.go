@@ -203,3 +203,32 @@ func TestUserTwice(t *testing.T) {
 		t.Errorf("called %d times", n.Load())
 	}
 }
+
+// TestBroadcastLeft: a socket that has left a room is not sent who is in it, although its
+// members were being looked up by then.
+func TestBroadcastLeft(t *testing.T) {
+	t.Parallel()
+	store := newRogue(t)
+	p := newTracker(t, &presence.Options{Store: store, Grace: -1, Timeout: 5 * time.Second})
+	p.Broadcast("online")
+	s := serve(t, p)
+	alice, a := s.join(t, as("alice"))
+	bob, b := s.join(t, as("bob"))
+	g := newGate(t)
+	g.holds(store, "list", "lobby")
+	for _, so := range []*socket.Socket{a, b} {
+		if err := p.Join(t.Context(), so, "lobby", nil); err != nil {
+			t.Fatal(err)
+		}
+	}
+	g.await(t)
+	if err := p.Leave(t.Context(), a, "lobby"); err != nil {
+		t.Fatal(err)
+	}
+	g.open()
+	online(t, bob, "join", "alice", 1)
+	_ = a.Emit("end")
+	for e := alice.Next(t); e.Event() != "end"; e = alice.Next(t) {
+		t.Errorf("who has left is sent %v", e.Args())
+	}
+}
