@@ -234,3 +234,35 @@ func TestSecretPath(t *testing.T) {
 		t.Errorf("the log has it: %s", log.String())
 	}
 }
+
+// TestUnknownToErase: a session that somebody else has removed between the two calls of a
+// logout has been removed: Options.Unknown says so of a store with an error of its own.
+func TestUnknownToErase(t *testing.T) {
+	t.Parallel()
+	errNone := errors.New("no such row")
+	inner := newMemory()
+	store := &tap{Store: inner}
+	s := serve(t, newManager(t, store, &session.Options{
+		Logger:  quiet,
+		Unknown: func(err error) bool { return errors.Is(err, errNone) },
+	}))
+	c, _ := s.join(t, siotest.Dial{})
+	browser := given(t, c)
+	store.set(func(op, _ string, pass func() error) error {
+		if op == "save" {
+			if err := pass(); err != nil {
+				return err
+			}
+			return errNone // the row was gone
+		}
+		return pass()
+	})
+	n, w, err := destroy(t, s.m, browser)
+	if n != 1 || err != nil {
+		t.Errorf("put out %d, %v", n, err)
+	}
+	if c := w.Result().Cookies(); len(c) != 1 || c[0].MaxAge >= 0 {
+		t.Errorf("cookies %v", c)
+	}
+	kicked(t, c, "session_expired")
+}

@@ -247,7 +247,7 @@ func (m *Manager) erase(ctx context.Context, w *work, host string, st *stored) (
 	s.Options, s.Values = &options, make(map[any]any)
 	return call(ctx, w, func(ctx context.Context) ([]string, error) {
 		rec := &recorder{header: make(http.Header)}
-		if err := m.store.Save(m.request(ctx, host, st.cookie), rec, &s); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		if err := m.store.Save(m.request(ctx, host, st.cookie), rec, &s); err != nil && !m.unknown(err) {
 			return nil, away(err)
 		}
 		return rec.header["Set-Cookie"], nil
