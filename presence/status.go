@@ -99,7 +99,8 @@ type Member struct {
 	User    string
 	Away    bool     // on all devices
 	Devices []Device // that are in the room; without any he is in his grace
-	// Meta is what the device has that came last, or that left last.
+	// Meta is what the device has that came last, or that left last. Do not change what it
+	// points to.
 	Meta    json.RawMessage
 	Version uint64 // of the last [Change]; 0 if that is not known
 }

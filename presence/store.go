@@ -106,7 +106,8 @@ type Record struct {
 	Seen time.Time
 }
 
-// Device is a device of a user.
+// Device is a device of a user. What its Meta points to is shared with others, the Store
+// among them: do not change it.
 type Device struct {
 	ID    string
 	Meta  json.RawMessage
