@@ -196,6 +196,13 @@ func (m *memory) saved(cookie string) time.Time {
 	return time.Unix(seconds, 0)
 }
 
+// remove is what a logout by the store's own means does.
+func (m *memory) remove(cookie string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.all, strings.TrimPrefix(cookie, "sid="))
+}
+
 func (m *memory) len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -268,7 +268,7 @@ func (s *Session) fetch(ctx context.Context, w *work) (*stored, error) {
 
 // store saves values, and publishes them.
 func (s *Session) store(ctx context.Context, w *work, st *stored, values map[any]any) ([]string, error) {
-	lead := lead{s.host, st.cookie}
+	lead, id := lead{s.host, st.cookie}, st.ID
 	w.late = func() { s.m.saved(s.key, lead) }
 	cookies, err := s.m.save(ctx, w, s.host, st, values)
 	if err != nil {
@@ -277,8 +277,9 @@ func (s *Session) store(ctx context.Context, w *work, st *stored, values map[any
 	w.late = nil
 	st.began = time.Now() // who has looked during the save may have seen what was before
 	s.m.wrote(s.key, lead, st.began)
-	if s.isGone() {
-		// Another node has ended it while we saved, and so have brought it back.
+	if s.isGone() || st.ID != id {
+		// Another node, or a page, has ended it while we saved, and so have brought it
+		// back: some stores make a new one then, which nobody would look for.
 		ctx := context.WithoutCancel(ctx)
 		if _, err := s.m.erase(ctx, w, s.host, st); err != nil {
 			s.m.warn(ctx, "a session that has ended is in the store again", err)

@@ -266,3 +266,38 @@ func TestUnknownToErase(t *testing.T) {
 	}
 	kicked(t, c, "session_expired")
 }
+
+// upsert is a store that makes a new session where it does not find the one that it is to
+// save, as gormstore does.
+type upsert struct{ *memory }
+
+func (u upsert) Save(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
+	if !u.has(s.ID) {
+		s.ID = ""
+	}
+	return u.memory.Save(r, w, s)
+}
+
+// TestSavedAnew: a session that a page removes while a socket saves it does not come back
+// under another ID, in which nobody would look for it.
+func TestSavedAnew(t *testing.T) {
+	t.Parallel()
+	inner := newMemory()
+	store := &tap{Store: upsert{inner}}
+	s := serve(t, newManager(t, store, nil))
+	c, sess := s.join(t, siotest.Dial{})
+	browser := given(t, c)
+	store.set(func(op, cookie string, pass func() error) error {
+		if op == "save" && cookie == browser {
+			inner.remove(browser)
+		}
+		return pass()
+	})
+	if err := sess.Update(t.Context(), login); !errors.Is(err, session.ErrGone) {
+		t.Errorf("got %v, want %v", err, session.ErrGone)
+	}
+	kicked(t, c, "session_expired")
+	if n := inner.len(); n != 0 {
+		t.Errorf("%d sessions are left", n)
+	}
+}
