@@ -36,8 +36,7 @@ func (m *Manager) follow(io *socket.Server) {
 }
 
 // tell tells the other nodes that a session has ended. It waits for their adapters, but
-// not for one that hangs, as those for Redis do while that does: who logs out, or holds the
-// session's lock, is not to wait for it.
+// not for one that hangs, as those for Redis do while that does.
 func (m *Manager) tell(ctx context.Context, key string, renewed bool) {
 	m.mu.Lock()
 	cluster := m.cluster

@@ -74,11 +74,21 @@ func (m *Manager) renew(ctx context.Context, old *Session, change func(map[any]a
 	if err != nil {
 		return nil, err
 	}
+	replaced := false
 	defer func() {
 		w.end()
-		if old.isGone() {
-			m.putOut(old.key, nil)
+		if !old.isGone() {
+			return
 		}
+		out := make(chan struct{})
+		go func() {
+			defer close(out)
+			m.putOut(old.key, nil)
+		}()
+		if replaced {
+			m.tell(ctx, old.key, true) // neither waits for the other
+		}
+		<-out
 	}()
 	if err := m.alive(old.key); err != nil {
 		return nil, err
@@ -93,7 +103,9 @@ func (m *Manager) renew(ctx context.Context, old *Session, change func(map[any]a
 			return nil, err
 		}
 	}
-	return m.replace(ctx, w, old.host, st, values)
+	cookies, err := m.replace(ctx, w, old.host, st, values)
+	replaced = err == nil
+	return cookies, err
 }
 
 // renewNone makes a session where there is none.
@@ -128,7 +140,6 @@ func (m *Manager) replace(ctx context.Context, w *work, host string, st *stored,
 		m.discard(ctx, host, fresh)
 		return nil, refusal(ErrGone, errLogout)
 	}
-	m.tell(ctx, st.key, true)
 	return cookies, nil
 }
 

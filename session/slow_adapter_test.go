@@ -68,3 +68,32 @@ func TestAdapterHangs(t *testing.T) {
 		})
 	}
 }
+
+// TestAdapterSlow: the sockets of a session go without waiting for the adapter.
+func TestAdapterSlow(t *testing.T) {
+	t.Parallel()
+	hold := make(chan struct{})
+	release := sync.OnceFunc(func() { close(hold) })
+	t.Cleanup(release)
+	o := socket.DefaultServerOptions()
+	o.SetAdapter(adapters(func(nsp socket.Namespace) socket.Adapter {
+		return &deaf{(&socket.AdapterBuilder{}).New(nsp), hold}
+	}))
+	s := setup{options: o}.serve(t, newManager(t, newMemory(), &session.Options{Timeout: time.Minute, Logger: quiet}))
+	var ends sync.WaitGroup
+	for _, end := range []func(browser string) error{
+		func(browser string) error { _, err := renew(t, s.m, browser, login); return err },
+		func(browser string) error { _, _, err := destroy(t, s.m, browser); return err },
+	} {
+		c, _ := s.join(t, siotest.Dial{})
+		browser := given(t, c)
+		ends.Go(func() {
+			if err := end(browser); err != nil {
+				t.Error(err)
+			}
+		})
+		kicked(t, c, "session_expired")
+	}
+	release()
+	ends.Wait()
+}
