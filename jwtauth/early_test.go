@@ -1,8 +1,11 @@
 package jwtauth_test
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"net/http"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -108,6 +111,34 @@ func TestLateToken(t *testing.T) {
 					t.Errorf("code %q, want %q", got, tt.want)
 				}
 			})
+		}
+	}
+}
+
+// TestLateTokenOutage: while the keys are away it is not known whether the token of the
+// connection has expired, so that the other one is not wrong.
+func TestLateTokenOutage(t *testing.T) {
+	t.Parallel()
+	var away atomic.Bool
+	a, err := jwtauth.New[claims](jwtauth.KeyFunc(func(context.Context, jwtauth.Unverified) ([]any, error) {
+		if away.Load() {
+			return nil, errors.New("key server away")
+		}
+		return []any{secret}, nil
+	}), nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = a.Close(t.Context()) }()
+	s, _ := authenticated(t, a)
+	d := bearer(token(t, "ada", -time.Second), nil)
+	d.NoConnect = true
+	c := s.Dial(t, d)
+	for _, want := range []string{"unavailable", ""} {
+		away.Store(want != "")
+		c.Connect("/", object{"token": token(t, "ada", time.Hour)})
+		if got := answer(t, c); got != want {
+			t.Errorf("code %q, want %q", got, want)
 		}
 	}
 }

@@ -234,8 +234,12 @@ func (a *Auth[C]) seek(ctx context.Context, auth any, r *http.Request) (*checked
 	}
 	// A connection outlives the token that it was opened with, and cannot change
 	// that: then CONNECT may bring a newer one of the same user.
-	if !errors.Is(err, ErrExpired) {
+	switch {
+	case errors.Is(err, ErrExpired):
+	case err == nil || errors.Is(err, ErrInvalid):
 		return nil, refusal(ErrInvalid, errAmbiguous)
+	default: // a fault of ours: nobody knows whether it has
+		return nil, err
 	}
 	c, err := a.check(ctx, late.token, late.from)
 	if err != nil {
