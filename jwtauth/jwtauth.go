@@ -81,13 +81,12 @@ func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 // Close ends what runs in the background: sockets are told of nothing any more,
 // and new ones are refused with code unavailable. Of what is under way it waits for
 // disconnects, for Options.Changed and for questions to the Store, until ctx ends,
-// and returns its error then; called from one of these it waits for itself. The
-// Store is left to its owner.
+// and returns its error then; called from one of these it waits for itself. It may be
+// called again, and waits again. The Store is left to its owner.
 func (a *Auth[C]) Close(ctx context.Context) error {
-	if a.closed.Swap(true) {
-		return nil
+	if !a.closed.Swap(true) {
+		a.unwatch()
 	}
-	a.unwatch()
 	return errors.Join(a.clock.Close(ctx), a.chores.Close(ctx))
 }
 
