@@ -81,7 +81,7 @@ func (m *MemoryStore) decide(l Login, now int64) (v Verdict, replaces bool) {
 		m.mark(u, l.Name, next.until, now)
 		return Replaced, false
 	case refresh: // whoever bears one of the names is the same login
-	case held && next.issued < u.current.issued:
+	case held && (next.issued < u.current.issued || next.until <= now):
 		m.mark(u, l.Name, next.until, now) // so that it stays out when that login has ended
 		return Replaced, false
 	case held:

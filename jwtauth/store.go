@@ -67,8 +67,9 @@ const (
 	Revoked
 	// Replaced by a newer login of the user, under [NewestLogin]. A login is
 	// newer if its token was issued later or, within one time of issue, if it
-	// came later; what has been replaced stays so. Of the tokens of one login the
-	// newest counts; all its names are replaced together.
+	// came later; what has been replaced stays so. One that has ended replaces none
+	// that lasts. Of the tokens of one login the newest counts; all its names are
+	// replaced together.
 	Replaced
 	// Occupied by an older login of the user, which has neither expired nor been
 	// revoked, under [OldestLogin].

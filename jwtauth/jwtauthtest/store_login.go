@@ -82,6 +82,15 @@ var loginCases = []storeCase{
 			k.admit("what was Replaced", seen, jwtauth.Replaced)
 		}
 	}},
+	{"NewestEnded", "One that has ended replaces none that lasts.", func(k *storeKit) {
+		// A socket that stays beyond its token is asked about, too.
+		lasts, ended := k.login(newest, "a", 0), k.login(newest, "b", time.Second)
+		ended.Until = k.now.Add(-time.Minute)
+		k.admit("one that has ended, where there is none", ended, jwtauth.Admitted)
+		k.admit("one that lasts", lasts, jwtauth.Admitted)
+		k.admit("one that has ended", ended, jwtauth.Replaced)
+		k.admit("the one that lasts again", lasts, jwtauth.Admitted)
+	}},
 	{"NewestRevoked", "a revoked token is Revoked whatever else it is", func(k *storeKit) {
 		l, thief := k.login(newest, "a", 0), k.login(newest, "b", time.Second)
 		k.admit("the first", l, jwtauth.Admitted)

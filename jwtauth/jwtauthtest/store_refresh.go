@@ -147,8 +147,11 @@ var refreshCases = []storeCase{
 		k.admit("its refresh", refresh(short, long), jwtauth.Admitted)
 		k.admit("a newer login", k.login(newest, "c", 2*time.Second), jwtauth.Admitted)
 		k.says = "what has been replaced stays so"
-		short.IssuedAt, short.Until = k.now.Add(time.Hour), time.Now().Add(-time.Second) // nothing to mark
-		k.holdsUntil(end, short, jwtauth.Replaced, jwtauth.Admitted)
+		short.IssuedAt = k.now.Add(time.Hour)
+		k.admit("the short name before its end", short, jwtauth.Replaced)
+		k.passes(end)
+		short.Until = k.now.Add(time.Hour)
+		k.admit("the short name after its end", short, jwtauth.Admitted)
 		long.IssuedAt = short.IssuedAt
 		k.admit("the name that lasts", long, jwtauth.Replaced)
 	}},

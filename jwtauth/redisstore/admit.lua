@@ -82,7 +82,7 @@ elseif has(KEYS[3], name) or replaces ~= '' and has(KEYS[3], replaces) then
   return {'replaced', changes, ''}
 elseif refresh then
   member = true -- what bears one of the names is the same login
-elseif held and age(issued) < age(cissued) then
+elseif held and (age(issued) < age(cissued) or age(until_) <= now) then
   mark(name, until_) -- so that it stays out when that login has ended
   return {'replaced', changes, ''}
 elseif held then
