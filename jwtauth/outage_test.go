@@ -143,6 +143,32 @@ func TestOutageLogHandler(t *testing.T) {
 	})
 }
 
+// TestOutageLogRefresh: nor whenever somebody refreshes one.
+func TestOutageLogRefresh(t *testing.T) {
+	t.Parallel()
+	store, own := newScripted(), new(journal)
+	a := newAuth(t, &jwtauth.Options[claims]{Store: store, Logger: slog.New(slog.NewTextHandler(own, nil))})
+	s, _ := authenticated(t, a)
+	clients := make([]*siotest.Client, 4)
+	for i := range clients {
+		clients[i] = s.Dial(t, with(token(t, "ada", time.Hour)))
+		clients[i].Connected(t)
+	}
+	store.onAdmit(down)
+	begin := time.Now()
+	for _, c := range clients {
+		for range 5 {
+			if got := refresh(t, c, token(t, "ada", 2*time.Hour)); got != "unavailable" {
+				t.Errorf("refresh: %q", got)
+			}
+		}
+	}
+	most := 1 + int(time.Since(begin)/(10*time.Second))
+	if n := strings.Count(own.String(), "10.0.0.1"); n < 1 || n > most {
+		t.Errorf("%d lines in the log, want 1 to %d", n, most)
+	}
+}
+
 // TestHandlerLogs: why Handler refuses goes to Options.Logger.
 func TestHandlerLogs(t *testing.T) {
 	t.Parallel()

@@ -61,8 +61,8 @@ func (n *session[C]) answer(s *socket.Socket, args []any, ack socket.Ack) {
 	})
 	if err != nil {
 		e := asError(err)
-		if !panicked && wrap.Context(s).Err() == nil { // else the client has left
-			n.auth.report(e)
+		if ctx := wrap.Context(s); !panicked && ctx.Err() == nil { // else the client has left
+			n.auth.report(ctx, e)
 		}
 		if ack != nil {
 			ack([]any{e.ClientData()}, nil)
@@ -167,10 +167,14 @@ func tokenOf(args []any) string {
 	return ""
 }
 
-// report logs what went wrong on our side. What a client did wrong is no news.
-func (a *Auth[C]) report(e *wrap.Error) {
-	if e.Code == "" || e.Code == "internal" || e.Code == codes[ErrUnavailable] {
-		a.opts.Logger.Error("jwtauth: cannot refresh a token", slog.String("code", e.Code), slog.Any("error", e.Err))
+// report logs what went wrong on our side. What a client did wrong is no news, nor is an
+// outage each time that somebody notices it.
+func (a *Auth[C]) report(ctx context.Context, e *wrap.Error) {
+	switch {
+	case e.Code == "" || e.Code == "internal":
+		a.opts.Logger.ErrorContext(ctx, "jwtauth: cannot refresh a token", slog.Any("error", e.Err))
+	case e.Code == codes[ErrUnavailable] && e.Err != nil:
+		a.outage(ctx, e.Err)
 	}
 }
 
