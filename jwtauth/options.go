@@ -82,9 +82,10 @@ type Options[C any] struct {
 	// 5 minutes at most.
 	Leeway time.Duration
 
-	// MaxLifetime, if positive, is the longest time that exp may lie ahead. It also
-	// bounds how long revocations must be kept. Without it they are kept 400 days,
-	// and a token that lives longer outlives its revocation.
+	// MaxLifetime, if positive, is the longest time that exp may lie ahead, and after
+	// iat. It also bounds how long revocations must be kept. Without it they are kept
+	// 400 days, and a token that lives longer outlives its revocation; so does, with
+	// it, one that lives longer and has no iat to show that.
 	MaxLifetime time.Duration
 
 	// InsecureNoExpiry accepts tokens without exp. They are good for ever.

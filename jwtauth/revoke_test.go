@@ -2,7 +2,9 @@ package jwtauth_test
 
 import (
 	"context"
+	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/sioware/sioware/internal/siotest"
@@ -186,7 +188,7 @@ func TestRevokedWithinLeeway(t *testing.T) {
 
 // TestRevocationUntil: a revocation is remembered as long as a token that it
 // concerns may be taken, which is Leeway longer than exp, and exp may be Leeway
-// further ahead than MaxLifetime.
+// further ahead than MaxLifetime, and a second further after iat.
 func TestRevocationUntil(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -196,8 +198,8 @@ func TestRevocationUntil(t *testing.T) {
 	}{
 		{jwtauth.Options[claims]{}, time.Hour, time.Hour},
 		{jwtauth.Options[claims]{Leeway: time.Minute}, time.Hour, time.Hour + time.Minute},
-		{jwtauth.Options[claims]{MaxLifetime: time.Hour}, 0, time.Hour},
-		{jwtauth.Options[claims]{MaxLifetime: time.Hour, Leeway: time.Minute}, 0, time.Hour + 2*time.Minute},
+		{jwtauth.Options[claims]{MaxLifetime: time.Hour}, 0, time.Hour + time.Second},
+		{jwtauth.Options[claims]{MaxLifetime: time.Hour, Leeway: time.Minute}, 0, time.Hour + 2*time.Minute + time.Second},
 		{jwtauth.Options[claims]{}, 0, 400 * 24 * time.Hour},
 	} {
 		b := newScripted()
@@ -214,4 +216,24 @@ func TestRevocationUntil(t *testing.T) {
 			t.Errorf("%v + %v, %v: until %v, want %v", tt.o.MaxLifetime, tt.o.Leeway, tt.until, got.Sub(before), tt.want)
 		}
 	}
+}
+
+// TestRevocationOutlived: a token that lives longer than MaxLifetime is refused also when
+// it has little left, and its revocation is forgotten.
+func TestRevocationOutlived(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		store := jwtauth.NewMemoryStore()
+		a := newAuth(t, &jwtauth.Options[claims]{MaxLifetime: 15 * time.Minute, Store: store})
+		month := token(t, "ada", 30*24*time.Hour)
+		if _, err := a.Revoke(t.Context(), jwtauth.BySubject("ada")); err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if _, err := a.Authenticate(t.Context(), month); !errors.Is(err, jwtauth.ErrInvalid) {
+				t.Errorf("Authenticate = %v", err)
+			}
+			time.Sleep(30*24*time.Hour - 10*time.Minute) // synctest's
+		}
+	})
 }

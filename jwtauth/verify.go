@@ -35,7 +35,7 @@ var (
 	errIssuer    = errors.New("issuer not accepted")
 	errAudience  = errors.New("not for this audience")
 	errNoExpiry  = errors.New("no exp")
-	errFar       = errors.New("exp is further ahead than MaxLifetime")
+	errFar       = errors.New("exp is further ahead, of now or of iat, than MaxLifetime")
 	errNotYet    = errors.New("not valid yet")
 	errFuture    = errors.New("issued in the future")
 	errSubject   = errors.New("no subject")
@@ -111,7 +111,7 @@ func (a *Auth[C]) valid(c *jws.Claims, now time.Time) error {
 		fault = errNotYet
 	case c.HasIssuedAt && now.Add(a.opts.Leeway).Before(time.Unix(c.IssuedAt, 0)):
 		fault = errFuture // it would escape revocation by time
-	case a.opts.MaxLifetime > 0 && expires.After(now.Add(a.opts.MaxLifetime+a.opts.Leeway)):
+	case a.opts.MaxLifetime > 0 && a.tooLong(c, expires, now):
 		fault = errFar
 	case c.HasExpiresAt && !now.Before(expires.Add(a.opts.Leeway)):
 		return refusal(ErrExpired, nil)
@@ -119,6 +119,15 @@ func (a *Auth[C]) valid(c *jws.Claims, now time.Time) error {
 		return nil
 	}
 	return refusal(ErrInvalid, fault)
+}
+
+// tooLong reports whether a token lives longer than MaxLifetime. What lies ahead of it
+// would be enough, but for one that is looked at late: when it has little left, a
+// revocation that was remembered for MaxLifetime may be long forgotten. An iat in whole
+// seconds is up to one too early.
+func (a *Auth[C]) tooLong(c *jws.Claims, expires, now time.Time) bool {
+	longest := a.opts.MaxLifetime + a.opts.Leeway
+	return expires.After(now.Add(longest)) || c.HasIssuedAt && expires.Sub(time.Unix(c.IssuedAt+1, 0)) >= longest
 }
 
 // identify makes an identity of c and lets the application judge it.
@@ -199,7 +208,7 @@ func (a *Auth[C]) admit(ctx context.Context, id *Identity[C], replaces string) e
 // keep is how long a revocation must be remembered of which no more is known.
 func (a *Auth[C]) keep() time.Duration {
 	if a.opts.MaxLifetime > 0 {
-		return a.opts.MaxLifetime + a.opts.Leeway
+		return a.opts.MaxLifetime + a.opts.Leeway + time.Second // see tooLong
 	}
 	return defaultKeep
 }
