@@ -29,8 +29,9 @@
 // key set, or a key is not known and the server cannot be asked, the code is
 // unavailable: the client may try again. Tokens that come before the first key set
 // wait for one fetch, for as long as it takes, 10 seconds at most. After a fetch
-// that has failed the next one begins no sooner than 5 seconds later, then 10, 20,
-// 40 and 60; all that comes in between is answered at once.
+// that has failed the next one begins 5 seconds later, then 10, 20, 40 and 60, less up
+// to a tenth, and never later than [Options].RefreshEvery; all that comes in between is
+// answered at once.
 //
 // # Limits
 //
