@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -280,4 +281,25 @@ func TestPanicOnAPage(t *testing.T) {
 			logged("Authenticate")
 		})
 	}
+}
+
+// TestHandlersShare: what a Handler has found is there for those behind it, all at once.
+func TestHandlersShare(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, nil)
+	inner := a.Handler(page(a))
+	r := httptest.NewRequest(http.MethodGet, "/", nil)
+	r.Header.Set("Authorization", "Bearer "+token(t, "ada", time.Hour))
+	a.Handler(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		var all sync.WaitGroup
+		for range 2 {
+			all.Go(func() {
+				w := httptest.NewRecorder()
+				if inner.ServeHTTP(w, r); w.Code != http.StatusOK {
+					t.Errorf("%d %s", w.Code, w.Body)
+				}
+			})
+		}
+		all.Wait()
+	})).ServeHTTP(httptest.NewRecorder(), r)
 }

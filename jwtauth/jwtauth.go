@@ -210,8 +210,9 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 		if p := a.protocol(r); p != "" {
 			w.Header().Set("Sec-WebSocket-Protocol", p)
 		}
-		c.payload = bytes.Clone(c.payload) // it lay beside the token, and is kept as long as the connection
-		values := context.WithValue(r.Context(), contextKey[C]{a}, c)
+		kept := *c                            // which may be that of a Handler in front, and of others behind it
+		kept.payload = bytes.Clone(c.payload) // it lay beside the token, and is kept as long as the connection
+		values := context.WithValue(r.Context(), contextKey[C]{a}, &kept)
 		values = context.WithValue(values, identityKey[C]{a}, id)
 		clean := r.Clone(values)
 		scrubRequest(a.opts.Sources, clean)
