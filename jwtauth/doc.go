@@ -58,7 +58,7 @@
 //	"auth:expired" {code, ...}   from the server, under Downgrade and Notify
 //	"kicked" {code, ...}         from the server, before it disconnects the socket
 //
-// A refresh needs a token of the same user and issuer that does not expire
+// "Bearer " in front of the token is ignored. A refresh needs a token of the same user and issuer that does not expire
 // before the present one; it is refused with forbidden otherwise (always for
 // tokens without a subject), and with rate_limited while another one is under way
 // or if it comes more often than five times in a row and every five seconds, so

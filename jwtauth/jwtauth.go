@@ -179,7 +179,7 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 // JSON and the status that goes with the code (401, 403, 429, 500, 503), and with
 // WWW-Authenticate if it is about the token (RFC 6750, section 3). Without a token
 // only Options.Guests lets a request pass, except as said above. next gets a
-// request without the token.
+// request without the token, so that a second Auth that looks in the same place finds none.
 func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 	late := false // a token may yet come with CONNECT
 	for _, s := range a.opts.Sources {

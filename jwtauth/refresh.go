@@ -152,19 +152,22 @@ func (n *session[C]) adopt(ctx context.Context, id *Identity[C]) error {
 	return nil
 }
 
-// tokenOf reads the arguments of auth:refresh.
-func tokenOf(args []any) string {
+// tokenOf reads the arguments of auth:refresh: the token, or an object that has it, either
+// as an [AuthField] is read.
+func tokenOf(args []any) (token string) {
 	if len(args) != 1 {
 		return ""
 	}
 	switch v := args[0].(type) {
 	case string:
-		return v
+		token = v
 	case map[string]any:
-		token, _ := v["token"].(string)
-		return token
+		token, _ = v["token"].(string)
 	}
-	return ""
+	if cut, ok := cutScheme(token); ok {
+		return cut
+	}
+	return token
 }
 
 // report logs what went wrong on our side. What a client did wrong is no news, nor is an

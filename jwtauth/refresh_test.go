@@ -29,6 +29,7 @@ func TestRefresh(t *testing.T) {
 	}{
 		"good":       {[]any{token(t, "ada", 2*time.Hour, object{"role": "admin"})}, "", "admin"},
 		"object":     {[]any{object{"token": token(t, "ada", 2*time.Hour, object{"role": "admin"})}}, "", "admin"},
+		"Bearer":     {[]any{"Bearer " + token(t, "ada", 2*time.Hour, object{"role": "admin"})}, "", "admin"},
 		"other user": {[]any{token(t, "bob", 2*time.Hour)}, "forbidden", ""},
 		"no user":    {[]any{token(t, "", 2*time.Hour)}, "forbidden", ""},
 		"issuer":     {[]any{token(t, "ada", 2*time.Hour, object{"iss": "x"})}, "forbidden", ""},
@@ -36,6 +37,7 @@ func TestRefresh(t *testing.T) {
 		"expired":    {[]any{token(t, "ada", -time.Minute)}, "token_expired", ""},
 		"garbage":    {[]any{"x"}, "token_invalid", ""},
 		"nothing":    {nil, "token_missing", ""},
+		"a scheme":   {[]any{object{"token": "bearer "}}, "token_missing", ""},
 		"two":        {[]any{"x", "y"}, "token_missing", ""},
 		"a number":   {[]any{1}, "token_missing", ""},
 	} {
