@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -55,6 +57,89 @@ func TestBanOfUser(t *testing.T) {
 	if got := say(t, c, "echo"); got != "ok" {
 		t.Errorf("answered %v", got)
 	}
+}
+
+// TestBanOfUserAtOnce: the events that come while a node asks whether a user is banned
+// do not pass meanwhile.
+func TestBanOfUserAtOnce(t *testing.T) {
+	t.Parallel()
+	memory := ratelimit.NewMemoryStore(0)
+	var asked, handled atomic.Int64
+	answer := make(chan struct{})
+	open := sync.OnceFunc(func() { close(answer) })
+	store := storeFunc(func(ctx context.Context, key string, l ratelimit.Limit, n int64) (ratelimit.Verdict, error) {
+		if strings.HasSuffix(key, "bkey:mallory") {
+			if asked.Add(1) == 2 {
+				open()
+			}
+			<-answer
+		}
+		return memory.Take(ctx, key, l, n)
+	})
+	if _, err := memory.Take(t.Context(), "0:bkey:mallory", ratelimit.Every(time.Hour), 1); err != nil {
+		t.Fatal(err)
+	}
+	l := newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{
+		Key: ratelimit.ByUser(func(s *socket.Socket) (string, bool) {
+			name, ok := s.Data().(string)
+			return name, ok
+		}),
+		Events:  ratelimit.PerHour(100),
+		Penalty: ratelimit.Penalty{After: ratelimit.PerHour(1), Ban: time.Hour},
+		Store:   store, Logger: quiet,
+	})
+	s := serve(t, func(io *socket.Server) {
+		wrap.UseAll(io, l.Middleware())
+		io.Use(wrap.Func(func(_ context.Context, s *socket.Socket) error {
+			s.SetData("mallory")
+			return nil
+		}))
+		_ = io.On("connection", func(args ...any) {
+			_ = args[0].(*socket.Socket).On("echo", func(...any) {
+				handled.Add(1)
+				open()
+			})
+		})
+	})
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	for range 2 {
+		c.Emit("echo")
+	}
+	putOut(t, c, "ban")
+	if n := handled.Load(); n != 0 {
+		t.Errorf("%d events of a banned user have passed", n)
+	}
+}
+
+// TestBanOfUserAway: a user who has come while the store was away is put out once it is
+// back.
+func TestBanOfUserAway(t *testing.T) {
+	t.Parallel()
+	store := &shared{MemoryStore: ratelimit.NewMemoryStore(0)}
+	if _, err := store.Take(t.Context(), "0:bkey:mallory", ratelimit.Every(time.Hour), 1); err != nil {
+		t.Fatal(err)
+	}
+	store.away.Store(true)
+	s := limited(t, newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{
+		Key: ratelimit.ByUser(func(s *socket.Socket) (string, bool) {
+			name, ok := s.Data().(string)
+			return name, ok
+		}),
+		Penalty: ratelimit.Penalty{After: ratelimit.PerHour(1), Ban: time.Hour},
+		Store:   store, Logger: quiet,
+	}), wrap.Func(func(_ context.Context, s *socket.Socket) error {
+		s.SetData("mallory")
+		return nil
+	}))
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	if got := say(t, c, "echo"); got != "ok" {
+		t.Errorf("answered %v", got)
+	}
+	store.away.Store(false)
+	checkRefusal(t, say(t, c, "echo"), "rate_limited", "ban")
+	putOut(t, c, "ban")
 }
 
 // TestBanOfBytes: who sends too much data is banned as others are.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/sioware/sioware/internal/wire"
@@ -25,6 +26,7 @@ type keys struct {
 	banHash, eventsHash uint64 // in the local store
 
 	asking chan struct{} // has room for those who ask a store of many nodes
+	asked  atomic.Bool   // the Store has said whether key is banned
 }
 
 // maxAsking is how many events of a socket ask the Store at one time. The host runs
@@ -44,11 +46,11 @@ func (k *keys) begin(ctx context.Context) bool {
 func (k *keys) end() { <-k.asking }
 
 // keysFor returns the keys of s. Its identity is that of its first event, since the
-// middlewares behind ours had their say by then; first is true for that one.
-func (m *member) keysFor(p *policy, s *socket.Socket) (k *keys, first bool) {
+// middlewares behind ours had their say by then.
+func (m *member) keysFor(p *policy, s *socket.Socket) (k *keys) {
 	old := m.keys.Load()
 	if old != nil && old.generation == p.generation {
-		return old, false
+		return old
 	}
 	k = &keys{generation: p.generation}
 	if !p.tier.alone() {
@@ -56,14 +58,16 @@ func (m *member) keysFor(p *policy, s *socket.Socket) (k *keys, first bool) {
 	}
 	if old != nil {
 		k.key = old.key
+		k.asked.Store(old.asked.Load())
 	} else {
 		k.key = p.keyOf(s, m.addr)
+		k.asked.Store(k.key == m.key) // when it connected
 	}
 	k.ban = p.storeKey(kindBan, k.key)
 	k.events = p.storeKey(kindEvents, k.key)
 	k.banHash, k.eventsHash = p.tier.local.hash(k.ban), p.tier.local.hash(k.events)
 	m.keys.Store(k)
-	return k, old == nil
+	return k
 }
 
 // named returns the key for an event that has a limit.
@@ -150,14 +154,14 @@ func (k *keys) pass(p *policy, name string, now int64) bool {
 
 // limit is event for those that pass does not let through.
 func (m *member) limit(ctx context.Context, p *policy, s *socket.Socket, e *wrap.Event) error {
-	k, first := m.keysFor(p, s)
+	k := m.keysFor(p, s)
 	if !p.tier.alone() {
 		if !k.begin(ctx) {
 			return wrap.ErrHandled // there is nobody to answer
 		}
 		defer k.end()
 	}
-	v, err := m.judge(ctx, p, k, first, s, e)
+	v, err := m.judge(ctx, p, k, s, e)
 	switch {
 	case v.Allowed && err == nil:
 		return nil
@@ -213,15 +217,17 @@ func (p *policy) quiet() bool {
 }
 
 // judge decides about an event.
-func (m *member) judge(ctx context.Context, p *policy, k *keys, first bool, s *socket.Socket, e *wrap.Event) (Verdict, error) {
+func (m *member) judge(ctx context.Context, p *policy, k *keys, s *socket.Socket, e *wrap.Event) (Verdict, error) {
 	if v := p.knownBan(k.ban); !v.Allowed {
 		return v, nil
 	}
-	if first && k.key != m.key && p.Penalty.Ban > 0 {
-		// Nobody has asked yet whether this one is banned.
-		if v, err := p.ban(ctx, k.key); err != nil || !v.Allowed {
+	if p.Penalty.Ban > 0 && !k.asked.Load() {
+		// All events that come before there is an answer ask, for none may pass.
+		v, err := p.ban(ctx, k.key)
+		if err != nil || !v.Allowed {
 			return v, err
 		}
+		k.asked.Store(!v.Degraded)
 	}
 	if l, ok := p.Event[e.Name]; ok {
 		v, _, err := p.tier.take(ctx, k.named(p, e.Name), l, 1)
