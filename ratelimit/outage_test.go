@@ -87,6 +87,28 @@ func TestOutageFlapping(t *testing.T) {
 	})
 }
 
+// TestOutageAgain: an outage that begins soon after another one is told of as well, if it
+// lasts.
+func TestOutageAgain(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var log lockedBuffer
+		store := &shared{MemoryStore: ratelimit.NewMemoryStore(0)}
+		l := newLimiter(t, ratelimit.PerSecond(1000), &ratelimit.Options{Store: store, Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		for _, away := range []bool{true, false, true} {
+			store.away.Store(away)
+			knock(l)
+		}
+		for range 60 {
+			time.Sleep(time.Second) // synctest's
+			knock(l)
+		}
+		if n := strings.Count(log.String(), "store away"); n != 2 {
+			t.Errorf("told of %d outages, want 2:\n%s", n, log.String())
+		}
+	})
+}
+
 // TestOutageClosedLog: an event that is refused since the store is away is no line in
 // the log. It sets the default logger, so that it is not parallel.
 func TestOutageClosedLog(t *testing.T) {

@@ -157,7 +157,10 @@ func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error
 	err := f(limited)
 	switch {
 	case err == nil:
-		if t.state.away.Load() && t.state.away.Swap(false) && t.state.told.Swap(false) {
+		if t.state.away.Load() { // all calls share its cache line
+			t.state.away.Store(false)
+		}
+		if t.state.told.Load() && t.state.told.Swap(false) {
 			t.logger.LogAttrs(ctx, slog.LevelInfo, "ratelimit: store back")
 		}
 	case ctx.Err() != nil:
@@ -177,7 +180,9 @@ func outage(ctx context.Context, err error) bool {
 // decide does without the store, which has returned err. v is what this node thinks.
 func (t *tier) decide(err error, v Verdict) (Verdict, error) {
 	now, last := int64(time.Since(begin)), t.state.logged.Load()
-	if !t.state.away.Swap(true) && (last == 0 || now-last > int64(quiet)) && t.state.logged.CompareAndSwap(last, now) {
+	t.state.away.Store(true)
+	// One that began too soon after the last is logged when it has gone on for long enough.
+	if !t.state.told.Load() && (last == 0 || now-last > int64(quiet)) && t.state.logged.CompareAndSwap(last, now) {
 		t.state.told.Store(true)
 		t.logger.LogAttrs(context.Background(), slog.LevelWarn, "ratelimit: store away", slog.Any("error", err))
 	}
