@@ -157,6 +157,34 @@ func TestBanOfBytes(t *testing.T) {
 	refused(t, s.Dial(t, siotest.Dial{}), "rate_limited", "ban")
 }
 
+// TestBanOfBytesFlood: who goes on to send although he is banned does not reach the Store.
+func TestBanOfBytesFlood(t *testing.T) {
+	t.Parallel()
+	store := &shared{MemoryStore: ratelimit.NewMemoryStore(0)}
+	var told atomic.Int64
+	s := limited(t, newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{
+		Bytes: ratelimit.PerHour(1000), Penalty: ratelimit.Penalty{After: ratelimit.PerHour(3), Ban: time.Hour},
+		Store: store, Logger: quiet, Refused: func(ratelimit.Refusal) { told.Add(1) },
+	}))
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	send := func(n int64) { // pongs, which cannot be dropped
+		before := told.Load()
+		for range n {
+			c.Send("3" + strings.Repeat("x", 2000))
+		}
+		siotest.Eventually(t, "all are refused", func() bool { return told.Load() >= before+n })
+	}
+	c.Emit("echo", strings.Repeat("x", 2000))
+	send(4)
+	putOut(t, c, "ban")
+	before := store.calls.Load()
+	send(200)
+	if n := store.calls.Load() - before; n != 0 {
+		t.Errorf("the store was asked %d times about one who is banned", n)
+	}
+}
+
 // TestPenaltyPongs: packets that cannot be dropped count as well.
 func TestPenaltyPongs(t *testing.T) {
 	t.Parallel()
