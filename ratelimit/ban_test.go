@@ -199,6 +199,26 @@ func TestPenaltyPongs(t *testing.T) {
 	putOut(t, c, "bytes")
 }
 
+// TestPenaltyBarePongs: nor are packets for nothing that have a type alone.
+func TestPenaltyBarePongs(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, func(t *testing.T, d siotest.Dial) {
+		s := limited(t, newLimiter(t, ratelimit.PerHour(10), &ratelimit.Options{
+			Bytes: ratelimit.PerHour(1000), Penalty: ratelimit.Penalty{After: ratelimit.PerHour(2)},
+		}))
+		c := s.Dial(t, d)
+		c.Connected(t)
+		if d.Polling {
+			c.Send("3" + strings.Repeat("\x1e3", 1999))
+		} else {
+			for range 2000 {
+				c.Send("3")
+			}
+		}
+		putOut(t, c, "bytes")
+	})
+}
+
 // TestPenaltyNoBan: who is refused too often, and not banned for it, is told the time
 // after which it will be let in.
 func TestPenaltyNoBan(t *testing.T) {

@@ -110,14 +110,16 @@ func (m *meter) judge(p *policy, in *packet.Packet) (f wire.Frame, retry time.Du
 // that much is, and a packet that alone would owe as much is never let through. m.mu is
 // held.
 func (m *meter) charge(p *policy, in *packet.Packet) (retry time.Duration, fits bool) {
-	data, sized := in.Data.(interface{ Len() int })
-	if !sized || p.Bytes == (Limit{}) {
+	if p.Bytes == (Limit{}) {
 		return 0, true
 	}
 	if m.storeKey == "" || m.generation != p.generation {
 		m.generation, m.storeKey = p.generation, p.storeKey(kindBytes, m.key)
 	}
-	n := int64(data.Len())
+	n := int64(1) // its type: or else a flood of what has nothing else is for nothing
+	if data, sized := in.Data.(interface{ Len() int }); sized {
+		n += int64(data.Len())
+	}
 	v, own, err := p.bytes.take(m.storeKey, p.owing, n)
 	if err != nil || !own {
 		return 0, true

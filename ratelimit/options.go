@@ -108,11 +108,12 @@ type Options struct {
 	Cost func(s *socket.Socket, e *wrap.Event) int64
 
 	// Bytes limits what the connections of a key send, counted as it comes and on each
-	// node alone. Nothing comes half: what is larger than what is left is let through,
-	// and the rest owed, up to 15 bursts. While something is owed, events and acks are
-	// dropped before they are decoded. CONNECTs, pings and the like pass, but are counted,
-	// and refused as far as the Penalty goes. Whose CONNECTs or attachments come to more
-	// is put out. The key is that of the connection's first socket when it connects.
+	// node alone; the type of a packet is one byte. Nothing comes half: what is larger
+	// than what is left is let through, and the rest owed, up to 15 bursts. While
+	// something is owed, events and acks are dropped before they are decoded. CONNECTs,
+	// pings and the like pass, but are counted, and refused as far as the Penalty goes.
+	// Whose CONNECTs or attachments come to more is put out. The key is that of the
+	// connection's first socket when it connects.
 	Bytes Limit
 
 	// Penalty is for clients that go on although they are refused.
