@@ -33,6 +33,16 @@ func (s *Store) Pending() (held, releases int) {
 	return len(s.slots.held), len(s.slots.releases)
 }
 
+// Given returns how many slots were given back of which Redis may not know it.
+func (s *Store) Given() (n int) {
+	s.slots.mu.Lock()
+	defer s.slots.mu.Unlock()
+	for _, ids := range s.slots.given {
+		n += len(ids)
+	}
+	return n
+}
+
 // Calls returns how many calls are under way.
 func (s *Store) Calls() int64 { return s.calls.Load() }
 

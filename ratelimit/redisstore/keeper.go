@@ -51,7 +51,13 @@ func (k *keeper) run(ctx context.Context) {
 			}
 		case <-renewal.C:
 			now := time.Now()
-			due := slices.DeleteFunc(k.later, func(r release) bool { return !now.Before(r.until) })
+			due := slices.DeleteFunc(k.later, func(r release) bool {
+				if now.Before(r.until) {
+					return false
+				}
+				k.slots.known(r.slot)
+				return true
+			})
 			k.later = nil
 			told := k.tell(ctx, append(due, k.released()...))
 			renewed := k.renew(ctx)
@@ -129,6 +135,8 @@ func (k *keeper) tell(ctx context.Context, all []release) error {
 		for i, r := range batch {
 			if errs[i] != nil || r.doubt || time.Now().Before(k.doubt) {
 				k.later = append(k.later, r)
+			} else {
+				k.slots.known(r.slot)
 			}
 		}
 	}

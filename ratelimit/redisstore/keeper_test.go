@@ -99,6 +99,7 @@ func TestReleaseWhileAway(t *testing.T) {
 	}
 	proxy.Restore()
 	siotest.Eventually(t, "they are free", func() bool { return card(t, c, s, "key") == 0 })
+	siotest.Eventually(t, "they are forgotten", func() bool { return s.Given() == 0 })
 	if took := time.Since(began); took > 9*time.Second {
 		t.Errorf("free after %v, which may be by itself", took)
 	}

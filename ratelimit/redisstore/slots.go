@@ -36,18 +36,24 @@ type slots struct {
 	mu       sync.Mutex
 	held     map[slot]struct{}
 	releases []release
-	keeper   *keeper // nil before the first Acquire
+	given    map[string]map[string]struct{} // back, by key, as far as Redis may not know it
+	keeper   *keeper                        // nil before the first Acquire
 	closed   bool
 }
 
 func newSlots() slots {
-	return slots{wake: make(chan struct{}, 1), held: make(map[slot]struct{})}
+	return slots{
+		wake:  make(chan struct{}, 1),
+		held:  make(map[slot]struct{}),
+		given: make(map[string]map[string]struct{}),
+	}
 }
 
 // Acquire implements [ratelimit.SlotStore]. It takes one round trip. A slot is held
 // as long as this process renews it, and [Options].Lease from then on. If the answer
 // is lost, so that there is an error, the slot is given back as soon as Redis can be
-// told, or else free after the lease.
+// told, or else free after the lease. What this process has given back before counts as
+// free, whether Redis has been told or not.
 func (s *Store) Acquire(ctx context.Context, key string, max int64) (release func(), v ratelimit.Verdict, err error) {
 	if max < 1 {
 		return nil, ratelimit.Verdict{}, fmt.Errorf("%w: %d slots", ratelimit.ErrLimit, max)
@@ -56,10 +62,11 @@ func (s *Store) Acquire(ctx context.Context, key string, max int64) (release fun
 		return nil, ratelimit.Verdict{}, ErrClosed
 	}
 	sl := slot{s.slotsKey(key), newID()}
+	args := append([]any{s.lease.Milliseconds(), max, sl.id}, s.slots.free(sl.key)...)
 	var reply slotsReply
 	var ended atomic.Bool // one of the call, and who waits for it; the second gives back
 	err = s.do(ctx, func(ctx context.Context) error {
-		r, err := parseSlots(slotsScript.Run(ctx, s.client, []string{sl.key}, s.lease.Milliseconds(), max, sl.id))
+		r, err := parseSlots(slotsScript.Run(ctx, s.client, []string{sl.key}, args...))
 		reply = r
 		if !ended.CompareAndSwap(false, true) {
 			s.giveBack(sl, true)
@@ -138,10 +145,39 @@ func (s *Store) giveBack(sl slot, doubt bool) {
 		return
 	}
 	delete(s.slots.held, sl)
+	if s.slots.given[sl.key] == nil {
+		s.slots.given[sl.key] = make(map[string]struct{})
+	}
+	s.slots.given[sl.key][sl.id] = struct{}{}
 	s.slots.releases = append(s.slots.releases, release{sl, time.Now().Add(s.lease), doubt})
 	select {
 	case s.slots.wake <- struct{}{}:
 	default:
+	}
+}
+
+// maxGiven is how many slots that were given back one call tells of.
+const maxGiven = 100
+
+// free returns who has given a slot of a key back, if Redis may not know it yet: who
+// comes back at once must not be refused for his own slot.
+func (s *slots) free(key string) (ids []any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for id := range s.given[key] {
+		if ids = append(ids, id); len(ids) == maxGiven {
+			break
+		}
+	}
+	return ids
+}
+
+// known notes that Redis knows that sl is free.
+func (s *slots) known(sl slot) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if delete(s.given[sl.key], sl.id); len(s.given[sl.key]) == 0 {
+		delete(s.given, sl.key)
 	}
 }
 

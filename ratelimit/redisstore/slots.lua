@@ -1,7 +1,8 @@
 -- Takes a slot, or renews some.
 --
 -- KEYS: the set of those who hold a slot
--- ARGV: lease in milliseconds, how many slots there are or 0 to renew, who holds
+-- ARGV: lease in milliseconds, how many slots there are or 0 to renew, who holds;
+--       if one is taken, one alone, and then who does not hold any more
 -- Returns 1 or 0, whether they are held, and how many are in all.
 --
 -- To renew is to take it again, whatever else is there: Redis may have come back
@@ -16,13 +17,19 @@ if type(dropped) == 'table' then
   redis.call('DEL', key) -- it is not of this package
 end
 
+local last = #ARGV
+if slots > 0 then
+  for i = 4, last do redis.call('ZREM', key, ARGV[i]) end
+  last = 3
+end
+
 local held = redis.call('ZCARD', key)
 -- The client may send a call again whose answer was lost.
 if slots > 0 and held >= slots and not redis.call('ZSCORE', key, ARGV[3]) then
   return {0, held}
 end
 local expiry = string.format('%.0f', now + lease)
-for i = 3, #ARGV do
+for i = 3, last do
   held = held + redis.call('ZADD', key, expiry, ARGV[i])
 end
 -- Another process may have a longer lease.

@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
 	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/ratelimit"
 	"github.com/sioware/sioware/ratelimit/redisstore"
 )
 
@@ -72,6 +73,48 @@ func TestSlotsAreRenewed(t *testing.T) {
 	release()
 	if took := frees(t, other, "key", 1); took > lease {
 		t.Logf("free %v after it was given back: by itself?", took)
+	}
+}
+
+// stuck is a hook by which no slot is given back until it is closed.
+type stuck chan struct{}
+
+func (stuck) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (stuck) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (s stuck) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() == "zrem" {
+			<-s
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// A client that leaves and comes back at once is not refused for its own slot.
+func TestSlotsComeBack(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client, held := server.Client(t), make(stuck)
+	client.AddHook(held)
+	s := open(t, client, unhurried)
+	t.Cleanup(func() { close(held) })
+	other := open(t, server.Client(t), unhurried)
+	first, _ := acquire(t, s, "key", 2)
+	acquire(t, other, "key", 2)
+	for range 3 {
+		first()
+		var v ratelimit.Verdict
+		if first, v = acquire(t, s, "key", 2); !v.Allowed || v.Remaining != 0 {
+			t.Fatalf("%+v, want the one that was given back", v)
+		}
+		for _, s := range []*redisstore.Store{s, other} {
+			if _, v := acquire(t, s, "key", 2); v.Allowed {
+				t.Fatal("more are held than there are")
+			}
+		}
+	}
+	if n := card(t, server.Client(t), s, "key"); n != 2 {
+		t.Errorf("%d are held", n)
 	}
 }
 
