@@ -156,15 +156,19 @@ func (k *keeper) renew(ctx context.Context) error {
 			slotsScript.EvalSha(ctx, p, calls[i].keys, calls[i].args...)
 		})
 		unknown := calls[:0]
+		var others error // of another server of a Cluster
 		for i, err := range errs {
 			if redis.HasErrorPrefix(err, "NOSCRIPT") || errors.Is(err, redis.ErrNoScript) {
 				unknown = append(unknown, calls[i])
+			} else {
+				others = cmp.Or(others, err)
 			}
 		}
 		if len(unknown) > 0 {
 			_, err = k.pipeline(ctx, len(unknown), func(ctx context.Context, p redis.Pipeliner, i int) {
 				slotsScript.Eval(ctx, p, unknown[i].keys, unknown[i].args...)
 			})
+			err = cmp.Or(err, others)
 		}
 		failure = cmp.Or(err, failure)
 		if errors.Is(err, errNone) {

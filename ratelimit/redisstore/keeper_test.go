@@ -3,6 +3,7 @@ package redisstore_test
 import (
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -224,5 +225,37 @@ func TestLate(t *testing.T) {
 				t.Errorf("free after %v, which may be by itself", took)
 			}
 		})
+	}
+}
+
+// forgetful is a hook for the renewals of a Cluster of which one server has forgotten the
+// script, and another does not answer.
+type forgetful struct{}
+
+func (forgetful) DialHook(next redis.DialHook) redis.DialHook          { return next }
+func (forgetful) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+func (forgetful) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() != "evalsha" {
+			return next(ctx, cmds)
+		}
+		cmds[0].SetErr(redis.ErrNoScript)
+		for _, cmd := range cmds[1:] {
+			cmd.SetErr(context.DeadlineExceeded)
+		}
+		return redis.ErrNoScript
+	}
+}
+
+// A renewal that has failed is one also where others only lacked the script.
+func TestRenewOfSome(t *testing.T) {
+	t.Parallel()
+	client := redistest.Start(t).Client(t)
+	s := open(t, client, unhurried)
+	acquire(t, s, "a", 1)
+	acquire(t, s, "b", 1)
+	client.AddHook(forgetful{})
+	if err := s.Renew(t.Context()); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("Renew: %v", err)
 	}
 }
