@@ -58,11 +58,12 @@
 //	"auth:expired" {code, ...}   from the server, under Downgrade and Notify
 //	"kicked" {code, ...}         from the server, before it disconnects the socket
 //
-// "Bearer " in front of the token is ignored. A refresh needs a token of the same user and issuer that does not expire
+// A refresh needs a token of the same user and issuer that does not expire
 // before the present one; it is refused with forbidden otherwise (always for
 // tokens without a subject), and with rate_limited while another one is under way
 // or if it comes more often than five times in a row and every five seconds, so
-// that tokens should live for 10 seconds at least.
+// that tokens should live for 10 seconds at least. "Bearer " in front of the token
+// is ignored.
 //
 // # Limits
 //

@@ -68,11 +68,12 @@
 // An event has been decoded when it is refused for its number or cost: wrap.Harden
 // bounds what that can be. Bytes are counted on each node alone, and not those of
 // packets before the first CONNECT; of an attachment that long-polling has in base64
-// those that it stands for, and no line breaks, of which there may be any number. Acks are no events, and CONNECTs to namespaces that
-// do not exist no attempts; both have bytes. Handlers of OnAny see an event before it is
-// refused. WebTransport sessions do not pass the Handler. Behind a Unix socket no client
-// has an address, and all are one. Clients in one IPv4 network may share an address;
-// count by user what they do once they are known, and leave room for the rest. Somebody
-// with many addresses has as many buckets: no limit per address stops that. After
-// Update with a smaller limit one attempt may be refused that the new limit would allow.
+// those that it stands for, and no line breaks, of which there may be any number. Acks
+// are no events, and CONNECTs to namespaces that do not exist no attempts; both have
+// bytes. Handlers of OnAny see an event before it is refused. WebTransport sessions do
+// not pass the Handler. Behind a Unix socket no client has an address, and all are one.
+// Clients in one IPv4 network may share an address; count by user what they do once they
+// are known, and leave room for the rest. Somebody with many addresses has as many
+// buckets: no limit per address stops that. After Update with a smaller limit one
+// attempt may be refused that the new limit would allow.
 package ratelimit
