@@ -163,7 +163,8 @@ func ExampleAuth_Events() {
 	http.Handle("/socket.io/", wrap.Handler(io.ServeHandler(nil)))
 }
 
-// A logout takes effect at once, on every node that shares the Store.
+// A logout takes effect at once, on every node that shares the Store. It is one of this
+// token; BySubject is that of all tabs and devices.
 func ExampleAuth_Revoke() {
 	auth, err := jwtauth.New[jwtauth.Claims](jwtauth.HMAC(secret), nil)
 	if err != nil {

@@ -22,7 +22,7 @@ const (
 	// Insured lets this node decide by what has passed through it alone. N nodes then
 	// allow up to N times the limit. The default.
 	Insured Outage = iota
-	// Open allows everything.
+	// Open allows everything, but not to whom this node knows to be banned.
 	Open
 	// Closed refuses everything, with code unavailable. Events are not exempt.
 	Closed

@@ -57,10 +57,10 @@
 //
 // New clients are refused, with code unavailable: to let them in without their session
 // would be to make them somebody else. Those that are connected stay, with the values
-// that were read last; no outage ends a session. [Session.Update] and
-// [Session.Reload] return [ErrUnavailable] after Options.Timeout. While a call of the
-// store hangs its session stays locked, so that a late save overwrites nothing. It also
-// holds one of the 256 places that all calls share.
+// that were read last; no outage that the store tells of ends a session.
+// [Session.Update] and [Session.Reload] return [ErrUnavailable] after Options.Timeout.
+// While a call of the store hangs its session stays locked, so that a late save
+// overwrites nothing. It also holds one of the 256 places that all calls share.
 //
 // # Limits
 //
@@ -83,13 +83,16 @@
 // two visitors may have the same one, and Destroy reaches both. A logout by gorilla's own
 // means reaches none.
 //
-// Faults that a store does not tell from an outage, such as a value that is too large for
-// redistore, are [ErrUnavailable]. Two processes must not share the directory of a
-// FilesystemStore: it reads files that are being written as empty. Of several cookies of
-// one name the first counts, as for gorilla: a name that begins with "__Host-" cannot be
-// planted by another host of the domain. A client whose connection was lost comes back
-// with what connection state recovery has of it, also after its session has got a new ID
-// elsewhere: it is refused with code forbidden then, and needs a new client object.
+// Faults that a store does not tell from an outage, such as a value that is too large
+// for redistore, are [ErrUnavailable]. A store that returns a new session and no error
+// while it is away, as gormstore does, or a FilesystemStore whose directory is not
+// mounted, says that all sessions have ended: their sockets are put out. Two processes
+// must not share the directory of a FilesystemStore: it reads files that are being
+// written as empty. Of several cookies of one name the first counts, as for gorilla: a
+// name that begins with "__Host-" cannot be planted by another host of the domain. A
+// client whose connection was lost comes back with what connection state recovery has of
+// it, also after its session has got a new ID elsewhere: it is refused with code
+// forbidden then, and needs a new client object.
 //
 // Three values are added to sessions, "sioware:saved", "sioware:given" and, where a store
 // gives no ID, "sioware:id"; [Session.Get] and [Session.Update] do not show them.

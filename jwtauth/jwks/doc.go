@@ -37,8 +37,9 @@
 //
 // The URL is the one that [New] got: neither the header nor the claims of a token
 // (jku, x5u, iss) lead anywhere, and there is no discovery. Certificates (x5c) are
-// ignored. Nothing that the server says about caching is honored, so that it
-// cannot make a withdrawn key stay. A withdrawn key verifies until the next fetch,
-// which is an hour by default. A token without kid is tried with the first 4 keys
-// that suit its algorithm, and does not cause a fetch if there are any.
+// ignored. Nothing that the server says about caching is honored, so that it cannot
+// make a withdrawn key stay. A withdrawn key verifies until the next fetch, which
+// is an hour by default, and so long a new one with the kid of an old one is not
+// known. A token without kid is tried with the first 4 keys that suit its
+// algorithm, and does not cause a fetch if there are any.
 package jwks
