@@ -1,7 +1,9 @@
 package presence_test
 
 import (
+	"bytes"
 	"context"
+	"log/slog"
 	"runtime"
 	"slices"
 	"strings"
@@ -232,16 +234,20 @@ func TestPanics(t *testing.T) {
 	s := serve(t, p)
 	rejected(t, s.Dial(t, as("alice")), "internal")
 	nobody(t, p)
-	for _, meta := range []func(*socket.Socket) any{
-		func(*socket.Socket) any { panic("no") },
-		func(*socket.Socket) any { return panics{} },
-		func(*socket.Socket) any { return make(chan int) },
-		func(*socket.Socket) any { return strings.Repeat("x", 5000) },
+	for name, meta := range map[string]func(*socket.Socket) any{
+		"panic":             func(*socket.Socket) any { panic("no") },
+		"panic of its JSON": func(*socket.Socket) any { return panics{} },
+		"no JSON":           func(*socket.Socket) any { return make(chan int) },
+		"too long":          func(*socket.Socket) any { return strings.Repeat("x", 5000) },
 	} {
-		p := newTracker(t, &presence.Options{Meta: meta, Logger: quiet})
+		var log bytes.Buffer
+		p := newTracker(t, &presence.Options{Meta: meta, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 		serve(t, p).join(t, as("alice"))
 		if st := status(t, p, "alice"); len(st.Devices) != 1 || st.Devices[0].Meta != nil {
-			t.Errorf("%+v", st)
+			t.Errorf("%s: %+v", name, st)
+		}
+		if told := strings.Contains(log.String(), "goroutine "); told != strings.HasPrefix(name, "panic") {
+			t.Errorf("%s: the log has a stack: %t\n%s", name, told, log.String())
 		}
 	}
 }

@@ -93,20 +93,25 @@ func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, e
 	return t, refusal(ErrUnavailable, ctx.Err())
 }
 
-// guard runs f and turns a panic into an error. Its stack goes to the log. What a store
-// says may hold what a session does, so that of a value the type alone is told, unless
-// the runtime has made it.
+// guard runs f, which calls the store, and turns a panic into an error.
 func (m *Manager) guard(ctx context.Context, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			fault := fmt.Errorf("the store panicked: %T", p)
-			if e, ok := p.(runtime.Error); ok {
-				fault = fmt.Errorf("%w: %w", fault, e)
-			}
-			m.opts.Logger.LogAttrs(ctx, slog.LevelError, "session: panic in the store",
-				slog.Any("error", fault), slog.String("stack", string(debug.Stack())))
-			err = refusal(ErrUnavailable, fault)
+			err = refusal(ErrUnavailable, m.panicked(ctx, "the store", p))
 		}
 	}()
 	return f()
+}
+
+// panicked makes an error of a panic, whose stack goes to the log. What a store says may
+// hold what a session does, so that of a value the type alone is told, unless the runtime
+// has made it.
+func (m *Manager) panicked(ctx context.Context, who string, p any) error {
+	fault := fmt.Errorf("%s panicked: %T", who, p)
+	if e, ok := p.(runtime.Error); ok {
+		fault = fmt.Errorf("%w: %w", fault, e)
+	}
+	m.opts.Logger.LogAttrs(ctx, slog.LevelError, "session: panic in "+who,
+		slog.Any("error", fault), slog.String("stack", string(debug.Stack())))
+	return fault
 }

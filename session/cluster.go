@@ -6,7 +6,6 @@ import (
 	"sync"
 	"time"
 
-	"github.com/sioware/sioware/internal/panics"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -46,7 +45,7 @@ func (m *Manager) tell(ctx context.Context, key string, renewed bool) {
 		go func() {
 			defer func() { told <- struct{}{} }()
 			// An adapter that knows no other nodes returns an error.
-			if err := m.emit(io, key, renewed); err != nil {
+			if err := m.emit(ctx, io, key, renewed); err != nil {
 				m.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session: other nodes are not told", slog.Any("error", err))
 			}
 		}()
@@ -63,11 +62,11 @@ func (m *Manager) tell(ctx context.Context, key string, renewed bool) {
 	}
 }
 
-// emit tells the other nodes of one server. A panic of its adapter is nobody's else.
-func (m *Manager) emit(io *socket.Server, key string, renewed bool) (err error) {
+// emit tells the other nodes of one server. A panic of its adapter ends nobody else.
+func (m *Manager) emit(ctx context.Context, io *socket.Server, key string, renewed bool) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			err = panics.New(p)
+			err = m.panicked(ctx, "the adapter", p)
 		}
 	}()
 	return io.ServerSideEmit(m.topic(), key, renewed)

@@ -25,6 +25,18 @@ func (j *journal) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
+// count returns how many records have this message.
+func (j *journal) count(message string) (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, r := range j.records {
+		if r.Message == message {
+			n++
+		}
+	}
+	return n
+}
+
 func (j *journal) WithAttrs([]slog.Attr) slog.Handler { return j }
 
 func (j *journal) WithGroup(string) slog.Handler { return j }

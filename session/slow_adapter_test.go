@@ -1,6 +1,7 @@
 package session_test
 
 import (
+	"log/slog"
 	"net/http/httptest"
 	"sync"
 	"testing"
@@ -43,8 +44,8 @@ func TestAdapterHangs(t *testing.T) {
 			o.SetAdapter(adapters(func(nsp socket.Namespace) socket.Adapter {
 				return &deaf{(&socket.AdapterBuilder{}).New(nsp), hold}
 			}))
-			store := newMemory()
-			s := setup{options: o}.serve(t, newManager(t, store, &session.Options{Timeout: 200 * time.Millisecond, Logger: quiet}))
+			store, log := newMemory(), new(journal)
+			s := setup{options: o}.serve(t, newManager(t, store, &session.Options{Timeout: 200 * time.Millisecond, Logger: slog.New(log)}))
 			c, _ := s.join(t, siotest.Dial{})
 			ended := make(chan *httptest.ResponseRecorder, 1)
 			go func() {
@@ -63,6 +64,9 @@ func TestAdapterHangs(t *testing.T) {
 			kicked(t, c, "session_expired")
 			if store.has(browser) {
 				t.Error("it is in the store")
+			}
+			if n := log.count("session: panic in the adapter"); name == "panics" && n != 2 || name != "panics" && n != 0 {
+				t.Errorf("%d records of a panic", n)
 			}
 			release()
 		})

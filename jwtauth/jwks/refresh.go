@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"runtime/debug"
 	"time"
 )
 
@@ -111,6 +112,7 @@ func (s *Set) load() (got loaded, err error) {
 		// This is no caller's goroutine: a panic of the client's parts, which may be
 		// anybody's, would end the process.
 		if p := recover(); p != nil {
+			s.log(slog.LevelError, "panic in a fetch", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()

@@ -233,9 +233,13 @@ func TestPanicOfTheClient(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := jwtauthtest.NewSigner(t, "EdDSA")
 		n := &network{body: keySet(a), panics: true}
-		s := overNetwork(t, n, jwks.Options{})
+		logger, log := logs()
+		s := overNetwork(t, n, jwks.Options{Logger: logger})
 		if err := fails(t, s, by(a)); !strings.Contains(err.Error(), "boom") {
 			t.Error(err)
+		}
+		if text := log(); !strings.Contains(text, "RoundTrip") {
+			t.Errorf("the log does not say where: %s", text)
 		}
 		n.set(func() { n.panics = false })
 		pass(5 * time.Second)
