@@ -1,0 +1,163 @@
+package session
+
+import (
+	"context"
+	"maps"
+	"reflect"
+	"time"
+)
+
+// Reload looks at the store now. Of calls that come while one is under way, one more
+// is made for all.
+//
+// It returns [ErrGone] if the session has ended, whose sockets are put out then, and
+// [ErrUnavailable] if the store does not answer, as a middleware can return them.
+func (s *Session) Reload(ctx context.Context) error {
+	if s == nil {
+		return refusal(ErrMissing, nil)
+	}
+	called := time.Now()
+	w, err := s.m.begin(ctx, s.key)
+	if err != nil {
+		return err
+	}
+	if s.isGone() {
+		w.end()
+		return refusal(ErrGone, nil)
+	}
+	if !s.values.Load().began.Before(called) {
+		w.end()
+		return nil // somebody has looked while we waited
+	}
+	_, err = s.fetch(ctx, w)
+	w.end()
+	return s.settle(err)
+}
+
+// Update changes the session: change gets its values as the store has them now, and
+// what it makes of them is saved, unless it returns an error, which Update returns.
+// Nobody else changes the session on this node meanwhile, so that no change is lost; a
+// change must not work with the same session in another way, by Reload or Destroy say. If it has
+// changed nothing, nothing is saved, as far as that can be told: of a value with pointers
+// it cannot. Keep values that are plain or that gob knows.
+//
+// Other nodes, and HTTP handlers that save the session by themselves, do not wait: of
+// two that save at one moment the later one wins, as with any gorilla store. Let such
+// handlers use [Manager.FromContext].
+//
+// It returns [ErrGone] if the session has ended, and does not bring it back. (One that
+// another node ends at the very moment is erased again when that node has told this one,
+// which takes an adapter for clusters.) It returns [ErrUnavailable] if the store does not
+// answer, when it may have saved or not; and [ErrReadOnlyStore] for a store that keeps
+// sessions in cookies alone, whose browser nothing can reach any more: use
+// [Session.Renew]. ctx bounds how long it waits for others; a call of the store takes
+// Options.Timeout at most, and there are two.
+func (s *Session) Update(ctx context.Context, change func(values map[any]any) error) error {
+	if s == nil {
+		return refusal(ErrMissing, nil)
+	}
+	if s.readOnly {
+		return refusal(ErrReadOnlyStore, nil)
+	}
+	w, err := s.m.begin(ctx, s.key)
+	if err != nil {
+		return err
+	}
+	err = func() error {
+		defer w.end() // change may panic
+		return s.update(ctx, w, change)
+	}()
+	return s.settle(err)
+}
+
+// update is Update under the lock.
+func (s *Session) update(ctx context.Context, w *work, change func(values map[any]any) error) error {
+	if s.isGone() {
+		return refusal(ErrGone, nil)
+	}
+	st, err := s.load(ctx, w)
+	if err != nil {
+		return err
+	}
+	values, before := maps.Clone(st.values), freeze(st.values)
+	if before != nil { // else change may reach into what the values point to
+		seen := *st
+		seen.values = before
+		s.publish(&seen)
+	}
+	if err := change(values); err != nil {
+		return err
+	}
+	delete(values, valueSaved)
+	delete(values, valueGiven)
+	delete(values, valueID)
+	if before != nil && reflect.DeepEqual(before, values) {
+		return nil
+	}
+	if err := ctx.Err(); err != nil {
+		return refusal(ErrUnavailable, err)
+	}
+	_, err = s.store(ctx, w, st, values)
+	return err
+}
+
+// load loads the session anew.
+func (s *Session) load(ctx context.Context, w *work) (*stored, error) {
+	st, err := s.m.load(ctx, w, s.host, s.getCookie())
+	if err == nil && st.key != s.key {
+		return nil, refusal(ErrGone, errOther)
+	}
+	return st, err
+}
+
+// fetch loads the session anew, and publishes what it is.
+func (s *Session) fetch(ctx context.Context, w *work) (*stored, error) {
+	st, err := s.load(ctx, w)
+	if err == nil {
+		s.publish(st)
+	}
+	return st, err
+}
+
+// store saves values, and publishes them.
+func (s *Session) store(ctx context.Context, w *work, st *stored, values map[any]any) ([]string, error) {
+	lead, id := lead{s.host, st.cookie}, st.ID
+	w.late = func() { s.m.saved(s.key, lead) }
+	cookies, err := s.m.save(ctx, w, s.host, st, values)
+	if err != nil {
+		return nil, err
+	}
+	w.late = nil
+	st.began = time.Now() // who has looked during the save may have seen what was before
+	s.m.wrote(s.key, lead, st.began)
+	if s.isGone() || st.ID != id {
+		// Another node, or a page, has ended it while we saved, and so have brought it
+		// back: some stores make a new one then, which nobody would look for.
+		ctx := context.WithoutCancel(ctx)
+		if _, err := s.m.erase(ctx, w, s.host, st); err != nil {
+			s.m.warn(ctx, "a session that has ended is in the store again", err)
+		}
+		return nil, refusal(ErrGone, nil)
+	}
+	s.publish(st)
+	return cookies, nil
+}
+
+// settle has the sockets put out if err says that the session has ended, and returns
+// err. Not at once: an event that is refused with err gets its ack first.
+func (s *Session) settle(err error) error {
+	m := s.m
+	switch {
+	case !isGone(err):
+	case m.closed.Load():
+		m.putOut(s.key, s)
+	default:
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		for _, gone := range m.retireLocked(s.key, s) {
+			gone.leaving = gone.clear()
+			m.clock.Set(&gone.alarm, time.Now().Add(farewell))
+		}
+	}
+	return err
+}
