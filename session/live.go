@@ -1,7 +1,6 @@
 package session
 
 import (
-	"errors"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,8 +12,6 @@ import (
 // farewell is how long after the end of a session its sockets are put out, if it is an
 // event of theirs by which the end was noticed.
 const farewell = 50 * time.Millisecond
-
-var errOther = errors.New("the cookie leads to another session")
 
 // Session is a session of the store. The sockets of one session on one node share a
 // Session; it is safe for concurrent use. [Manager.From] and [Manager.FromContext]

@@ -2,10 +2,13 @@ package session
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"reflect"
 	"time"
 )
+
+var errOther = errors.New("the cookie leads to another session")
 
 // Reload looks at the store now. Of calls that come while one is under way, one more
 // is made for all.
