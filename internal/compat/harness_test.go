@@ -19,8 +19,8 @@ import (
 
 func TestMain(m *testing.M) {
 	// The store that scs.New makes has a goroutine that cannot be stopped safely.
-	goleak.VerifyTestMain(m, goleak.IgnoreTopFunction(
-		"github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"))
+	const cleanup = "github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"
+	siotest.Main(m, nil, append(siotest.IgnoreHostTimers(), goleak.IgnoreTopFunction(cleanup))...)
 }
 
 // place is where a chain is put; a row of a table names several.
