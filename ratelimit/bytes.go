@@ -150,6 +150,10 @@ func (m *meter) refuse(p *policy, f wire.Frame, retry time.Duration, out bool) {
 	calm("counting bytes", func() {
 		ctx := context.Background() // tier.ask bounds each call, and takes its end for an outage
 		p.told(ctx, Refusal{Verdict: v, Key: m.key, Socket: s})
+		if ban = p.knownBanOf(m.key); !ban.Allowed {
+			often = true // the rest of a flood; for events, judge has looked
+			return
+		}
 		ban, often = p.strike(ctx, m.key)
 	})
 	if p.DryRun {

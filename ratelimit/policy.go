@@ -210,9 +210,6 @@ func (p *policy) strike(ctx context.Context, key string) (ban Verdict, out bool)
 	if p.Penalty.After == (Limit{}) || p.DryRun {
 		return Verdict{}, false
 	}
-	if v := p.knownBanOf(key); !v.Allowed {
-		return v, true // the rest of a flood of bytes
-	}
 	v, own, err := p.tier.take(ctx, p.storeKey(kindRefusals, key), p.Penalty.After, 1)
 	if err != nil || v.Allowed || !own {
 		return Verdict{}, false

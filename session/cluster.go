@@ -40,25 +40,13 @@ func (m *Manager) tell(ctx context.Context, key string, renewed bool) {
 	m.mu.Lock()
 	cluster := m.cluster
 	m.mu.Unlock()
-	told := make(chan struct{}, len(cluster))
-	for _, io := range cluster {
-		go func() {
-			defer func() { told <- struct{}{} }()
-			// An adapter that knows no other nodes returns an error.
-			if err := m.emit(ctx, io, key, renewed); err != nil {
-				m.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session: other nodes are not told", slog.Any("error", err))
-			}
-		}()
-	}
-	timer := time.NewTimer(m.opts.Timeout)
-	defer timer.Stop()
-	for range cluster {
-		select {
-		case <-told:
-		case <-timer.C:
-			m.warn(ctx, "other nodes are told late, or not", context.DeadlineExceeded)
-			return
+	if !each(cluster, m.opts.Timeout, func(io *socket.Server) {
+		// An adapter that knows no other nodes returns an error.
+		if err := m.emit(ctx, io, key, renewed); err != nil {
+			m.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session: other nodes are not told", slog.Any("error", err))
 		}
+	}) {
+		m.warn(ctx, "other nodes are told late, or not", context.DeadlineExceeded)
 	}
 }
 

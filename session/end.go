@@ -105,22 +105,31 @@ func (m *Manager) putOut(key string, only *Session) int {
 // for their listeners of "disconnect", but not for one that hangs: neither the other
 // sockets nor a logout are to wait for it.
 func (m *Manager) kick(sockets []*socket.Socket, retry time.Duration) {
-	left := make(chan struct{}, len(sockets))
-	for _, so := range sockets {
+	each(sockets, m.opts.Timeout, func(so *socket.Socket) {
+		e := refusal(ErrGone, nil)
+		e.RetryAfter = retry
+		wrap.Kick(so, e)
+	})
+}
+
+// each calls f with all at once, and waits until it has returned, but not for one that
+// hangs: it reports whether none has taken longer than that.
+func each[T any](all []T, within time.Duration, f func(T)) bool {
+	done := make(chan struct{}, len(all))
+	for _, one := range all {
 		go func() {
-			defer func() { left <- struct{}{} }()
-			e := refusal(ErrGone, nil)
-			e.RetryAfter = retry
-			wrap.Kick(so, e)
+			defer func() { done <- struct{}{} }()
+			f(one)
 		}()
 	}
-	timer := time.NewTimer(m.opts.Timeout)
+	timer := time.NewTimer(within)
 	defer timer.Stop()
-	for range sockets {
+	for range all {
 		select {
-		case <-left:
+		case <-done:
 		case <-timer.C:
-			return
+			return false
 		}
 	}
+	return true
 }

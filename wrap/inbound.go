@@ -27,17 +27,27 @@ type inbound struct {
 	attachments atomic.Int32 // of a packet that was dropped, and are to come
 }
 
-// incoming is told of a packet.
-func (in *inbound) incoming(args ...any) {
+// message returns the message that the engine tells its listeners of, or nil if it is
+// another packet, and its text, or nil if it is binary.
+func message(args []any) (p *packet.Packet, text *types.StringBuffer) {
 	if len(args) == 0 {
-		return
+		return nil, nil
 	}
 	p, ok := args[0].(*packet.Packet)
 	if !ok || p.Type != packet.MESSAGE {
-		return
+		return nil, nil
 	}
-	text, ok := p.Data.(*types.StringBuffer)
-	if !ok {
+	text, _ = p.Data.(*types.StringBuffer)
+	return p, text
+}
+
+// incoming is told of a packet.
+func (in *inbound) incoming(args ...any) {
+	p, text := message(args)
+	switch {
+	case p == nil:
+		return
+	case text == nil:
 		if in.attachments.Load() > 0 {
 			in.attachments.Add(-1)
 			p.Type = packet.NOOP

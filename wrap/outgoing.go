@@ -3,8 +3,6 @@ package wrap
 import (
 	"strings"
 
-	"github.com/zishang520/engine.io-go-parser/packet"
-	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 )
 
@@ -13,15 +11,11 @@ import (
 // CONNECT_ERROR that a middleware after ours, which we do not run, has refused
 // one: the host has no event for either.
 func (c *connection) outgoing(args ...any) {
-	if len(args) == 0 {
+	p, text := message(args)
+	switch {
+	case p == nil:
 		return
-	}
-	p, ok := args[0].(*packet.Packet)
-	if !ok || p.Type != packet.MESSAGE {
-		return
-	}
-	text, ok := p.Data.(*types.StringBuffer)
-	if !ok {
+	case text == nil:
 		if !c.text && c.unresolved.Load() > 0 {
 			c.unreadable()
 		}

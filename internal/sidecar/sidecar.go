@@ -56,18 +56,6 @@ func (m *Map[K, V]) Store(k *K, v *V) {
 	e.add(id, erase(v))
 }
 
-// Len counts the values, including those whose keys are gone but not yet
-// cleaned up.
-func (m *Map[K, V]) Len() int {
-	id, n := m.id.Load(), 0
-	each(func(e *entry) {
-		if e.find(id) != nil {
-			n++
-		}
-	})
-	return n
-}
-
 // identify returns the id of m, which gets one at the first call. The id is not its
 // address, since that could become the one of another.
 func (m *Map[K, V]) identify() uint32 {

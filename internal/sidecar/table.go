@@ -96,22 +96,6 @@ func drop(e *entry) {
 	}
 }
 
-// each calls f with all entries. f must not add any.
-func each(f func(e *entry)) {
-	for i := range shards {
-		s := &shards[i]
-		s.mu.Lock()
-		if t := s.table.Load(); t != nil {
-			for j := range *t {
-				if e := (*t)[j].Load(); e != nil && e.addr != 0 {
-					f(e)
-				}
-			}
-		}
-		s.mu.Unlock()
-	}
-}
-
 // find returns the slot of addr, or a nil one where it belongs. s.mu is held.
 func (s *shard) find(addr uintptr) *atomic.Pointer[entry] {
 	t := s.table.Load()
