@@ -9,6 +9,8 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/iotest"
 	"time"
@@ -117,6 +119,32 @@ func TestClosingPostBareHost(t *testing.T) {
 			t.Errorf("%s: %d %q", body, res.StatusCode, text)
 		}
 	}
+}
+
+// A session that ends just as a poll arrives may end 30 seconds later: the host looks for a
+// poll, and then says that the next one is to end it.
+func TestClosingPollBareHost(t *testing.T) {
+	bare(t)
+	var late atomic.Int32
+	var all sync.WaitGroup
+	for range 3 {
+		all.Go(func() {
+			for range 500 {
+				siotest.Config{}.NewServer(t, func(io *socket.Server) {
+					_ = io.On("connection", func(args ...any) {
+						since := time.Now()
+						_ = args[0].(*socket.Socket).On("disconnect", func(...any) {
+							if time.Since(since) > 20*time.Second {
+								late.Add(1)
+							}
+						})
+					})
+				}).Dial(t, siotest.Dial{Polling: true}).Send("42garbage")
+			}
+		})
+	}
+	all.Wait()
+	siotest.Eventually(t, "a session ends late", func() bool { return late.Load() > 0 })
 }
 
 func TestEmptyHeaderBareHost(t *testing.T) {

@@ -71,6 +71,9 @@ var (
 	Decode      = decode
 )
 
+// WalkHash is by what Redis knows the script of a walk.
+var WalkHash = walkScript.Hash()
+
 // Message is what is published.
 type Message = message
 

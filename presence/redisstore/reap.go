@@ -45,8 +45,46 @@ func (s *Store) reap(ctx context.Context, epoch, ended string) error {
 }
 
 // walk looks through all partitions for what should not be. Nodes that were known when it
-// began are of no concern: one that has been closed meanwhile is not to be known again.
+// began are of no concern: one that has been closed meanwhile is not to be known again. Nor
+// is one that has come and gone since: as it gives its seats up before its lease, who has
+// no lease, and seats after that, is no such node.
 func (s *Store) walk(ctx context.Context, known []string) error {
+	strays, err := s.strays(ctx, known)
+	if err != nil || len(strays) == 0 {
+		return err
+	}
+	live := new([]string) // a call that was given up may go on
+	err = s.try(ctx, func(ctx context.Context) error {
+		all, err := s.client.ZRange(ctx, s.nodeKeys()[0], 0, -1).Result()
+		if err == nil {
+			*live = all
+		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	still, err := s.strays(ctx, *live)
+	if err != nil {
+		return err
+	}
+	args := []any{s.lease.Microseconds()}
+	for epoch := range still {
+		if strays[epoch] {
+			args = append(args, epoch)
+		}
+	}
+	if len(args) == 1 {
+		return nil
+	}
+	return s.try(ctx, func(ctx context.Context) error {
+		_, err := s.exec(ctx, call{&adoptScript, s.nodeKeys()[:2], args})
+		return err
+	})
+}
+
+// strays returns whose seats there are, but for some nodes.
+func (s *Store) strays(ctx context.Context, known []string) (map[string]bool, error) {
 	epochs := make(map[string]bool)
 	err := s.through(ctx, func(p int, cursor string) call {
 		return call{&walkScript, s.keys(p), []any{s.channel(), p, cursor, maxBatch}}
@@ -57,17 +95,7 @@ func (s *Store) walk(ctx context.Context, known []string) error {
 			}
 		}
 	})
-	if err != nil || len(epochs) == 0 {
-		return err
-	}
-	args := []any{s.lease.Microseconds()}
-	for epoch := range epochs {
-		args = append(args, epoch)
-	}
-	return s.try(ctx, func(ctx context.Context) error {
-		_, err := s.exec(ctx, call{&adoptScript, s.nodeKeys()[:2], args})
-		return err
-	})
+	return epochs, err
 }
 
 // through goes through all partitions, page by page. Replies begin with the cursor.

@@ -1,12 +1,14 @@
 package redisstore_test
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -261,6 +263,57 @@ func TestWalk(t *testing.T) {
 	siotest.Eventually(t, "all have gone", func() bool {
 		return h.kind(presence.Offline, "") == 6 && h.kind(presence.Left, "") == 5
 	})
+}
+
+// looked calls f once, when a walk has looked through all partitions.
+type looked struct {
+	pages atomic.Int32
+	f     func()
+}
+
+func (h *looked) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *looked) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (h *looked) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		for _, c := range cmds {
+			if args := c.Args(); err == nil && args[1] == redisstore.WalkHash && h.pages.Add(1) == redisstore.Partitions {
+				h.f()
+			}
+		}
+		return err
+	}
+}
+
+// Who is closed while another node walks does not get a lease by it, which nobody would
+// renew: until its end graces that fell to it would not end.
+func TestWalkClosed(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	opts := own()
+	c := server.Client(t)
+	a, b := open(t, c, opts), open(t, server.Client(t), opts)
+	join(t, b, entryOf("", "u", "1", time.Minute))
+	if err := a.Walk(t.Context()); err != nil { // Redis has the script then
+		t.Fatal(err)
+	}
+	h := &looked{f: func() {
+		if err := b.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
+	}}
+	c.AddHook(h)
+	if err := a.Walk(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if h.pages.Load() < redisstore.Partitions {
+		t.Error("the walk has not been seen")
+	}
+	if n := c.ZCard(t.Context(), a.NodeKeys()[0]).Val(); n != 0 {
+		t.Errorf("%d leases", n)
+	}
 }
 
 // The commands that the documentation names are those it takes.
