@@ -71,8 +71,12 @@ var (
 	Decode      = decode
 )
 
-// WalkHash is by what Redis knows the script of a walk.
-var WalkHash = walkScript.Hash()
+// By what Redis knows scripts.
+var (
+	WalkHash  = walkScript.Hash()
+	SweepHash = sweepScript.Hash()
+	BeatHash  = beatScript.Hash()
+)
 
 // Message is what is published.
 type Message = message

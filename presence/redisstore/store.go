@@ -97,7 +97,7 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	return &Store{
 		client:  client,
 		caller:  redisclient.New(client, o.Timeout),
-		worker:  redisclient.New(client, max(o.Timeout, o.Lease/6)),
+		worker:  redisclient.New(client, patience(o.Timeout, o.Lease)),
 		prefix:  o.Prefix,
 		timeout: o.Timeout,
 		lease:   o.Lease,
@@ -158,6 +158,9 @@ func (s *Store) begin() (done func(), err error) {
 		s.running.Done()
 	}, nil
 }
+
+// patience is how long to wait for what runs in the background.
+func patience(timeout, lease time.Duration) time.Duration { return max(timeout, lease/6) }
 
 // try is do for what runs in the background: it does not heed the breaker, since what it
 // does has to be done within a lease.

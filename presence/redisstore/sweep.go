@@ -26,9 +26,19 @@ type sweeps struct {
 	calm  [partitions]time.Time // until then others may not have told Redis of who is back
 	known [partitions]uint64    // the versions at the last sweep, which told.last may have forgotten
 	away  [partitions]bool      // the last sweep has failed
+	began time.Time
+	clock [partitions]int64 // of Redis, in microseconds, when it was began; 0 if it is not known
 }
 
-func newSweeps() sweeps { return sweeps{woken: make(chan struct{}, 1)} }
+func newSweeps() sweeps { return sweeps{woken: make(chan struct{}, 1), began: time.Now()} }
+
+// at is the time at Redis in so long, in microseconds, or 0 if it is not known.
+func (w *sweeps) at(p int, d time.Duration) int64 {
+	if w.clock[p] == 0 {
+		return 0
+	}
+	return w.clock[p] + (time.Since(w.began) + d).Microseconds()
+}
 
 // plan has a partition swept at a time.
 func (w *sweeps) plan(p int, at time.Time) {
@@ -122,6 +132,7 @@ func (s *Store) dueSweeps() (due []int, wait time.Duration) {
 // sweep sweeps partitions, and reports whether there are new plans.
 func (s *Store) sweep(ctx context.Context, due []int) bool {
 	calls := make([]call, len(due))
+	until := make([]int64, len(due))
 	s.mu.Lock()
 	for i, p := range due {
 		known := max(s.back.sweeps.known[p], s.told.last[p].Load())
@@ -129,7 +140,8 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 		if s.back.sweeps.away[p] {
 			batch = 0 // it is asked whether it is back
 		}
-		calls[i] = call{&sweepScript, s.keys(p), []any{s.channel(), p, batch, known}}
+		until[i] = s.back.sweeps.at(p, patience(s.timeout, s.lease))
+		calls[i] = call{&sweepScript, s.keys(p), []any{s.channel(), p, batch, known, until[i]}}
 	}
 	s.mu.Unlock()
 	swept := make(map[int]bool) // the lock guards it: a call that was given up may go on
@@ -138,9 +150,9 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		for i, c := range cmds {
-			if reply, err := texts(c); err == nil && len(reply) == 2 {
+			if reply, err := texts(c); err == nil && len(reply) == 3 {
 				swept[due[i]] = true
-				s.swept(due[i], reply[0], reply[1])
+				s.swept(due[i], until[i], reply)
 			}
 		}
 		return err
@@ -156,21 +168,23 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 	return true
 }
 
-// swept plans what is to come in a partition: something in so many microseconds, if it is
-// for this node to see to. The lock is held.
-func (s *Store) swept(p int, wait, version string) {
+// swept plans what is to come in a partition, of which a sweep that was to be there by a time
+// of Redis has told, if it is for this node to see to. The lock is held.
+func (s *Store) swept(p int, until int64, reply []string) {
 	w := &s.back.sweeps
-	w.known[p], _ = strconv.ParseUint(version, 10, 64)
+	w.known[p], _ = strconv.ParseUint(reply[1], 10, 64)
+	clock, _ := strconv.ParseInt(reply[2], 10, 64)
+	w.clock[p] = clock - time.Since(w.began).Microseconds()
 	if w.away[p] { // others need time to tell of those who are back
 		w.away[p], w.calm[p] = false, time.Now().Add(s.lease/3)
 	}
-	us, err := strconv.ParseInt(wait, 10, 64)
+	us, err := strconv.ParseInt(reply[0], 10, 64)
 	if err != nil || us < 0 {
 		return
 	}
 	// Microseconds are rounded, and TIME is that of the beginning of a script.
 	next := time.Now().Add(time.Duration(us)*time.Microsecond + time.Millisecond)
-	if s.owns(p) || !next.After(w.until[p].Add(sweepSlack)) {
+	if clock > until || s.owns(p) || !next.After(w.until[p].Add(sweepSlack)) {
 		if w.next[p].IsZero() || next.Before(w.next[p]) {
 			w.next[p] = next
 		}
