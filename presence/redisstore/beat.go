@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// maxNames is how many old epochs keep their leases: there is one more for each subscription
+// that is lost while a part of Redis is away.
+const maxNames = 100
+
 // node is what this process is to the others. Its owner's lock guards it.
 type node struct {
 	epoch      string
@@ -22,7 +26,7 @@ type node struct {
 type beat struct {
 	epoch  string
 	fresh  bool // it has none yet
-	old    string
+	old    []string
 	unused string
 	reaped string
 	claims bool // it would reap another
@@ -39,7 +43,10 @@ type beatReply struct {
 }
 
 func (s *Store) beat(ctx context.Context, b beat) (beatReply, error) {
-	args := []any{s.lease.Microseconds(), b.epoch, b.fresh, b.old, b.unused, b.reaped, b.claims}
+	args := []any{s.lease.Microseconds(), b.epoch, b.fresh, b.unused, b.reaped, b.claims}
+	for _, old := range b.old[max(0, len(b.old)-maxNames):] {
+		args = append(args, old)
+	}
 	cmds, err := s.exec(ctx, call{&beatScript, s.nodeKeys(), args})
 	if err != nil {
 		return beatReply{}, err

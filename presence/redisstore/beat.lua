@@ -1,13 +1,13 @@
 -- Renews the lease of a node, and finds out who has died.
 --
 -- KEYS: nodes, dying, expiry, last, walk
--- ARGV: lease in microseconds, epoch, whether it is a new one, the old one of the same
--- node that is still in use or '', one that is not any more or '', one that has been
--- reaped or '', whether the node has time to look after others
+-- ARGV: lease in microseconds, epoch, whether it is a new one, an old one of the same node
+-- that is not in use any more or '', one that has been reaped or '', whether the node has time
+-- to look after others, the old ones of the same node that are still in use
 -- Returns "ok" or "lost", the epoch to reap or '', when its lease has ended, in how many
 -- microseconds the first lease ends, whether to look through all partitions, and all epochs.
 local nodes, dying, expiry = KEYS[1], KEYS[2], KEYS[3]
-local lease, epoch, old, unused, reaped = tonumber(ARGV[1]), ARGV[2], ARGV[4], ARGV[5], ARGV[6]
+local lease, epoch, unused, reaped, claims = tonumber(ARGV[1]), ARGV[2], ARGV[4], ARGV[5], ARGV[6] == '1'
 local t = redis.call('TIME')
 local now = t[1] * 1e6 + t[2]
 local function int(n) return string.format('%.0f', n) end
@@ -36,7 +36,9 @@ if ARGV[3] == '1' or redis.call('ZSCORE', nodes, epoch) then
 else
   status = 'lost'
 end
-if old ~= '' and redis.call('ZSCORE', nodes, old) then renew(old) end
+for i = 7, #ARGV do
+  if redis.call('ZSCORE', nodes, ARGV[i]) then renew(ARGV[i]) end
+end
 if unused ~= '' and not redis.call('ZSCORE', dying, unused) then
   redis.call('ZADD', nodes, int(now), unused)
 end
@@ -47,7 +49,7 @@ end
 
 -- One node has a lease to reap another, which goes to a third if it dies over it.
 local found, ended = '', 0
-if ARGV[7] == '1' and status == 'ok' then
+if claims and status == 'ok' then
   local dead = redis.call('ZRANGEBYSCORE', nodes, '-inf', int(now), 'WITHSCORES', 'LIMIT', 0, 1)
   if dead[1] then
     redis.call('HSETNX', expiry, dead[1], dead[2])
@@ -63,7 +65,7 @@ if ARGV[7] == '1' and status == 'ok' then
 end
 
 local walk = '0'
-if ARGV[7] == '1' and status == 'ok' and found == '' and redis.call('SET', KEYS[5], epoch, 'NX', 'PX', 600000) then walk = '1' end
+if claims and status == 'ok' and found == '' and redis.call('SET', KEYS[5], epoch, 'NX', 'PX', 600000) then walk = '1' end
 
 local first = redis.call('ZRANGE', nodes, 0, 0, 'WITHSCORES')
 local wait = first[2] and math.max(0, tonumber(first[2]) - now) or lease

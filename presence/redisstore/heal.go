@@ -17,8 +17,9 @@ func (k *keeper) anew(ctx context.Context, why string) error {
 	epoch := newEpoch()
 	k.mu.Lock()
 	old := k.node.epoch
+	all := append(slices.Clone(k.node.retired), old)
 	k.mu.Unlock()
-	if _, err := k.beatOnce(ctx, beat{epoch: epoch, fresh: true, old: old}); err != nil {
+	if _, err := k.beatOnce(ctx, beat{epoch: epoch, fresh: true, old: all}); err != nil {
 		return err
 	}
 	k.mu.Lock()

@@ -3,6 +3,7 @@ package redisstore
 import (
 	"context"
 	"math/rand/v2"
+	"slices"
 	"sync"
 	"time"
 
@@ -185,10 +186,7 @@ func (k *keeper) pass(ctx context.Context) error {
 // renew renews the lease, and sees to another one that has ended.
 func (k *keeper) renew(ctx context.Context) error {
 	k.mu.Lock()
-	b := beat{epoch: k.node.epoch, fresh: !k.node.registered, reaped: k.done, claims: k.reaped == nil}
-	if len(k.node.retired) > 0 {
-		b.old = k.node.retired[0]
-	}
+	b := beat{epoch: k.node.epoch, fresh: !k.node.registered, reaped: k.done, claims: k.reaped == nil, old: slices.Clone(k.node.retired)}
 	k.mu.Unlock()
 	r, err := k.beatOnce(ctx, b)
 	if err != nil {

@@ -96,3 +96,45 @@ func TestSweepLate(t *testing.T) {
 	h.set(false)
 	siotest.Eventually(t, "it ends", func() bool { return record(t, s, "", "u").Last.ID == "" })
 }
+
+// While a node has more than one name, since it takes its seats anew, it renews the leases of
+// all of them, and what falls to any of them is swept by it.
+func TestNames(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client, c := server.Client(t), server.Client(t)
+	h := new(shard)
+	client.AddHook(h)
+	opts := own()
+	opts.Timeout, opts.Lease = 500*time.Millisecond, 2*time.Second
+	s := open(t, client, opts)
+	users := spread("u")
+	for _, user := range users {
+		join(t, s, entryOf("", user, "1", 0))
+	}
+	h.away.Store(true) // so that some seats are held under the old names
+	names := []string{s.Epoch()}
+	for range 2 {
+		s.Heal()
+		siotest.Eventually(t, "a new name", func() bool { return s.Epoch() != names[len(names)-1] })
+		names = append(names, s.Epoch())
+	}
+	for _, name := range names {
+		lease := func() float64 { return c.ZScore(t.Context(), s.NodeKeys()[0], name).Val() }
+		first := lease()
+		siotest.Eventually(t, "the lease is renewed thrice", func() bool { return lease() > first+2e6 })
+	}
+	for p := range redisstore.Partitions {
+		if !s.Owns(p) {
+			t.Errorf("nobody sweeps partition %d", p)
+		}
+	}
+	h.away.Store(false)
+	siotest.Eventually(t, "settled", s.Settled)
+	siotest.Eventually(t, "one name is left", func() bool { return c.ZCard(t.Context(), s.NodeKeys()[0]).Val() == 1 })
+	for _, user := range users {
+		if !seated(t, s, "", user) {
+			t.Errorf("%s is not there", user)
+		}
+	}
+}

@@ -89,7 +89,7 @@ func (s *Store) planOwn() {
 	}
 }
 
-// owns reports whether a partition falls to this node. The lock is held.
+// owns reports whether a partition falls to this node, by one of its names. The lock is held.
 func (s *Store) owns(p int) bool {
 	best, owner := uint64(0), ""
 	for _, epoch := range s.node.live {
@@ -99,7 +99,7 @@ func (s *Store) owns(p int) bool {
 			best, owner = sum, epoch
 		}
 	}
-	return owner == s.node.epoch
+	return owner == s.node.epoch || slices.Contains(s.node.retired, owner)
 }
 
 // dueSweeps returns the partitions that are to be swept now, and how long it is until
