@@ -28,7 +28,9 @@ func (s *Store) Close(ctx context.Context) error {
 			if b != nil {
 				_ = b.feed.Close(context.WithoutCancel(ctx))
 				b.running.Wait()
-				s.drain(ctx)
+				err := s.drain(ctx)
+				s.running.Wait() // a call may be under way that gets a lease
+				s.resign(context.WithoutCancel(ctx), err)
 			}
 			s.running.Wait()
 		}()
@@ -41,8 +43,8 @@ func (s *Store) Close(ctx context.Context) error {
 	}
 }
 
-// drain gives up all that is held, and the lease.
-func (s *Store) drain(ctx context.Context) {
+// drain gives up all that is held.
+func (s *Store) drain(ctx context.Context) (failed error) {
 	s.mu.Lock()
 	var all []leave
 	for _, l := range s.seats.leaves {
@@ -57,26 +59,29 @@ func (s *Store) drain(ctx context.Context) {
 	for _, seat := range held {
 		all = append(all, s.seats.giveUp(seat, presence.CauseDrained, false))
 	}
-	epochs := []any{s.node.epoch}
-	for _, epoch := range s.node.retired {
-		epochs = append(epochs, epoch)
-	}
 	s.mu.Unlock()
-	sortLeaves(all)  // those of one partition in one batch
-	var failed error // of a part of Redis, it may be
+	sortLeaves(all) // those of one partition in one batch
 	for batch := range slices.Chunk(all, maxBatch*maxCallsAtOnce) {
 		err := s.try(ctx, func(ctx context.Context) error { return s.vacate(ctx, batch) })
 		failed = cmp.Or(failed, err)
 	}
-	if failed != nil {
+	return failed // of a part of Redis, it may be
+}
+
+// resign gives up the lease, unless there may be seats that go with it.
+func (s *Store) resign(ctx context.Context, failed error) {
+	s.mu.Lock()
+	n, epoch := len(s.node.retired), s.node.epoch
+	s.mu.Unlock()
+	switch {
+	case failed != nil:
 		s.logger.WarnContext(ctx, "redisstore: seats are not given up, and end with the lease", "error", failed)
 		return
-	}
-	if len(epochs) > 1 {
+	case n > 0:
 		return // others may have seats
 	}
 	err := s.try(ctx, func(ctx context.Context) error {
-		return s.client.ZRem(ctx, s.nodeKeys()[0], epochs...).Err()
+		return s.client.ZRem(ctx, s.nodeKeys()[0], epoch).Err()
 	})
 	if err != nil {
 		s.logger.WarnContext(ctx, "redisstore: the lease is not given up", "error", err)

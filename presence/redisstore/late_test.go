@@ -10,6 +10,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redistest"
 	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/presence"
 	"github.com/sioware/sioware/presence/redisstore"
 )
 
@@ -136,5 +137,71 @@ func TestNames(t *testing.T) {
 		if !seated(t, s, "", user) {
 			t.Errorf("%s is not there", user)
 		}
+	}
+}
+
+// first holds the first call of a script until it is told, and tells of leases given up.
+type first struct {
+	hash     string
+	once     sync.Once
+	came     chan struct{}
+	free     chan struct{}
+	returned chan struct{}
+}
+
+func (h *first) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *first) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, c redis.Cmder) error {
+		defer func() {
+			if c.Name() == "zrem" {
+				close(h.returned)
+			}
+		}()
+		return next(ctx, c)
+	}
+}
+
+func (h *first) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Args()[1] == h.hash {
+			h.once.Do(func() {
+				close(h.came)
+				<-h.free
+				ctx = context.WithoutCancel(ctx)
+			})
+		}
+		return next(ctx, cmds)
+	}
+}
+
+// A call for a lease that is under way when the node is closed does not bring it back, which
+// nobody would renew: until its end graces that fell to it would not end.
+func TestCloseLease(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client, c := redistest.Patient(t, server.Addr), server.Client(t)
+	opts := own()
+	opts.Timeout = 2 * time.Second
+	join(t, open(t, c, opts), entryOf("", "u", "1", 0)) // Redis has the scripts then
+	s := open(t, client, opts)
+	h := &first{
+		hash: redisstore.BeatHash, came: make(chan struct{}), free: make(chan struct{}), returned: make(chan struct{}),
+	}
+	client.AddHook(h)
+	s.Watch(func(presence.Event) {})
+	<-h.came
+	closed := make(chan error)
+	go func() { closed <- s.Close(context.Background()) }()
+	select {
+	case <-h.returned: // too early
+	case <-time.After(time.Second):
+	}
+	close(h.free)
+	if err := <-closed; err != nil {
+		t.Fatal(err)
+	}
+	if n := c.ZScore(t.Context(), s.NodeKeys()[0], s.Epoch()).Val(); n != 0 {
+		t.Error("it has a lease")
 	}
 }
