@@ -14,6 +14,7 @@ const maxNames = 100
 // node is what this process is to the others. Its owner's lock guards it.
 type node struct {
 	epoch      string
+	next       string // an epoch of which it is not known whether it has a lease; "" if there is none
 	registered bool
 	heal       string   // why a new epoch is needed; "" if none is
 	retired    []string // epochs whose seats are taken anew, in this order

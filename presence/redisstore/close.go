@@ -71,7 +71,10 @@ func (s *Store) drain(ctx context.Context) (failed error) {
 // resign gives up the lease, unless there may be seats that go with it.
 func (s *Store) resign(ctx context.Context, failed error) {
 	s.mu.Lock()
-	n, epoch := len(s.node.retired), s.node.epoch
+	n, epochs := len(s.node.retired), []any{s.node.epoch}
+	if s.node.next != "" {
+		epochs = append(epochs, s.node.next)
+	}
 	s.mu.Unlock()
 	switch {
 	case failed != nil:
@@ -81,7 +84,7 @@ func (s *Store) resign(ctx context.Context, failed error) {
 		return // others may have seats
 	}
 	err := s.try(ctx, func(ctx context.Context) error {
-		return s.client.ZRem(ctx, s.nodeKeys()[0], epoch).Err()
+		return s.client.ZRem(ctx, s.nodeKeys()[0], epochs...).Err()
 	})
 	if err != nil {
 		s.logger.WarnContext(ctx, "redisstore: the lease is not given up", "error", err)

@@ -14,16 +14,18 @@ import (
 // anew takes a new epoch. All seats are to be told anew in it; those that Redis believes in
 // and that are not are given up with the old epoch.
 func (k *keeper) anew(ctx context.Context, why string) error {
-	epoch := newEpoch()
 	k.mu.Lock()
-	old := k.node.epoch
+	if k.node.next == "" {
+		k.node.next = newEpoch()
+	}
+	epoch, old := k.node.next, k.node.epoch
 	all := append(slices.Clone(k.node.retired), old)
 	k.mu.Unlock()
 	if _, err := k.beatOnce(ctx, beat{epoch: epoch, fresh: true, old: all}); err != nil {
 		return err
 	}
 	k.mu.Lock()
-	k.node.epoch, k.node.registered, k.node.heal = epoch, true, ""
+	k.node.epoch, k.node.next, k.node.registered, k.node.heal = epoch, "", true, ""
 	k.node.retired = append(k.node.retired, old)
 	for _, d := range k.seats.devices {
 		for _, h := range d.seats {

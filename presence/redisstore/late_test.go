@@ -2,8 +2,10 @@ package redisstore_test
 
 import (
 	"context"
+	"io"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -203,5 +205,51 @@ func TestCloseLease(t *testing.T) {
 	}
 	if n := c.ZScore(t.Context(), s.NodeKeys()[0], s.Epoch()).Val(); n != 0 {
 		t.Error("it has a lease")
+	}
+}
+
+// unheard loses the answers to some calls by which nodes get a lease.
+type unheard struct{ lost, want atomic.Int32 }
+
+func (h *unheard) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *unheard) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+
+func (h *unheard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return func(ctx context.Context, cmds []redis.Cmder) error {
+		err := next(ctx, cmds)
+		args := cmds[0].Args()
+		if args[1] == redisstore.BeatHash && args[10] == any(true) && h.lost.Load() < h.want.Load() {
+			h.lost.Add(1)
+			cmds[0].SetErr(io.ErrUnexpectedEOF)
+			return io.ErrUnexpectedEOF
+		}
+		return err
+	}
+}
+
+// A node that does not hear of its new lease does not get another one: nobody would renew
+// the first, and graces that fell to it would not end.
+func TestLeaseUnheard(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client, c := server.Client(t), server.Client(t)
+	opts := own()
+	opts.Timeout, opts.Lease = 2*time.Second, 6*time.Second
+	s := open(t, client, opts)
+	h := new(unheard)
+	client.AddHook(h)
+	join(t, s, entryOf("", "u", "1", 0))
+	old := s.Epoch()
+	h.want.Store(2)
+	s.Heal()
+	siotest.Eventually(t, "a new name", func() bool { return s.Epoch() != old })
+	if n := h.lost.Load(); n != 2 {
+		t.Errorf("%d answers were lost", n)
+	}
+	for _, name := range c.ZRange(t.Context(), s.NodeKeys()[0], 0, -1).Val() {
+		if name != old && name != s.Epoch() {
+			t.Errorf("%s has a lease", name)
+		}
 	}
 }
