@@ -46,8 +46,8 @@ func (s *Store) reap(ctx context.Context, epoch, ended string) error {
 
 // walk looks through all partitions for what should not be. Nodes that were known when it
 // began are of no concern: one that has been closed meanwhile is not to be known again. Nor
-// is one that has come and gone since: as it gives its seats up before its lease, who has
-// no lease, and seats after that, is no such node.
+// is one that has come and gone since, nor one that is being reaped: as seats are given up
+// before the lease, or by who reaps, whoever is neither, and has seats after that, is none.
 func (s *Store) walk(ctx context.Context, known []string) error {
 	strays, err := s.strays(ctx, known)
 	if err != nil || len(strays) == 0 {
@@ -55,11 +55,16 @@ func (s *Store) walk(ctx context.Context, known []string) error {
 	}
 	live := new([]string) // a call that was given up may go on
 	err = s.try(ctx, func(ctx context.Context) error {
-		all, err := s.client.ZRange(ctx, s.nodeKeys()[0], 0, -1).Result()
-		if err == nil {
-			*live = all
+		var all []string
+		for _, key := range s.nodeKeys()[:2] { // in the order in which nodes go from one to the other
+			some, err := s.client.ZRange(ctx, key, 0, -1).Result()
+			if err != nil {
+				return err
+			}
+			all = append(all, some...)
 		}
-		return err
+		*live = all
+		return nil
 	})
 	if err != nil {
 		return err

@@ -265,9 +265,10 @@ func TestWalk(t *testing.T) {
 	})
 }
 
-// looked calls f once, when a walk has looked through all partitions.
+// looked calls f once, when a walk has looked through all partitions so many times.
 type looked struct {
 	pages atomic.Int32
+	times int32
 	f     func()
 }
 
@@ -279,7 +280,7 @@ func (h *looked) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		err := next(ctx, cmds)
 		for _, c := range cmds {
-			if args := c.Args(); err == nil && args[1] == redisstore.WalkHash && h.pages.Add(1) == redisstore.Partitions {
+			if args := c.Args(); err == nil && args[1] == redisstore.WalkHash && h.pages.Add(1) == h.times*redisstore.Partitions {
 				h.f()
 			}
 		}
@@ -299,7 +300,7 @@ func TestWalkClosed(t *testing.T) {
 	if err := a.Walk(t.Context()); err != nil { // Redis has the script then
 		t.Fatal(err)
 	}
-	h := &looked{f: func() {
+	h := &looked{times: 1, f: func() {
 		if err := b.Close(t.Context()); err != nil {
 			t.Error(err)
 		}
@@ -313,6 +314,39 @@ func TestWalkClosed(t *testing.T) {
 	}
 	if n := c.ZCard(t.Context(), a.NodeKeys()[0]).Val(); n != 0 {
 		t.Errorf("%d leases", n)
+	}
+}
+
+// Nor does one that is dead, and whose seats another node gives up meanwhile.
+func TestWalkReaped(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := server.Client(t)
+	opts := own()
+	a, b, other := open(t, c, opts), open(t, server.Client(t), opts), open(t, server.Client(t), opts)
+	join(t, b, entryOf("", "u", "1", time.Minute))
+	if err := a.Walk(t.Context()); err != nil { // Redis has the script then
+		t.Fatal(err)
+	}
+	b.Die()
+	nodes, dying := a.NodeKeys()[0], a.NodeKeys()[1]
+	c.ZRem(t.Context(), nodes, b.Epoch())
+	c.ZAdd(t.Context(), dying, redis.Z{Score: 9e15, Member: b.Epoch()})
+	reaped := false
+	c.AddHook(&looked{times: 2, f: func() {
+		if err := other.Reap(t.Context(), b.Epoch()); err != nil {
+			t.Error(err)
+		}
+		reaped = c.ZRem(t.Context(), dying, b.Epoch()).Val() == 1
+	}})
+	if err := a.Walk(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if !reaped {
+		t.Error("the second look has not been seen")
+	}
+	if err := c.ZScore(t.Context(), nodes, b.Epoch()).Err(); !errors.Is(err, redis.Nil) {
+		t.Errorf("it has a lease: %v", err)
 	}
 }
 
