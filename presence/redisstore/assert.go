@@ -98,7 +98,7 @@ func (s *Store) assert(ctx context.Context, lookUp *call, groups ...[]*held) ([]
 		text, _ := cmds[len(first)].Text()
 		o := &all[0]
 		o.refused, o.full, o.elsewhere = true, false, true
-		if why, err := unpack(text); err == nil && len(why) == 2 {
+		if why, err := unpack(text); err == nil && len(why) > 1 {
 			o.cause, o.reason = presence.Cause(why[0]), why[1]
 		}
 	}

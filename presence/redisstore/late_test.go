@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"context"
+	"errors"
 	"io"
 	"slices"
 	"sync"
@@ -251,5 +252,72 @@ func TestLeaseUnheard(t *testing.T) {
 		if name != old && name != s.Epoch() {
 			t.Errorf("%s has a lease", name)
 		}
+	}
+}
+
+// Calls that were given up arrive in the end, in their order: who came and went twice is gone.
+func TestTwiceLate(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client := server.Client(t)
+	calls := new(late)
+	client.AddHook(calls)
+	opts := own()
+	opts.Lease = 10 * time.Minute // nothing is told again
+	s, e := open(t, client, opts), entryOf("", "u", "1", 0)
+	join(t, s, entryOf("", "other", "1", 0)) // Redis has the scripts then
+	leave(t, s, entryOf("", "other", "1", 0), true)
+	calls.set(true)
+	for i := range 3 {
+		var err error
+		if i%2 == 0 {
+			err = s.Join(t.Context(), e)
+		} else {
+			err = s.Leave(t.Context(), presence.CauseLeft, true, e.Seat)
+		}
+		if !errors.Is(err, presence.ErrUnavailable) {
+			t.Fatalf("call %d: %v", i, err)
+		}
+	}
+	calls.set(false)
+	leave(t, s, e, true)
+	calls.arrive(t)
+	if seated(t, s, "", "u") {
+		t.Error("there is a seat that nobody holds")
+	}
+}
+
+// A device that came back and was evicted stays so, though the call by which it left before
+// arrives after that.
+func TestLeaveLate(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client, c := server.Client(t), server.Client(t)
+	calls := new(late)
+	client.AddHook(calls)
+	opts := own()
+	opts.Lease = 10 * time.Minute // nothing is told again
+	s, e := open(t, client, opts), entryOf("", "u", "1", 0)
+	join(t, s, e)
+	leave(t, s, e, true) // Redis has the scripts then
+	join(t, s, e)
+	calls.set(true)
+	if err := s.Leave(t.Context(), presence.CauseLeft, true, e.Seat); !errors.Is(err, presence.ErrUnavailable) {
+		t.Fatalf("Leave: %v", err)
+	}
+	calls.set(false)
+	join(t, s, e)
+	if n, err := s.Evict(t.Context(), "u", presence.CauseKicked, ""); n != 1 || err != nil {
+		t.Fatalf("Evict: %d, %v", n, err)
+	}
+	marks := s.Keys(redisstore.Partition("", "u"))[3]
+	n := c.HLen(t.Context(), marks).Val()
+	calls.arrive(t)
+	if m := c.HLen(t.Context(), marks).Val(); m != n {
+		t.Errorf("%d marks, and then %d", n, m)
+	}
+	leave(t, s, e, true)
+	if m := c.HLen(t.Context(), marks).Val(); m != n-1 {
+		t.Errorf("%d marks at the end, not one less than %d", m, n)
 	}
 }

@@ -17,8 +17,11 @@ for _, entity in ipairs(entities) do
   local gone = {}
   for _, i in ipairs(seats[entity]) do
     local id, seq = ARGV[i + 1], tonumber(ARGV[i + 2])
-    unmark('e' .. id .. '\0' .. entity)
-    if ARGV[i + 3] == '1' then mark('x' .. id .. '\0' .. entity, int(seq)) end
+    -- This may come late itself, and must not undo what has come after it.
+    local evicted, left = 'e' .. id .. '\0' .. entity, 'x' .. id .. '\0' .. entity
+    local m = redis.call('HGET', marks, evicted)
+    if m and (tonumber((parse(m) or {})[3]) or 0) <= seq then unmark(evicted) end
+    if ARGV[i + 3] == '1' and (tonumber(redis.call('HGET', marks, left) or '') or 0) < seq then mark(left, int(seq)) end
     local at = r and find(r, id)
     if at and r.devices[at].seq <= seq then
       gone[#gone + 1] = table.remove(r.devices, at)

@@ -129,7 +129,7 @@ local function evict(entity, gone, cause, reason)
   local fields = {entity, cause, reason}
   for _, d in ipairs(gone) do
     fields[#fields + 1] = d.id
-    mark('e' .. d.id .. '\0' .. entity, pack({cause, reason}))
+    mark('e' .. d.id .. '\0' .. entity, pack({cause, reason, int(d.seq)}))
   end
   publish('e', fields)
 end
