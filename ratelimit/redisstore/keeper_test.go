@@ -259,3 +259,47 @@ func TestRenewOfSome(t *testing.T) {
 		t.Errorf("Renew: %v", err)
 	}
 }
+
+// closing closes a Store when Redis has answered a call, before who has made it knows.
+type closing struct{ f func() }
+
+func (closing) DialHook(next redis.DialHook) redis.DialHook { return next }
+
+func (h *closing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
+	return func(ctx context.Context, c redis.Cmder) error {
+		err := next(ctx, c)
+		if err == nil && c.Name() != "zrem" {
+			h.f()
+		}
+		return err
+	}
+}
+
+func (closing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
+	return next
+}
+
+// Of what an Acquire has taken that is under way when the Store is closed, nothing stays.
+func TestCloseDuringAcquire(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	client, c := server.Client(t), server.Client(t)
+	s := open(t, client, unhurried)
+	acquire(t, s, "other", 1) // Redis has the script then
+	var held int64
+	client.AddHook(&closing{func() {
+		held = card(t, c, s, "key")
+		if err := s.Close(t.Context()); err != nil {
+			t.Errorf("Close: %v", err)
+		}
+	}})
+	if _, _, err := s.Acquire(t.Context(), "key", 1); !errors.Is(err, redisstore.ErrClosed) {
+		t.Errorf("Acquire: %v", err)
+	}
+	if held != 1 {
+		t.Errorf("%d were held", held)
+	}
+	if n := card(t, c, s, "key"); n != 0 {
+		t.Errorf("%d are held", n)
+	}
+}

@@ -87,6 +87,10 @@ func (s *Store) Acquire(ctx context.Context, key string, max int64) (release fun
 		v.Remaining = n
 	}
 	if !s.hold(sl) {
+		// Close did not know of it. If this fails it is free after its lease.
+		_ = s.caller.Do(context.WithoutCancel(ctx), func(ctx context.Context) error {
+			return s.client.ZRem(ctx, sl.key, sl.id).Err()
+		}, func() {})
 		return nil, ratelimit.Verdict{}, ErrClosed
 	}
 	return sync.OnceFunc(func() { s.giveBack(sl, false) }), v, nil
@@ -185,8 +189,8 @@ func (s *slots) known(sl slot) {
 // away they are free after their lease. It waits for that, and for the renewal of
 // slots if one is under way, up to the timeouts of the client; but no longer than
 // ctx, whose error it returns then. Methods called afterwards return [ErrClosed], and
-// what Acquire has returned does nothing; calls under way are not waited for. It may
-// be called again.
+// what Acquire has returned does nothing; calls under way are not waited for, but give
+// back what they have taken if the client is still open. It may be called again.
 func (s *Store) Close(ctx context.Context) error {
 	s.closed.Store(true)
 	s.slots.mu.Lock()
