@@ -5,6 +5,7 @@ import (
 	"context"
 	"slices"
 
+	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/presence"
 )
 
@@ -71,7 +72,7 @@ func (s *Store) drain(ctx context.Context) (failed error) {
 // resign gives up the lease, unless there may be seats that go with it.
 func (s *Store) resign(ctx context.Context, failed error) {
 	s.mu.Lock()
-	n, epochs := len(s.node.retired), []any{s.node.epoch}
+	n, epochs := len(s.node.retired), []string{s.node.epoch}
 	if s.node.next != "" {
 		epochs = append(epochs, s.node.next)
 	}
@@ -84,7 +85,12 @@ func (s *Store) resign(ctx context.Context, failed error) {
 		return // others may have seats
 	}
 	err := s.try(ctx, func(ctx context.Context) error {
-		return s.client.ZRem(ctx, s.nodeKeys()[0], epochs...).Err()
+		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
+			p.ZRem(ctx, s.nodeKeys()[0], epochs)
+			p.HDel(ctx, s.nodeKeys()[2], epochs...) // if others have extended it
+			return nil
+		})
+		return err
 	})
 	if err != nil {
 		s.logger.WarnContext(ctx, "redisstore: the lease is not given up", "error", err)

@@ -154,19 +154,13 @@ type first struct {
 
 func (h *first) DialHook(next redis.DialHook) redis.DialHook { return next }
 
-func (h *first) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
-	return func(ctx context.Context, c redis.Cmder) error {
-		defer func() {
-			if c.Name() == "zrem" {
-				close(h.returned)
-			}
-		}()
-		return next(ctx, c)
-	}
-}
+func (h *first) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 func (h *first) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
+		if cmds[0].Name() == "zrem" {
+			defer close(h.returned)
+		}
 		if cmds[0].Args()[1] == h.hash {
 			h.once.Do(func() {
 				close(h.came)
@@ -319,5 +313,30 @@ func TestLeaveLate(t *testing.T) {
 	leave(t, s, e, true)
 	if m := c.HLen(t.Context(), marks).Val(); m != n-1 {
 		t.Errorf("%d marks at the end, not one less than %d", m, n)
+	}
+}
+
+// Nothing is left of a node that closes before it has renewed a lease that was extended for it.
+func TestCloseExtended(t *testing.T) {
+	t.Parallel()
+	server := redistest.Start(t)
+	c := server.Client(t)
+	opts := own()
+	opts.Lease = 10 * time.Minute
+	a, b := open(t, server.Client(t), opts), open(t, server.Client(t), opts)
+	nodes := b.NodeKeys()
+	c.Set(t.Context(), nodes[4], "", 0) // nobody walks, and renews the lease after that
+	join(t, b, entryOf("", "u", "1", 0))
+	siotest.Eventually(t, "the keeper rests", func() bool { return b.Owns(0) })
+	c.Del(t.Context(), nodes[3]) // as if nobody had been here for long
+	join(t, a, entryOf("", "other", "1", 0))
+	if !c.HExists(t.Context(), nodes[2], b.Epoch()).Val() {
+		t.Error("its lease has not been extended")
+	}
+	if err := b.Close(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if c.HExists(t.Context(), nodes[2], b.Epoch()).Val() {
+		t.Error("something is left")
 	}
 }
