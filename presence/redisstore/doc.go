@@ -83,7 +83,9 @@
 // A dead node costs a look at each member, 200 at a time; so does, each ten minutes, a search
 // for what should not be there, by one of the nodes.
 //
-// Redis must not evict keys: maxmemory-policy noeviction.
+// Redis must not evict keys: maxmemory-policy noeviction. If its clock is set back, graces that
+// have begun end later by as much, as do leases of nodes that die; if it is set forward, graces
+// end early.
 //
 // A client without ContextTimeoutEnabled, and one of a Cluster, may take longer than Timeout
 // to give a call up. The call then goes on, on a goroutine of its own, until the timeouts of
