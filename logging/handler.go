@@ -86,8 +86,9 @@ func (n *note) Value(key any) any {
 	return n.Context.Value(key)
 }
 
-// Refused implements mark.Listener.
+// Refused implements mark.Listener. A Logger further out, which n hides, is told too.
 func (n *note) Refused(reason error) {
+	mark.Refused(n.Context, reason)
 	n.tell(func(s *said) {
 		if s.reason == nil {
 			s.reason = reason

@@ -207,6 +207,23 @@ func TestHandshakeRefused(t *testing.T) {
 	}
 }
 
+// TestHandshakeRefusedTwoLoggers: each knows the code and the cause, not only the inner one.
+func TestHandshakeRefusedTwoLoggers(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, func(t *testing.T, d siotest.Dial) {
+		outer, outerLog := newLogger(t, slog.LevelDebug, nil)
+		inner, innerLog := newLogger(t, slog.LevelDebug, nil)
+		s := serve(t, outer, nil, outer.Handler, inner.Handler,
+			answering((&wrap.Error{Code: "token_invalid", Err: errors.New("cause")}).ServeHTTP))
+		if _, err := s.Open(t, d); err == nil {
+			t.Error("not refused")
+		}
+		for _, log := range []*sink{outerLog, innerLog} {
+			check(t, log.one(t, "handshake refused"), object{"status": 401, "code": "token_invalid", "error": "cause"})
+		}
+	})
+}
+
 // TestHandshakeAborted: by a middleware that has called next. The session is taken back,
 // and over long-polling the engine's answer with it.
 func TestHandshakeAborted(t *testing.T) {
