@@ -39,8 +39,8 @@ func (c *redactScan) pair(p, q int) (from, to int, ok bool) {
 		from, to = t+1, redactQuoted(s, t+1, s[t], t-v)
 		return from, to, to > from && !strings.HasPrefix(s[from:to], redactMark)
 	}
-	if s[v] == '[' || s[v] == '{' {
-		if to = redactBalanced(s, v); to < len(s) && redactIsRun(s[to]) {
+	if to = redactLiteral(s, v); to > 0 {
+		if to < len(s) && redactIsRun(s[to]) {
 			to = c.bare(to)
 		}
 		return v, to, true
