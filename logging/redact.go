@@ -13,6 +13,10 @@ import (
 // and all that is in them: groups, errors, maps, slices and structs. Where Redact is
 // used twice, one handler does the work of both. It is safe for concurrent use if h is.
 //
+// Give it a handler like slog.NewTextHandler before slog.SetDefault. One around the handler
+// that slog.Default has at first must not become the default: package log then writes to
+// slog what slog writes to package log, and the first record hangs for ever.
+//
 // By name: what is called password, passwd, passphrase, passcode, secret or private
 // key, or ends in pwd, or has the word otp or pin, becomes "[redacted]". So does
 // what is called token, authorization, cookie, API, access or auth key, credential,
