@@ -29,7 +29,7 @@
 //	message              level                     attributes, beside conn
 //	handshake accepted   Debug                     status, took
 //	handshake refused    Warn, Error from 500      status, by, code, error, stack, took
-//	handshake abandoned  Options.Level             took
+//	handshake abandoned  Options.Level             status, took
 //	engine refused       Warn; Options.Level for   status, by, code, error
 //	                     an unknown session
 //	request              Options.Level, Warn if    method, path, addr, status, bytes,
@@ -46,12 +46,13 @@
 //	event                Sample.Level; Warn if     event, args, ack, code, error, stack,
 //	                     refused, Error for ours   handled, dropped
 //
-// conn is a group of id, namespace, socket, addr, transport, protocol and recovered. user
-// and what Options.Attrs returns follow it, and in the records of who comes user_agent,
-// origin and referer, the last without its query. What is empty is left out. A handshake
-// or socket is abandoned if its client left before anything was decided. message is what
-// the client was told, error is the cause, which it was not. took is how long it took to
-// decide, duration how long the socket was connected.
+// conn is a group of id, namespace, socket, addr, transport, protocol and recovered; a
+// request has none. user and what Options.Attrs returns follow it, and in the records of
+// who comes, and of requests, user_agent, origin and referer, the last without its
+// query. What is empty is left out. A handshake or socket is abandoned if its client
+// left before anything was decided. message is what the client was told, error is the
+// cause, which it was not. took is how long it took to decide, duration how long the
+// socket was connected.
 //
 // A request or handshake has code "aborted" if its handler has panicked with
 // http.ErrAbortHandler, as httputil.ReverseProxy does when the answer breaks off: the client
@@ -68,6 +69,10 @@
 // counts the events that were refused as rate_limited, and errors others that were.
 // unlogged counts those that [Sample] has left out, and dropped, in the record of an
 // event, those with the same counter since the last one.
+//
+// Where Options.User, Options.Attrs or a method of the Observer panics, the first time is
+// recorded with level Error, as "logging: function of the application panicked", with
+// function, error and stack.
 //
 // The same goes to the [Observer], whatever the levels are: logging/prommetrics makes
 // metrics of it.
