@@ -27,12 +27,13 @@ import (
 // words, do not matter: X-API-Key is apiKey. The keys are further names, as a whole.
 //
 // By shape, anywhere in a text: JSON Web Tokens, what follows Bearer, Basic and Digest,
-// the user of a URL, pairs like token=... and "token":"..." whose name is one of the
-// above (maps, lists and structs too, as JSON and fmt write them), private keys in PEM,
-// 32 hex digits and more (a trace ID under its own name stays), 40 characters and more
-// of what looks like random base64, 50 of what looks like random base32 in capitals,
-// and keys of well-known services. A secret that looks like a word and has no name
-// beside it stays: do not log it.
+// the user of a URL and of a data source name like user:password@tcp(host)/name, pairs
+// like token=... and "token":"..." whose name is one of the above (maps, lists and
+// structs too, as JSON and fmt write them), private keys in PEM, 32 hex digits and more
+// (a trace ID under its own name stays), 40 characters and more of what looks like
+// random base64, 50 of what looks like random base32 in capitals, and keys of
+// well-known services. A secret that looks like a word and has no name beside it stays:
+// do not log it.
 //
 // Control characters, bidirectional overrides and invalid UTF-8 are written as Go
 // writes them, like \n. Texts are cut to 2,048 bytes and names to 128; an attribute

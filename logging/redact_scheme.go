@@ -93,19 +93,22 @@ func redactEncoded(s string, digits ...byte) int {
 	return 0
 }
 
-// source looks for the user of a data source name, like user:password@tcp(host),
-// whose @ is at i.
+// source looks for the user of a data source name, like user:password@tcp(host)/name or
+// user:password@/name, whose @ is at i.
 func (c *redactScan) source(i int) (from, to int, ok bool) {
-	net, _, found := strings.Cut(c.s[i+1:min(len(c.s), i+8)], "(")
-	if !found || net == "" || strings.Trim(net, "abcdefghijklmnopqrstuvwxyz46") != "" {
+	rest := c.s[i+1 : min(len(c.s), i+16)]
+	bare := strings.HasPrefix(rest, "/")
+	net, _, found := strings.Cut(rest, "(")
+	if !bare && (!found || strings.Trim(net, "abcdefghijklmnopqrstuvwxyz46") != "") {
 		return 0, 0, false
 	}
 	s := c.s[max(c.done, i-256):i]
-	s = s[strings.LastIndexAny(s, " \t\r\n\"'`<>=")+1:]
-	if !strings.Contains(s, ":") || strings.HasSuffix(s, redactMark) {
+	s = s[strings.LastIndexAny(s, " \t\r\n\"'`<>")+1:]
+	user, password, _ := strings.Cut(s, ":")
+	if password == "" || bare && password[0] == '/' || strings.HasSuffix(s, redactMark) {
 		return 0, 0, false
 	}
-	return i - len(s), i, true
+	return i - len(s) + strings.LastIndexByte(user, '=') + 1, i, true
 }
 
 // scheme looks for the credentials behind the name of a scheme, which is the end of
