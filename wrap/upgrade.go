@@ -214,6 +214,13 @@ func (p *passage) poll(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// free lets another upgrade start if this one has come to nothing.
+func (p *passage) free() {
+	if !p.front.hijacked.Load() {
+		p.mark.probe.CompareAndSwap(p.probe, nil)
+	}
+}
+
 // checkRoute refuses requests for a session which the host would not survive, or
 // leave without an answer. It returns the probe that an upgrade is to use.
 func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket, mark *handshake) (p *probe, ok bool) {

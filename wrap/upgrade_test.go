@@ -125,6 +125,21 @@ func TestUpgradeAfterBadOne(t *testing.T) {
 	c.EmitAck(t, "ping")
 }
 
+// So does a body that is refused before the engine has seen that this is no upgrade.
+func TestUpgradeAfterBadBody(t *testing.T) {
+	t.Parallel()
+	s := serve(t, handlers)
+	c := s.Dial(t, siotest.Dial{Polling: true})
+	c.Connected(t)
+	res, body := request(t, "POST", s.URL+siotest.Path+"?EIO=4&transport=polling&sid="+c.SID, strings.NewReader("4"),
+		http.Header{"Connection": {"Upgrade"}, "Upgrade": {"websocket"}, "Content-Type": {"application/octet-stream"}})
+	if res.StatusCode != http.StatusBadRequest {
+		t.Fatal(res.Status, body)
+	}
+	c.Upgrade(t)
+	c.EmitAck(t, "ping")
+}
+
 func TestGoneAfterUpgrade(t *testing.T) {
 	t.Parallel()
 	entered, left := make(chan struct{}), make(chan error, 1)

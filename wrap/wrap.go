@@ -136,6 +136,9 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 			badRequest(w)
 			return
 		}
+		if p.probe != nil {
+			defer p.free()
+		}
 	}
 	r, late, ok := h.checkBody(w, r, query, s)
 	if !ok {
@@ -151,9 +154,6 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 		return
 	}
 	p.serve(&p.front, r)
-	if p.probe != nil && !p.front.hijacked.Load() {
-		p.mark.probe.CompareAndSwap(p.probe, nil)
-	}
 }
 
 // heal removes a session that ended before the engine listened for its end, and
