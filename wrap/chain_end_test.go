@@ -182,6 +182,27 @@ func TestContextEndedBeforeNext(t *testing.T) {
 	}
 }
 
+// A context may end for another reason than that the client has left (BaseContext): a
+// client that is still there is told that it has no session.
+func TestContextEndedOutside(t *testing.T) {
+	t.Parallel()
+	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
+		h = wrap.Handler(h, mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) }))
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			ctx, cancel := context.WithCancel(r.Context())
+			cancel()
+			h.ServeHTTP(w, r.WithContext(ctx))
+		})
+	}}.NewServer(t, nil)
+	for name, d := range transports {
+		_, err := s.Open(t, d)
+		var re *siotest.RefusedError
+		if !errors.As(err, &re) || re.Status != http.StatusServiceUnavailable {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 // What is not the host may upgrade, and have nothing to say at first.
 func TestUpgradeOfOthers(t *testing.T) {
 	t.Parallel()

@@ -25,8 +25,9 @@ const defaultMaxBody = 1e6
 // Over long-polling and over WebSocket alike the client sees the headers that a
 // middleware sets, also late ones, with all values of a list; and a refusal with
 // its status, headers and body. If a chain neither answers nor calls next, the
-// client gets 500. next counts once, while the middleware runs, and before
-// anything is written; other calls do nothing. What a middleware writes after next
+// client gets 500. next counts once, while the middleware runs, before anything is
+// written, and before the request's context ends (if nobody answers then, a client that
+// is still there gets 503); other calls do nothing. What a middleware writes after next
 // has answered is dropped: to refuse, do so before. A chain that holds back what
 // next has answered (http.TimeoutHandler does) and sends another answer than that
 // loses the session that next has opened, and so does one that panics. What a
@@ -113,9 +114,11 @@ func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
 		if called {
 			p.revoke()
 		}
-		if p.ctx.Err() == nil {
-			http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
+		status := http.StatusInternalServerError
+		if p.ctx.Err() != nil { // most often nobody is there; see http.Server.BaseContext for the rest
+			status = http.StatusServiceUnavailable
 		}
+		http.Error(w, http.StatusText(status), status)
 	case got != p.sent || p.ctx.Err() != nil:
 		p.revoke()
 	}
