@@ -18,6 +18,9 @@ import (
 // next counts. The host runs what follows inside of next; here it runs when the
 // middleware has returned, or inside of next if that is called later.
 //
+// The host makes the child of a dynamic namespace before mws run, and keeps it although
+// they refuse its only client, unless ServerOptions.SetCleanupEmptyChildNamespaces is set.
+//
 // In a namespace that exists mws run after the middlewares that it has; in one
 // to come they run first. Call it before the server serves, and after
 // io.SetAdapter if that is used: UseAll wraps the adapter's constructor, by

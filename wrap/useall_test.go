@@ -42,6 +42,28 @@ func TestUseAll(t *testing.T) {
 	}
 }
 
+// The child of a dynamic namespace outlives the client that is refused there, unless the
+// host is told to clean up, which what UseAll adds to the child does not prevent.
+func TestUseAllRefusedChildren(t *testing.T) {
+	t.Parallel()
+	const clients = 3
+	for cleanup, want := range map[bool]int{false: clients, true: 0} {
+		o := wrap.Harden(nil)
+		o.SetCleanupEmptyChildNamespaces(cleanup)
+		var parent socket.ParentNamespace
+		s := siotest.Config{Options: o}.NewServer(t, func(io *socket.Server) {
+			wrap.UseAll(io, wrap.Func(func(context.Context, *socket.Socket) error { return &wrap.Error{Code: "forbidden"} }))
+			parent, _ = io.Of(regexp.MustCompile(`^/dyn-\d+$`), nil).(socket.ParentNamespace)
+		})
+		for i := range clients {
+			s.Dial(t, siotest.Dial{Namespace: fmt.Sprintf("/dyn-%d", i), Settled: true}).ConnectError(t)
+		}
+		if got := parent.Children().Len(); got != want {
+			t.Errorf("cleanup %v: %d namespaces, want %d", cleanup, got, want)
+		}
+	}
+}
+
 func TestUseAllOrder(t *testing.T) {
 	t.Parallel()
 	var mu sync.Mutex
