@@ -35,9 +35,10 @@ var begin = time.Now()
 
 // meter counts what comes over a connection, and must not refer to it.
 type meter struct {
-	l      *Limiter
-	client *client
-	key    string // who is counted
+	l        *Limiter
+	client   *client
+	key      string // who is counted
+	protocol int    // of Engine.IO
 
 	mu          sync.Mutex // two read while polling becomes WebSocket: a POST may be under way
 	generation  uint64     // of the policy that the store's key is of
@@ -48,7 +49,7 @@ type meter struct {
 // meter has what comes over the connection of s counted, for key.
 func (l *Limiter) meter(s *socket.Socket, c *client, key string) {
 	c.once.Do(func() {
-		m := &meter{l: l, client: c, key: key}
+		m := &meter{l: l, client: c, key: key, protocol: s.Conn().Protocol()}
 		_ = s.Conn().On("packet", m.incoming)
 	})
 }
@@ -143,7 +144,7 @@ func (m *meter) refuse(p *policy, f wire.Frame, retry time.Duration, out bool) {
 	v := Verdict{Policy: policyBytes, Limit: p.Bytes.burst, RetryAfter: retry, ResetAfter: retry}
 	var s *socket.Socket
 	if f.Type != 0 {
-		s = m.client.socket(f.Path())
+		s = m.client.socket(f.Path(m.protocol))
 	}
 	var ban Verdict
 	var often bool

@@ -69,7 +69,7 @@ func (in *inbound) incoming(args ...any) {
 	if err != nil || f.Type == 0 {
 		return
 	}
-	switch nsp := f.Path(); {
+	switch nsp := f.Path(in.conn.protocol); {
 	case in.conn.drops(f.Type, nsp):
 		in.attachments.Store(int32(min(f.Attachments, math.MaxInt32)))
 		p.Type = packet.NOOP // which the engine does nothing about

@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"errors"
 	"math"
+	"net/url"
 	"strconv"
 
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
@@ -60,14 +61,20 @@ func (f Frame) Binary() bool {
 	return f.Type == parser.BINARY_EVENT || f.Type == parser.BINARY_ACK
 }
 
-// Path returns the name of the namespace. A query, which Engine.IO 3 has there, is no
-// part of it.
-func (f Frame) Path() string {
+// Path returns the name of the namespace, as the host reads it (socket/client.go:204): with
+// Engine.IO 3 it is the path of a URL, whose query is no part of it; with others a query is.
+func (f Frame) Path(protocol int) string {
 	if len(f.Namespace) == 0 {
 		return "/"
 	}
-	name, _, _ := bytes.Cut(f.Namespace, []byte("?"))
-	return string(name)
+	if protocol != 3 {
+		return string(f.Namespace)
+	}
+	u, err := url.Parse(string(f.Namespace))
+	if err != nil {
+		return "" // which is what the host takes it for
+	}
+	return u.Path
 }
 
 // Emit sends an event to s. s.Emit would take the flags that the application has set

@@ -22,7 +22,7 @@ func TestParse(t *testing.T) {
 		`2["a"]`:                        {'2', 0, "/", "", `["a"]`},
 		`212["a"]`:                      {'2', 0, "/", "12", `["a"]`},
 		`2/room,12["a"]`:                {'2', 0, "/room", "12", `["a"]`},
-		`0/room?token=x,`:               {'0', 0, "/room", "", ""},
+		`0/room?token=x,`:               {'0', 0, "/room?token=x", "", ""},
 		`1/room`:                        {'1', 0, "/room", "", ""},
 		`51-["a",{}]`:                   {'5', 1, "/", "", `["a",{}]`},
 		`510-/a,3["a",{}]`:              {'5', 10, "/a", "3", `["a",{}]`},
@@ -31,7 +31,7 @@ func TestParse(t *testing.T) {
 		`2/` + strings.Repeat("x", 1e6): {'2', 0, "/" + strings.Repeat("x", 1e6), "", ""},
 	} {
 		f, ok := wire.Parse([]byte(text))
-		if !ok || byte(f.Type) != want.kind || f.Attachments != want.attachments || f.Path() != want.path ||
+		if !ok || byte(f.Type) != want.kind || f.Attachments != want.attachments || f.Path(4) != want.path ||
 			string(f.ID) != want.id || string(f.Payload) != want.payload {
 			t.Errorf("%.50s: %+.200v, %v", text, f, ok)
 		}
@@ -39,6 +39,22 @@ func TestParse(t *testing.T) {
 	for _, text := range []string{"", "7", "x", "/", "5", "5[]", "5x-[]", "5-1-", "6-"} {
 		if f, ok := wire.Parse([]byte(text)); ok {
 			t.Errorf("%s: %+v", text, f)
+		}
+	}
+}
+
+// The host reads the namespace as a URL with Engine.IO 3, and with no other.
+func TestPath(t *testing.T) {
+	t.Parallel()
+	for nsp, want := range map[string]string{
+		"/room": "/room", "/room?token=x": "/room", "/r%6fom#x": "/room", "/?x": "/", "//host/room": "/room", "/%zz": "",
+	} {
+		f, _ := wire.Parse([]byte("0" + nsp + ","))
+		if got := f.Path(3); got != want {
+			t.Errorf("%s: %q with Engine.IO 3, want %q", nsp, got, want)
+		}
+		if got := f.Path(4); got != nsp {
+			t.Errorf("%s: %q with Engine.IO 4", nsp, got)
 		}
 	}
 }
