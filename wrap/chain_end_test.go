@@ -186,19 +186,32 @@ func TestContextEndedBeforeNext(t *testing.T) {
 // client that is still there is told that it has no session.
 func TestContextEndedOutside(t *testing.T) {
 	t.Parallel()
-	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
-		h = wrap.Handler(h, mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) }))
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			ctx, cancel := context.WithCancel(r.Context())
-			cancel()
-			h.ServeHTTP(w, r.WithContext(ctx))
-		})
-	}}.NewServer(t, nil)
-	for name, d := range transports {
-		_, err := s.Open(t, d)
-		var re *siotest.RefusedError
-		if !errors.As(err, &re) || re.Status != http.StatusServiceUnavailable {
-			t.Errorf("%s: %v", name, err)
+	through := mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) })
+	answer := mw(func(_ http.Handler, w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("X-Why", "late")
+		http.Error(w, "late", http.StatusGatewayTimeout)
+	})
+	for want, mws := range map[int]wrap.Middleware{http.StatusServiceUnavailable: through, http.StatusGatewayTimeout: answer} {
+		for _, inside := range []bool{false, true} {
+			s := siotest.Config{Handler: func(h http.Handler) http.Handler {
+				if e, ok := h.(engine.BaseServer); ok && inside {
+					e.Use(wrap.Engine(mws))
+				} else {
+					h = wrap.Handler(h, mws)
+				}
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					ctx, cancel := context.WithCancel(r.Context())
+					cancel()
+					h.ServeHTTP(w, r.WithContext(ctx))
+				})
+			}}.NewServer(t, nil)
+			for name, d := range transports {
+				_, err := s.Open(t, d)
+				var re *siotest.RefusedError
+				if !errors.As(err, &re) || re.Status != want || want == http.StatusGatewayTimeout && re.Header.Get("X-Why") != "late" {
+					t.Errorf("%s, in the engine %v, want %d: %v", name, inside, want, err)
+				}
+			}
 		}
 	}
 }

@@ -123,7 +123,7 @@ func serveEngine(h http.Handler, ctx *types.HttpContext, next func(error)) {
 		e.revoke()
 	case called:
 	case e.exchange.ctx.Err() != nil:
-		ctx.Flush() // nobody is there; HandleRequest waits for this
+		e.late(int(status))
 	case status == 0:
 		ctx.ResponseHeaders.Set("Content-Type", "text/plain; charset=utf-8")
 		ctx.SetStatusCode(http.StatusInternalServerError)
@@ -133,6 +133,21 @@ func serveEngine(h http.Handler, ctx *types.HttpContext, next func(error)) {
 		ctx.SetStatusCode(int(status))
 		_, _ = ctx.Write(e.rec.body.Bytes())
 	}
+}
+
+// late answers where the context of the request has ended. Most often nobody is there, but
+// see http.Server.BaseContext. The host's own Write may do nothing by now
+// (types/http-context.go:66), and then nobody else writes.
+func (e *engaged) late(status int) {
+	w := e.ctx.Response()
+	commit(e.ctx, e.rec.header)
+	if status == 0 {
+		http.Error(w, http.StatusText(http.StatusServiceUnavailable), http.StatusServiceUnavailable)
+	} else {
+		w.WriteHeader(status)
+		_, _ = w.Write(e.rec.body.Bytes())
+	}
+	e.ctx.Flush() // HandleRequest waits for this
 }
 
 // commit puts the headers of a chain where the engine does not cut lists.
