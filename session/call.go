@@ -25,8 +25,10 @@ type work struct {
 
 // begin waits for the session of this key.
 func (m *Manager) begin(ctx context.Context, key string) (*work, error) {
+	m.busy.enter()
 	l, err := m.locks.acquire(ctx, key)
 	if err != nil {
+		m.busy.leave()
 		return nil, refusal(ErrUnavailable, err)
 	}
 	return &work{m: m, key: key, lock: l}, nil
@@ -36,6 +38,7 @@ func (w *work) end() {
 	if w.lock != nil && !w.lost {
 		w.m.locks.release(w.key, w.lock)
 	}
+	w.m.busy.leave() // a call that was given up counts for itself
 }
 
 // call runs f, which calls the store, and stops waiting for it when ctx ends or it
@@ -61,7 +64,9 @@ func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, e
 	}
 	done := make(chan result, 1)
 	var settled atomic.Bool // by who comes first
+	w.m.busy.enter()
 	go func() {
+		defer w.m.busy.leave()
 		defer func() { <-w.m.calls }()
 		var r result
 		r.err = w.m.guard(ctx, func() (err error) { r.t, err = f(ctx); return err })

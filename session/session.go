@@ -45,6 +45,7 @@ type Manager struct {
 	members sidecar.Map[socket.Socket, member]
 	visits  sidecar.Map[socket.Client, visit] // of handshakes that Handler has not seen
 	servers sidecar.Map[socket.Server, sync.Once]
+	busy    busy
 	closed  atomic.Bool
 	faults  atomic.Int64 // looks at the store that have failed, since that was last told
 	warned  atomic.Int64 // when that was
@@ -91,12 +92,20 @@ func New(store sessions.Store, name string, opts *Options) (*Manager, error) {
 
 // Close ends what runs in the background: sessions are not looked at any more, and
 // new sockets are refused with code unavailable. It waits for what is under way, until
-// ctx ends, and returns its error then. The store is left to its owner.
+// ctx ends, and returns its error then; but for no call of the store that hangs for twice
+// Options.Timeout. The store is left to its owner, who may close it then: sockets that are
+// still there can go on with their sessions if he does not. It may be called again.
 func (m *Manager) Close(ctx context.Context) error {
-	if m.closed.Swap(true) {
-		return nil
+	m.closed.Store(true)
+	if err := m.clock.Close(ctx); err != nil {
+		return err
 	}
-	return m.clock.Close(ctx)
+	within, cancel := context.WithTimeout(ctx, 2*m.opts.Timeout)
+	defer cancel()
+	if m.busy.wait(within) != nil {
+		return ctx.Err()
+	}
+	return nil
 }
 
 // Middleware returns the connection middleware that attaches its session to each
