@@ -49,9 +49,10 @@ func FuzzRedact(f *testing.F) {
 		if strings.Contains(once, `\`) {
 			return
 		}
-		// The brackets of a mark can make a name of what it is in, as in "auth.[redacted]:x", whose
-		// value is taken then too. After that nothing changes.
-		if scrub(twice) != twice {
+		// The brackets of a mark can make a name of what it is in, as in "auth[[redacted]:x" and
+		// "auth.[redacted]:x", whose value is taken then too. After that nothing changes.
+		named := strings.ContainsAny(before+after, "[]") || strings.ContainsAny(after, ":=>%")
+		if twice != once && !named || scrub(twice) != twice {
 			t.Fatalf("not idempotent: %q, %q, %q", once, twice, scrub(twice))
 		}
 	})
