@@ -2,7 +2,6 @@ package jwtauth_test
 
 import (
 	"net/http"
-	"sync"
 	"testing"
 	"time"
 
@@ -12,40 +11,17 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// adapters makes a function an adapter constructor.
-type adapters func(socket.Namespace) socket.Adapter
-
-func (f adapters) New(nsp socket.Namespace) socket.Adapter { return f(nsp) }
-
-// remembering is an adapter that restores sessions. The host's own panics in
-// NewServer from Go 1.26 on (utils/timer.go:26 of engine.io).
-type remembering struct {
-	socket.Adapter
-	sessions *sync.Map
-}
-
-func (a *remembering) PersistSession(s *socket.SessionToPersist) { a.sessions.Store(s.Pid, s) }
-
-func (a *remembering) RestoreSession(pid socket.PrivateSessionId, _ string) (*socket.Session, error) {
-	if s, ok := a.sessions.Load(pid); ok {
-		return &socket.Session{SessionToPersist: s.(*socket.SessionToPersist)}, nil
-	}
-	return nil, nil
-}
-
 // TestRecovery: a socket that comes back is verified like any other, and gets its
 // own state only; where the host was told to skip that, nobody comes in.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	for _, skip := range []bool{false, true} {
-		sessions := new(sync.Map)
+		recovery := new(siotest.Recovery)
 		o := socket.DefaultServerOptions()
 		r := &socket.ConnectionStateRecovery{}
 		r.SetSkipMiddlewares(skip)
 		o.SetConnectionStateRecovery(r)
-		o.SetAdapter(adapters(func(nsp socket.Namespace) socket.Adapter {
-			return &remembering{(&socket.AdapterBuilder{}).New(nsp), sessions}
-		}))
+		o.SetAdapter(recovery)
 		a := newAuth(t, nil)
 		s := siotest.Config{
 			Options: wrap.Harden(o), Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
@@ -60,7 +36,7 @@ func TestRecovery(t *testing.T) {
 		pid, _ := c.Connected(t).Data.(object)["pid"].(string)
 		c.Close()
 		siotest.Eventually(t, "the session is persisted", func() bool {
-			_, ok := sessions.Load(socket.PrivateSessionId(pid))
+			_, ok := recovery.States.Load(socket.PrivateSessionId(pid))
 			return ok
 		})
 		back := func(token any) siotest.Dial {

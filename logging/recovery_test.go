@@ -3,7 +3,6 @@ package logging_test
 import (
 	"log/slog"
 	"net/http"
-	"sync"
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
@@ -12,39 +11,16 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// adapters makes a function an adapter constructor.
-type adapters func(socket.Namespace) socket.Adapter
-
-func (f adapters) New(nsp socket.Namespace) socket.Adapter { return f(nsp) }
-
-// remembering is an adapter that restores sessions. The host's own panics in
-// NewServer from Go 1.26 on (utils/timer.go:26 of engine.io).
-type remembering struct {
-	socket.Adapter
-	sessions *sync.Map
-}
-
-func (a *remembering) PersistSession(s *socket.SessionToPersist) { a.sessions.Store(s.Pid, s) }
-
-func (a *remembering) RestoreSession(pid socket.PrivateSessionId, _ string) (*socket.Session, error) {
-	if s, ok := a.sessions.Load(pid); ok {
-		return &socket.Session{SessionToPersist: s.(*socket.SessionToPersist)}, nil
-	}
-	return nil, nil
-}
-
 // TestRecovered: a socket that comes back has records of its own, which say so, however
 // often its session is restored, and under the id that it had.
 func TestRecovered(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, d siotest.Dial) {
-		sessions := new(sync.Map)
+		recovery := new(siotest.Recovery)
 		options := socket.DefaultServerOptions()
 		options.SetConnectionStateRecovery(&socket.ConnectionStateRecovery{})
 		options = wrap.Harden(options)
-		options.SetAdapter(adapters(func(nsp socket.Namespace) socket.Adapter {
-			return &remembering{(&socket.AdapterBuilder{}).New(nsp), sessions}
-		}))
+		options.SetAdapter(recovery)
 		o := new(observer)
 		l, log := newLogger(t, slog.LevelInfo, &logging.Options{Observer: o})
 		s := siotest.Config{
@@ -58,7 +34,7 @@ func TestRecovered(t *testing.T) {
 		c.Close()
 		log.one(t, "socket disconnected")
 		siotest.Eventually(t, "the session is persisted", func() bool {
-			_, ok := sessions.Load(socket.PrivateSessionId(pid))
+			_, ok := recovery.States.Load(socket.PrivateSessionId(pid))
 			return ok
 		})
 

@@ -16,21 +16,19 @@ import (
 // their cookie out.
 func TestRecoveryAdmit(t *testing.T) {
 	t.Parallel()
-	states := new(sync.Map)
+	recovery := new(siotest.Recovery)
 	o := socket.DefaultServerOptions()
 	r := &socket.ConnectionStateRecovery{}
 	r.SetSkipMiddlewares(false)
 	o.SetConnectionStateRecovery(r)
-	o.SetAdapter(adapters(func(nsp socket.Namespace) socket.Adapter {
-		return &remembering{(&socket.AdapterBuilder{}).New(nsp), states}
-	}))
+	o.SetAdapter(recovery)
 	s := setup{options: o}.serve(t, newManager(t, newMemory(), &session.Options{Missing: session.Admit}))
 	c := s.Dial(t, with(s.visit(t)))
 	pid, _ := c.Connected(t).Data.(object)["pid"].(string)
 	mine, _ := s.m.From(<-s.sockets)
 	c.Close()
 	siotest.Eventually(t, "the state is persisted", func() bool {
-		_, ok := states.Load(socket.PrivateSessionId(pid))
+		_, ok := recovery.States.Load(socket.PrivateSessionId(pid))
 		return ok
 	})
 	for _, cookie := range []string{"", "sid=x"} {

@@ -216,35 +216,17 @@ func TestNextTwice(t *testing.T) {
 	}
 }
 
-// remembering is an adapter that restores sessions. The host's own panics in
-// NewServer from Go 1.26 on (utils/timer.go:26 of engine.io).
-type remembering struct {
-	socket.Adapter
-	states *sync.Map
-}
-
-func (a *remembering) PersistSession(s *socket.SessionToPersist) { a.states.Store(s.Pid, s) }
-
-func (a *remembering) RestoreSession(pid socket.PrivateSessionId, _ string) (*socket.Session, error) {
-	if s, ok := a.states.Load(pid); ok {
-		return &socket.Session{SessionToPersist: s.(*socket.SessionToPersist)}, nil
-	}
-	return nil, nil
-}
-
 // TestRecovery: a socket that comes back with the state of another session is refused,
 // and where the host was told to skip middlewares, nobody comes in.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	for _, skip := range []bool{false, true} {
-		states := new(sync.Map)
+		recovery := new(siotest.Recovery)
 		o := socket.DefaultServerOptions()
 		r := &socket.ConnectionStateRecovery{}
 		r.SetSkipMiddlewares(skip)
 		o.SetConnectionStateRecovery(r)
-		o.SetAdapter(adapters(func(nsp socket.Namespace) socket.Adapter {
-			return &remembering{(&socket.AdapterBuilder{}).New(nsp), states}
-		}))
+		o.SetAdapter(recovery)
 		s := setup{options: o}.serve(t, newManager(t, sessions.NewFilesystemStore(t.TempDir(), secret), nil))
 		mine, other := s.visit(t), s.visit(t)
 		if skip {
@@ -256,7 +238,7 @@ func TestRecovery(t *testing.T) {
 		<-s.sockets
 		c.Close()
 		siotest.Eventually(t, "the state is persisted", func() bool {
-			_, ok := states.Load(socket.PrivateSessionId(pid))
+			_, ok := recovery.States.Load(socket.PrivateSessionId(pid))
 			return ok
 		})
 		back := func(cookie string) siotest.Dial {
