@@ -19,6 +19,8 @@ import (
 
 // stuck has calls of a script stick until they are given up, and carries them out when told.
 type stuck struct {
+	redistest.Hook
+
 	hash string
 	key  string // of one of them
 
@@ -43,10 +45,6 @@ func (h *stuck) is(c redis.Cmder) bool {
 	args := c.Args()
 	return len(args) > 3 && args[1] == h.hash && slices.Contains(args, any(h.key))
 }
-
-func (h *stuck) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (h *stuck) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 func (h *stuck) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
@@ -145,16 +143,14 @@ func TestNames(t *testing.T) {
 
 // first holds the first call of a script until it is told, and tells of leases given up.
 type first struct {
+	redistest.Hook
+
 	hash     string
 	once     sync.Once
 	came     chan struct{}
 	free     chan struct{}
 	returned chan struct{}
 }
-
-func (h *first) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (h *first) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 func (h *first) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
@@ -204,11 +200,11 @@ func TestCloseLease(t *testing.T) {
 }
 
 // unheard loses the answers to some calls by which nodes get a lease.
-type unheard struct{ lost, want atomic.Int32 }
+type unheard struct {
+	redistest.Hook
 
-func (h *unheard) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (h *unheard) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
+	lost, want atomic.Int32
+}
 
 func (h *unheard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {

@@ -19,7 +19,11 @@ import (
 )
 
 // shard fails what is for some partitions, as a Cluster does one of whose masters is away.
-type shard struct{ away atomic.Bool }
+type shard struct {
+	redistest.Hook
+
+	away atomic.Bool
+}
 
 // of reports whether a partition is on the shard: every third one is.
 func (*shard) of(p int) bool { return p%3 == 1 }
@@ -36,10 +40,6 @@ func (h *shard) fails(c redis.Cmder) bool {
 	}
 	return false
 }
-
-func (h *shard) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (h *shard) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 func (h *shard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
@@ -132,6 +132,8 @@ func TestShardAway(t *testing.T) {
 
 // late has calls in pipelines fail and, if it keeps them, carries them out when told.
 type late struct {
+	redistest.Hook
+
 	mu   sync.Mutex
 	on   bool
 	kept []func() error
@@ -158,10 +160,6 @@ func (h *late) arrive(t *testing.T) {
 		}
 	}
 }
-
-func (h *late) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (h *late) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 func (h *late) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {

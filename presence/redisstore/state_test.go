@@ -267,14 +267,12 @@ func TestWalk(t *testing.T) {
 
 // looked calls f once, when a walk has looked through all partitions so many times.
 type looked struct {
+	redistest.Hook
+
 	pages atomic.Int32
 	times int32
 	f     func()
 }
-
-func (h *looked) DialHook(next redis.DialHook) redis.DialHook { return next }
-
-func (h *looked) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 
 func (h *looked) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {

@@ -148,9 +148,12 @@ func TestCloseInTime(t *testing.T) {
 }
 
 // trips counts round trips, each a pipeline, but for those by which connections say hello.
-type trips struct{ n atomic.Int64 }
+type trips struct {
+	redistest.Hook
 
-func (c *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+	n atomic.Int64
+}
+
 func (c *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error { c.n.Add(1); return next(ctx, cmd) }
 }

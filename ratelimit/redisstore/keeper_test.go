@@ -148,13 +148,13 @@ func TestCloseWhileAway(t *testing.T) {
 // late has the first of the calls to take or to renew slots fail, so that it can
 // be sent later, as by a connection that the client has given up.
 type late struct {
+	redistest.Hook
+
 	pipeline bool
 	caught   atomic.Pointer[[]redis.Cmder]
 	gone     chan struct{} // closed when the call has failed
 	told     atomic.Int32  // pipelines that have given back since
 }
-
-func (l *late) DialHook(next redis.DialHook) redis.DialHook { return next }
 
 func (l *late) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
@@ -230,10 +230,8 @@ func TestLate(t *testing.T) {
 
 // forgetful is a hook for the renewals of a Cluster of which one server has forgotten the
 // script, and another does not answer.
-type forgetful struct{}
+type forgetful struct{ redistest.Hook }
 
-func (forgetful) DialHook(next redis.DialHook) redis.DialHook          { return next }
-func (forgetful) ProcessHook(next redis.ProcessHook) redis.ProcessHook { return next }
 func (forgetful) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.ProcessPipelineHook {
 	return func(ctx context.Context, cmds []redis.Cmder) error {
 		if cmds[0].Name() != "evalsha" {
@@ -261,9 +259,11 @@ func TestRenewOfSome(t *testing.T) {
 }
 
 // closing closes a Store when Redis has answered a call, before who has made it knows.
-type closing struct{ f func() }
+type closing struct {
+	redistest.Hook
 
-func (closing) DialHook(next redis.DialHook) redis.DialHook { return next }
+	f func()
+}
 
 func (h *closing) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, c redis.Cmder) error {
@@ -287,7 +287,7 @@ func TestCloseDuringAcquire(t *testing.T) {
 	s := open(t, client, unhurried)
 	acquire(t, s, "other", 1) // Redis has the script then
 	var held int64
-	client.AddHook(&closing{func() {
+	client.AddHook(&closing{f: func() {
 		held = card(t, c, s, "key")
 		if err := s.Close(t.Context()); err != nil {
 			t.Errorf("Close: %v", err)

@@ -234,9 +234,8 @@ func TestLeases(t *testing.T) {
 }
 
 // again sends each call twice, as a client does that has lost the answer.
-type again struct{}
+type again struct{ redistest.Hook }
 
-func (again) DialHook(next redis.DialHook) redis.DialHook { return next }
 func (again) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error {
 		if cmd.Name() == "evalsha" {

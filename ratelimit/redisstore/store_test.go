@@ -163,9 +163,12 @@ func TestConcurrent(t *testing.T) {
 }
 
 // trips counts round trips, but for pipelines, by which connections say hello.
-type trips struct{ n atomic.Int32 }
+type trips struct {
+	redistest.Hook
 
-func (c *trips) DialHook(next redis.DialHook) redis.DialHook { return next }
+	n atomic.Int32
+}
+
 func (c *trips) ProcessHook(next redis.ProcessHook) redis.ProcessHook {
 	return func(ctx context.Context, cmd redis.Cmder) error { c.n.Add(1); return next(ctx, cmd) }
 }
