@@ -65,8 +65,8 @@ func (in *inbound) incoming(args ...any) {
 	if kind != parser.CONNECT && kind != parser.DISCONNECT && !in.conn.kicked.Load() {
 		return // nearly all
 	}
-	f, err := parseFrame(b)
-	if err != nil || f.Type == 0 {
+	f, ok, err := parseFrame(b)
+	if !ok || err != nil {
 		return
 	}
 	switch nsp := f.Path(in.conn.protocol); {

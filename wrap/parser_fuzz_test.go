@@ -142,7 +142,7 @@ var corpus = []sequence{
 	{"placeholder text", []any{`51-["x",{"_placeholder":true,"num":"0"}]`, []byte("a")}, true},
 	{"placeholder used twice", []any{`51-["x",` + placeholder + `,` + placeholder + `]`, []byte("a")}, true},
 	{"placeholder in an event", []any{`2["x",` + placeholder + `]`}, true},
-	{"binary ack without id", []any{`61-[` + placeholder + `]`, []byte("a")}, false},
+	{"binary ack without id", []any{`61-[` + placeholder + `]`}, false},
 	{"empty attachment", []any{`51-["x",` + placeholder + `]`, []byte{}}, true},
 
 	// Size and depth.
@@ -251,10 +251,10 @@ func legal(p *parser.Packet) bool {
 	return false
 }
 
-var textFrame = regexp.MustCompile(`(?s)^(?:[0-4]|[56]([0-9]+)-)((?:/[^,]*,|/[^,]*$)?[0-9]*(.*))$`)
+var textFrame = regexp.MustCompile(`(?s)^(?:[0-4]|[56]([0-9]+)-)((?:/[^,]*,|/[^,]*$)?([0-9]*)(.*))$`)
 
 // excess restates which text frames are refused although the stock decoder takes
-// them: too many attachments, or data after the payload.
+// them: too many attachments, a binary ack without id, or data after the payload.
 func excess(frame string) bool {
 	m := textFrame.FindStringSubmatch(frame)
 	if m == nil {
@@ -266,10 +266,13 @@ func excess(frame string) bool {
 			return true
 		}
 	}
-	dec := json.NewDecoder(bytes.NewReader([]byte(m[3])))
+	if frame[0] == '6' && m[3] == "" {
+		return true
+	}
+	dec := json.NewDecoder(strings.NewReader(m[4]))
 	var v any
 	if dec.Decode(&v) != nil {
 		return false
 	}
-	return len(bytes.TrimLeft([]byte(m[3])[dec.InputOffset():], " \t\r\n")) > 0
+	return len(bytes.TrimLeft([]byte(m[4])[dec.InputOffset():], " \t\r\n")) > 0
 }
