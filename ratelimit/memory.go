@@ -75,40 +75,57 @@ func (m *MemoryStore) hash(key string) uint64 { return max(1, maphash.String(m.s
 
 // Take implements [Store]. It does not look at ctx, and takes no lock where the key
 // is known.
-func (m *MemoryStore) Take(_ context.Context, key string, l Limit, n int64) (Verdict, error) {
-	v, _, err := m.take(key, l, n)
+func (m *MemoryStore) Take(_ context.Context, key string, l Limit, n int64) (v Verdict, err error) {
+	v, _, err = m.take(key, l, n)
 	return v, err
 }
 
 // take is Take. It also reports whether the key has a bucket of its own.
 func (m *MemoryStore) take(key string, l Limit, n int64) (v Verdict, own bool, err error) {
+	wait, allowed, own, err := m.decide(key, l, n)
+	if err != nil {
+		return Verdict{}, false, err
+	}
+	v.Allowed = allowed
+	v.Limit = l.burst
+	v.Remaining = l.rate.Remaining(wait)
+	v.ResetAfter = gcra.Duration(wait)
+	if !allowed {
+		v.RetryAfter = l.rate.Until(wait, n)
+	}
+	return v, own, nil
+}
+
+// decide is take before there is a verdict: wait is how many ticks the bucket needs to be
+// full. The clock is read last: a processor does not read it before what is under way has
+// come from memory, which the key's slot often has to.
+func (m *MemoryStore) decide(key string, l Limit, n int64) (wait int64, allowed, own bool, err error) {
 	if l.rate.Interval == 0 {
-		return Verdict{}, false, l.Check()
+		return 0, false, false, l.Check()
 	}
 	if n < 0 {
-		return Verdict{}, false, fmt.Errorf("%w: %d", ErrCost, n)
+		return 0, false, false, fmt.Errorf("%w: %d", ErrCost, n)
 	}
 	h := m.hash(key)
 	s := &m.shards[h>>(64-shardBits)]
-	now := m.now()
 	e := s.find(h)
-	if e == nil && n == 0 {
-		return verdict(l.rate, 0, 0, true), true, nil
-	}
+	now := m.now()
 	if e != nil {
 		if wait, allowed, ok := m.charge(e, h, now, l.rate, n); ok {
-			return verdict(l.rate, wait, n, allowed), true, nil
+			return wait, allowed, true, nil
 		}
+	} else if n == 0 {
+		return 0, true, true, nil
 	}
 	if n == 0 || n > l.burst {
 		// Nothing is to be kept of a key that is not there.
-		return verdict(l.rate, m.look(s, h, l.rate), n, n == 0), true, nil
+		return m.look(s, h, l.rate), n == 0, true, nil
 	}
-	wait, allowed, own := m.enter(s, h, now, l.rate, n)
+	wait, allowed, own = m.enter(s, h, now, l.rate, n)
 	if !own {
 		wait, allowed, _ = m.charge(m.overflowing(l), 0, now, l.rate, n) // it stays where it is
 	}
-	return verdict(l.rate, wait, n, allowed), own, nil
+	return wait, allowed, own, nil
 }
 
 // enter is insert, which makes room if it can.
@@ -154,18 +171,6 @@ func (m *MemoryStore) look(s *shard, h uint64, r gcra.Rate) (wait int64) {
 		wait, _, _ = m.charge(e, h, m.now(), r, 0)
 	}
 	return wait
-}
-
-// verdict tells how a bucket stands that needs wait ticks to be full.
-func verdict(r gcra.Rate, wait, n int64, allowed bool) (v Verdict) {
-	v.Allowed = allowed
-	v.Limit = r.Burst
-	v.Remaining = r.Remaining(wait)
-	v.ResetAfter = gcra.Duration(wait)
-	if !allowed {
-		v.RetryAfter = r.Until(wait, n)
-	}
-	return v
 }
 
 // overflowing returns the bucket that keys without room share under l.
