@@ -97,8 +97,8 @@ func (m *MemoryStore) take(key string, l Limit, n int64) (v Verdict, own bool, e
 }
 
 // decide is take before there is a verdict: wait is how many ticks the bucket needs to be
-// full. The clock is read last: a processor does not read it before what is under way has
-// come from memory, which the key's slot often has to.
+// full. The clock, which is half of what a hit takes, is read when the slot has been found:
+// the other way round it takes a twentieth more (BenchmarkMemory).
 func (m *MemoryStore) decide(key string, l Limit, n int64) (wait int64, allowed, own bool, err error) {
 	if l.rate.Interval == 0 {
 		return 0, false, false, l.Check()

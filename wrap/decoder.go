@@ -138,7 +138,7 @@ func decodeFrame(frame []byte) (*parser.Packet, error) {
 	if len(f.ID) > 0 {
 		id, err := strconv.ParseUint(string(f.ID), 10, 64)
 		if err != nil {
-			return nil, err
+			return nil, errID // err repeats it, however long it is
 		}
 		p.Id = &id
 	}

@@ -35,6 +35,7 @@ var (
 	errBuffered    = errors.New("wrap: too many bytes of attachments")
 	errNamespace   = errors.New("wrap: namespace name too long")
 	errFrame       = errors.New("wrap: text frame that is no packet")
+	errID          = errors.New("wrap: id of a packet out of range")
 	errText        = errors.New("wrap: text frame in place of an attachment")
 	errBinary      = errors.New("wrap: binary frame that is no attachment")
 
