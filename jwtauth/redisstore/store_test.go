@@ -200,36 +200,13 @@ func alike(is bool) string {
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	client := redistest.Client(t, "127.0.0.1:1")
-	ring := redis.NewRing(&redis.RingOptions{})
-	cluster := redis.NewClusterClient(&redis.ClusterOptions{RouteRandomly: true})
-	t.Cleanup(func() { _, _ = ring.Close(), cluster.Close() })
-	for _, test := range []struct {
-		name   string
-		client redis.UniversalClient
-		opts   *redisstore.Options
-		want   []string
-	}{
-		{"nil options", client, nil, nil},
-		{"ring", ring, nil, []string{"Ring"}},
-		{"replicas", cluster, nil, []string{"replicas"}},
-		{"no client", nil, nil, []string{"no client"}},
-		{"braces", client, &redisstore.Options{Prefix: "a{b}:"}, []string{"braces"}},
-		{"all", nil, &redisstore.Options{Prefix: "{", Timeout: -1}, []string{"no client", "braces", "negative"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			t.Parallel()
-			s, err := redisstore.New(test.client, test.opts)
-			if (err == nil) != (test.want == nil) || (s == nil) != (err != nil) {
-				t.Fatalf("%v, %v", s, err)
-			}
-			for _, want := range test.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%q lacks %q", err, want)
-				}
-			}
-		})
-	}
+	redistest.New(t, redisstore.New, []redistest.Options[*redisstore.Options]{
+		{Name: "braces", Of: &redisstore.Options{Prefix: "a{b}:"}, Want: []string{"braces"}},
+		{
+			Name: "all", Of: &redisstore.Options{Prefix: "{", Timeout: -1}, None: true,
+			Want: []string{"no client", "braces", "negative"},
+		},
+	}...)
 }
 
 func TestPrefix(t *testing.T) {

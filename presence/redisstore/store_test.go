@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -57,38 +56,14 @@ func TestStoreShared(t *testing.T) {
 
 func TestNew(t *testing.T) {
 	t.Parallel()
-	client := redistest.Client(t, "127.0.0.1:1")
-	cluster := redis.NewClusterClient(&redis.ClusterOptions{Addrs: []string{"127.0.0.1:1"}, ReadOnly: true})
-	defer func() { _ = cluster.Close() }()
-	ring := redis.NewRing(&redis.RingOptions{Addrs: map[string]string{"a": "127.0.0.1:1"}})
-	defer func() { _ = ring.Close() }()
-	for _, test := range []struct {
-		name   string
-		client redis.UniversalClient
-		opts   *redisstore.Options
-		want   []string
-	}{
-		{"defaults", client, nil, nil},
-		{"least", client, &redisstore.Options{Lease: time.Second, Timeout: 1}, nil},
-		{"no client", nil, nil, []string{"no client"}},
-		{"nil client", (*redis.Client)(nil), nil, []string{"no client"}},
-		{"ring", ring, nil, []string{"Ring"}},
-		{"replicas", cluster, nil, []string{"ReadOnly"}},
-		{"short lease", client, &redisstore.Options{Lease: time.Second - 1}, []string{"Lease"}},
-		{"all", nil, &redisstore.Options{Prefix: "{a", Timeout: -1, Lease: -1}, []string{"no client", "Prefix", "Timeout", "Lease"}},
-	} {
-		t.Run(test.name, func(t *testing.T) {
-			s, err := redisstore.New(test.client, test.opts)
-			if (err == nil) != (test.want == nil) || (s == nil) == (err == nil) {
-				t.Fatalf("New: %v, %v", s, err)
-			}
-			for _, want := range test.want {
-				if !strings.Contains(err.Error(), want) {
-					t.Errorf("%v, want %q", err, want)
-				}
-			}
-		})
-	}
+	redistest.New(t, redisstore.New, []redistest.Options[*redisstore.Options]{
+		{Name: "least", Of: &redisstore.Options{Lease: time.Second, Timeout: 1}},
+		{Name: "short lease", Of: &redisstore.Options{Lease: time.Second - 1}, Want: []string{"Lease"}},
+		{
+			Name: "all", Of: &redisstore.Options{Prefix: "{a", Timeout: -1, Lease: -1}, None: true,
+			Want: []string{"no client", "Prefix", "Timeout", "Lease"},
+		},
+	}...)
 }
 
 func TestClosed(t *testing.T) {
