@@ -4,12 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"weak"
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/logging"
@@ -145,16 +143,13 @@ func TestExactlyOne(t *testing.T) {
 // connection stays open.
 func TestSocketsAreCollected(t *testing.T) {
 	t.Parallel()
-	var mu sync.Mutex
-	var seen []weak.Pointer[socket.Socket]
+	var sockets siotest.Garbage
 	var refuse atomic.Bool
 	l, log := newLogger(t, slog.LevelDebug, &logging.Options{
 		Events: &logging.Sample{}, Observer: new(observer), User: func(s *socket.Socket) (string, bool) { return string(s.Id()), true },
 	})
 	s := logged(t, l, events, wrap.Func(func(_ context.Context, s *socket.Socket) error {
-		mu.Lock()
-		seen = append(seen, weak.Make(s))
-		mu.Unlock()
+		sockets.Add(s)
 		logger, _ := l.From(s)
 		logger.Info("hello")
 		if refuse.Load() {
@@ -178,17 +173,6 @@ func TestSocketsAreCollected(t *testing.T) {
 	}
 	log.wait(t, 20, "socket disconnected")
 	log.wait(t, 10, "socket refused")
-	siotest.Eventually(t, "collected", func() bool {
-		runtime.GC()
-		mu.Lock()
-		defer mu.Unlock()
-		left := 0
-		for _, s := range seen {
-			if s.Value() != nil {
-				left++
-			}
-		}
-		return len(seen) == 30 && left <= 1 // the host may have the last one in hand
-	})
+	sockets.Await(t, 30, 1)
 	c.EmitAck(t, "echo")
 }

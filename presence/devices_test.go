@@ -4,12 +4,9 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"runtime"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
-	"weak"
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/presence"
@@ -174,8 +171,7 @@ func TestCollectable(t *testing.T) {
 	p := newTracker(t, &presence.Options{Grace: -1})
 	p.Broadcast("online")
 	watch(t, p)
-	var mu sync.Mutex
-	var seen []weak.Pointer[socket.Socket]
+	var sockets siotest.Garbage
 	joined := make(chan struct{}, 6)
 	s := siotest.Config{Options: wrap.Harden(nil)}.NewServer(t, func(io *socket.Server) {
 		other := io.Of("/other", nil)
@@ -183,10 +179,7 @@ func TestCollectable(t *testing.T) {
 			if s.Nsp().Name() == "/" {
 				return nil
 			}
-			mu.Lock()
-			defer mu.Unlock()
-			seen = append(seen, weak.Make(s))
-			if len(seen)%2 == 0 {
+			if sockets.Add(s)%2 == 0 {
 				return &wrap.Error{Code: "forbidden"}
 			}
 			return nil
@@ -217,12 +210,7 @@ func TestCollectable(t *testing.T) {
 			siotest.Eventually(t, "left", func() bool { return len(members(t, p, "b"))+len(members(t, p, "a")) == 0 })
 		}
 	}
-	siotest.Eventually(t, "the sockets are collected", func() bool {
-		runtime.GC()
-		mu.Lock()
-		defer mu.Unlock()
-		return len(seen) == 6 && !slices.ContainsFunc(seen, func(w weak.Pointer[socket.Socket]) bool { return w.Value() != nil })
-	})
+	sockets.Await(t, 6, 0)
 	c.Close()
 	nobody(t, p)
 }

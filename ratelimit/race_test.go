@@ -8,7 +8,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"weak"
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/ratelimit"
@@ -98,8 +97,7 @@ func TestStress(t *testing.T) {
 // behind, is garbage while its connection stays open.
 func TestSocketsAreCollected(t *testing.T) {
 	t.Parallel()
-	var mu sync.Mutex
-	var seen []weak.Pointer[socket.Socket]
+	var sockets siotest.Garbage
 	var refuse atomic.Bool
 	l := newLimiter(t, ratelimit.PerSecond(10_000), &ratelimit.Options{
 		Concurrent: 3, Bytes: ratelimit.PerSecond(1_000_000), Events: ratelimit.PerSecond(1000), Emit: true,
@@ -107,9 +105,7 @@ func TestSocketsAreCollected(t *testing.T) {
 		Penalty: ratelimit.Penalty{After: ratelimit.PerSecond(50), Ban: 20 * time.Millisecond},
 	})
 	s := limited(t, l, wrap.Func(func(_ context.Context, s *socket.Socket) error {
-		mu.Lock()
-		seen = append(seen, weak.Make(s))
-		mu.Unlock()
+		sockets.Add(s)
 		if refuse.Load() {
 			return &wrap.Error{Code: "forbidden"}
 		}
@@ -132,18 +128,7 @@ func TestSocketsAreCollected(t *testing.T) {
 	if got := say(t, c, "echo"); got != "ok" {
 		t.Errorf("answered %v", got)
 	}
-	siotest.Eventually(t, "collected", func() bool {
-		runtime.GC()
-		mu.Lock()
-		defer mu.Unlock()
-		left := 0
-		for _, s := range seen {
-			if s.Value() != nil {
-				left++
-			}
-		}
-		return len(seen) == 30 && left <= 1 // the host may have the last one in hand
-	})
+	sockets.Await(t, 30, 1)
 }
 
 // TestEmitRace: what Options.Emit sends does not meet the flags that the application

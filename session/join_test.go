@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"runtime"
 	"sync"
 	"testing"
 	"time"
-	"weak"
 
 	"github.com/gorilla/sessions"
 	"github.com/sioware/sioware/internal/siotest"
@@ -128,13 +126,10 @@ func TestCollectable(t *testing.T) {
 	for _, refuse := range []bool{false, true} { // by the Manager, or behind it
 		store := &tap{Store: newMemory()}
 		m := newManager(t, store, &session.Options{Missing: session.Refuse, Check: often})
-		var mu sync.Mutex
-		var seen []weak.Pointer[socket.Socket]
+		var sockets siotest.Garbage
 		s := setup{bare: true, before: func(io *socket.Server) {
 			io.Use(func(so *socket.Socket, next func(*socket.ExtendedError)) {
-				mu.Lock()
-				seen = append(seen, weak.Make(so))
-				mu.Unlock()
+				sockets.Add(so)
 				next(nil)
 			})
 		}, also: func(io *socket.Server) {
@@ -150,17 +145,7 @@ func TestCollectable(t *testing.T) {
 			c.Connect("/", nil)
 		}
 		rejected(t, c, want)
-		siotest.Eventually(t, "the sockets are collected", func() bool {
-			runtime.GC()
-			mu.Lock()
-			defer mu.Unlock()
-			for _, w := range seen {
-				if w.Value() != nil {
-					return false
-				}
-			}
-			return len(seen) == 6
-		})
+		sockets.Await(t, 6, 0)
 		before := store.news.Load()
 		c.NoPacket(t, 2*often)
 		if n := store.news.Load() - before; n > 0 {

@@ -12,7 +12,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-	"weak"
 
 	"github.com/gorilla/websocket"
 	"github.com/sioware/sioware/internal/siotest"
@@ -290,13 +289,13 @@ func TestFuncRefusedWithoutEnd(t *testing.T) {
 // Refused sockets are collected while their connection stays open.
 func TestFuncRefusedCollected(t *testing.T) {
 	t.Parallel()
-	refs := make(chan weak.Pointer[socket.Socket], wrap.Refusals)
+	var sockets siotest.Garbage
 	s := serve(t, func(io *socket.Server) {
 		io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
 			wrap.Request(s).Header.Set("X-Own", "1")
 			context.AfterFunc(wrap.Context(s), func() { _ = s.Id() })
 			wrap.UsePacket(s, func(context.Context, *socket.Socket, *wrap.Event) error { _ = s.Id(); return nil })
-			refs <- weak.Make(s)
+			sockets.Add(s)
 			return errors.New("no")
 		}))
 	})
@@ -307,13 +306,7 @@ func TestFuncRefusedCollected(t *testing.T) {
 		}
 		c.ConnectError(t)
 	}
-	close(refs)
-	for ref := range refs {
-		siotest.Eventually(t, "a refused socket is collected", func() bool {
-			runtime.GC()
-			return ref.Value() == nil
-		})
-	}
+	sockets.Await(t, 20, 0)
 	if s.IO.Engine().ClientsCount() != 1 {
 		t.Error("the connection has gone")
 	}
@@ -324,22 +317,21 @@ func TestFuncGoexitCollected(t *testing.T) {
 	t.Parallel()
 	opts := socket.DefaultServerOptions()
 	opts.SetConnectTimeout(100 * time.Millisecond)
-	refs := make(chan weak.Pointer[socket.Socket], 2)
+	var sockets siotest.Garbage
+	joins := make(chan struct{}, 2)
 	exit := func(s *socket.Socket) {
-		refs <- weak.Make(s)
+		sockets.Add(s)
+		joins <- struct{}{}
 		runtime.Goexit()
 	}
 	s := siotest.Config{Options: wrap.Harden(opts), Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) }}.NewServer(t, func(io *socket.Server) {
 		io.Use(wrap.Func(func(_ context.Context, s *socket.Socket) error { exit(s); return nil }))
 		io.Of("/guard", nil).Use(wrap.Guard(func(s *socket.Socket, _ func(*socket.ExtendedError)) { exit(s) }, time.Millisecond))
 	})
-	for _, nsp := range []string{"/", "/guard"} {
+	for i, nsp := range []string{"/", "/guard"} {
 		c := s.Dial(t, siotest.Dial{Namespace: nsp})
-		ref := <-refs
+		<-joins
 		c.Kill()
-		siotest.Eventually(t, "its socket is collected", func() bool {
-			runtime.GC()
-			return ref.Value() == nil
-		})
+		sockets.Await(t, i+1, 0)
 	}
 }

@@ -5,13 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
-	"weak"
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/wrap"
@@ -355,9 +353,9 @@ func TestWatchConcurrently(t *testing.T) {
 func TestWatchCollected(t *testing.T) {
 	t.Parallel()
 	const n = 10
-	refs := make(chan weak.Pointer[socket.Socket], 4*n)
+	var sockets siotest.Garbage
 	mw := watch(func(s *socket.Socket) wrap.Hooks {
-		refs <- weak.Make(s)
+		sockets.Add(s)
 		return wrap.Hooks{
 			Connected: func() { _ = s.Id() },
 			Event:     func(*wrap.Event) { _ = s.Id() },
@@ -388,13 +386,7 @@ func TestWatchCollected(t *testing.T) {
 		c.Disconnect("/left")
 		siotest.Eventually(t, "it has left", func() bool { return s.IO.Of("/left", nil).Sockets().Len() == 0 })
 	}
-	close(refs)
-	if len(refs) != 3*n {
-		t.Errorf("%d sockets", len(refs))
-	}
-	for ref := range refs {
-		siotest.Eventually(t, "a socket is collected", func() bool { runtime.GC(); return ref.Value() == nil })
-	}
+	sockets.Await(t, 3*n, 0)
 	if s.IO.Engine().ClientsCount() != 1 {
 		t.Error("the connection has gone")
 	}
