@@ -1,7 +1,6 @@
 package siotest
 
 import (
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -10,54 +9,21 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// recorder is a test that notes failures and runs its cleanups on demand.
-type recorder struct {
-	testing.TB
-	cleanups []func()
-	errors   []string
-}
-
-func (r *recorder) Helper()           {}
-func (r *recorder) Cleanup(fn func()) { r.cleanups = append(r.cleanups, fn) }
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.errors = append(r.errors, fmt.Sprintf(format, args...))
-}
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.Errorf(format, args...)
-	panic(r)
-}
-
-// run executes fn as a test and returns what it failed with.
-func (r *recorder) run(fn func()) string {
-	func() {
-		defer func() {
-			if v := recover(); v != nil && v != r {
-				panic(v)
-			}
-		}()
-		fn()
-	}()
-	for len(r.cleanups) > 0 {
-		last := r.cleanups[len(r.cleanups)-1]
-		r.cleanups = r.cleanups[:len(r.cleanups)-1]
-		last()
-	}
-	return strings.Join(r.errors, "\n")
+// failure is what fails, as one text.
+func failure(t *testing.T, f func(tb testing.TB)) string {
+	return strings.Join(Failures(t, f), "\n")
 }
 
 func TestLeftoverSocket(t *testing.T) {
 	t.Parallel()
-	rec := &recorder{TB: t}
-	got := rec.run(func() {
-		s := Config{closeBound: 50 * time.Millisecond}.NewServer(rec, func(io *socket.Server) {
+	got := failure(t, func(tb testing.TB) {
+		s := Config{closeBound: 50 * time.Millisecond}.NewServer(tb, func(io *socket.Server) {
 			io.Of("/admin", nil).Use(func(s *socket.Socket, next func(*socket.ExtendedError)) {
 				s.Nsp().Sockets().Store("ghost", s)
 				next(nil)
 			})
 		})
-		s.Dial(rec, Dial{Namespace: "/admin", Settled: true}).Connected(rec)
+		s.Dial(tb, Dial{Namespace: "/admin", Settled: true}).Connected(tb)
 	})
 	if !strings.Contains(got, "1 sockets remain in namespace /admin") {
 		t.Errorf("failures %q do not name the socket", got)
@@ -68,8 +34,7 @@ func TestLeftoverRequest(t *testing.T) {
 	t.Parallel()
 	entered, release := make(chan struct{}), make(chan struct{})
 	opened := make(chan struct{})
-	rec := &recorder{TB: t}
-	got := rec.run(func() {
+	got := failure(t, func(tb testing.TB) {
 		server := Config{
 			closeBound: 50 * time.Millisecond,
 			Handler: func(http.Handler) http.Handler {
@@ -78,10 +43,10 @@ func TestLeftoverRequest(t *testing.T) {
 					<-release
 				})
 			},
-		}.NewServer(rec, nil)
+		}.NewServer(tb, nil)
 		go func() {
 			defer close(opened)
-			if _, err := server.Open(rec, Dial{Polling: true}); err == nil {
+			if _, err := server.Open(tb, Dial{Polling: true}); err == nil {
 				t.Error("Open succeeds without an OPEN packet")
 			}
 		}()
@@ -97,12 +62,11 @@ func TestLeftoverRequest(t *testing.T) {
 func TestCleanupClosesClients(t *testing.T) {
 	t.Parallel()
 	for _, d := range []Dial{{Settled: true}, {Settled: true, Polling: true}} {
-		rec := &recorder{TB: t}
 		var c *Client
-		got := rec.run(func() {
-			s := NewServer(rec, nil)
-			c = s.Dial(rec, d)
-			c.Connected(rec)
+		got := failure(t, func(tb testing.TB) {
+			s := NewServer(tb, nil)
+			c = s.Dial(tb, d)
+			c.Connected(tb)
 		})
 		if got != "" || !c.ended() {
 			t.Errorf("failures %q, client ended: %t", got, c.ended())
@@ -114,35 +78,34 @@ func TestWaitsReport(t *testing.T) {
 	t.Parallel()
 	s := NewServer(t, nil)
 	for name, test := range map[string]struct {
-		wait func(rec *recorder, c *Client)
+		wait func(tb testing.TB, c *Client)
 		want string
 	}{
 		"connect error instead of connect": {
-			func(rec *recorder, c *Client) { c.Connect("/nowhere", nil); c.Connected(rec) },
+			func(tb testing.TB, c *Client) { c.Connect("/nowhere", nil); c.Connected(tb) },
 			"CONNECT was refused",
 		},
 		"connect instead of connect error": {
-			func(rec *recorder, c *Client) { c.Connect("/", nil); c.ConnectError(rec) },
+			func(tb testing.TB, c *Client) { c.Connect("/", nil); c.ConnectError(tb) },
 			"CONNECT was accepted",
 		},
 		"packet instead of silence": {
-			func(rec *recorder, c *Client) { c.Connect("/", nil); c.NoPacket(rec, waitBound) },
+			func(tb testing.TB, c *Client) { c.Connect("/", nil); c.NoPacket(tb, waitBound) },
 			`received so far: 0{`,
 		},
 		"session over": {
-			func(rec *recorder, c *Client) { c.Kill(); c.Next(rec) },
+			func(tb testing.TB, c *Client) { c.Kill(); c.Next(tb) },
 			"session over: killed by the test",
 		},
 		"bound": {
-			func(rec *recorder, c *Client) { c.bound = time.Millisecond; c.NextEvent(rec, "never") },
+			func(tb testing.TB, c *Client) { c.bound = time.Millisecond; c.NextEvent(tb, "never") },
 			"no event never",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := s.Dial(t, Dial{NoConnect: true, Settled: true})
-			rec := &recorder{TB: t}
-			if got := rec.run(func() { test.wait(rec, c) }); !strings.Contains(got, test.want) {
+			if got := failure(t, func(tb testing.TB) { test.wait(tb, c) }); !strings.Contains(got, test.want) {
 				t.Errorf("failure %q, want %q in it", got, test.want)
 			}
 		})
@@ -152,8 +115,7 @@ func TestWaitsReport(t *testing.T) {
 func TestChildWithoutURL(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"silent", "unknown"} {
-		rec := &recorder{TB: t}
-		if got := rec.run(func() { ChildProcess(rec, name) }); !strings.Contains(got, "ended before it reported") {
+		if got := failure(t, func(tb testing.TB) { ChildProcess(tb, name) }); !strings.Contains(got, "ended before it reported") {
 			t.Errorf("child %s: failure %q", name, got)
 		}
 	}

@@ -11,8 +11,13 @@ import (
 	"github.com/sioware/sioware/jwtauth/jwtauthtest"
 )
 
+// yours stands for the testing.T of a test.
+type yours struct{ testing.TB }
+
+func (yours) Helper() {}
+
 func Example() {
-	var t testing.TB = &recorder{} // in a test of yours: its t
+	var t testing.TB = yours{} // in a test: its t
 
 	signer := jwtauthtest.NewSigner(t, "ES256")
 	auth, err := jwtauth.New[jwtauth.Claims](signer.Keys(), nil)

@@ -6,13 +6,13 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/jwtauth"
 	"github.com/sioware/sioware/jwtauth/jwtauthtest"
 )
@@ -195,47 +195,28 @@ func TestSignHeader(t *testing.T) {
 	}
 }
 
-// recorder is a testing.TB that records what fails.
-type recorder struct {
-	testing.TB
-	errors []string
-}
-
-func (r *recorder) Helper() {}
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.errors = append(r.errors, fmt.Sprintf(format, args...))
-}
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.Errorf(format, args...)
-	runtime.Goexit()
-}
-
 func TestFailures(t *testing.T) {
 	t.Parallel()
-	r := &recorder{TB: t}
-	s := jwtauthtest.NewSigner(r, "ES256")
-	for _, token := range []string{
-		s.Sign(object{"f": func() {}}),
-		s.Token("alice", time.Minute, object{"f": make(chan int)}),
-		s.SignHeader(object{"kid": func() {}}, nil),
-	} {
-		if token != "" {
-			t.Errorf("token %s of what cannot be signed", token)
+	failures := siotest.Failures(t, func(tb testing.TB) {
+		s := jwtauthtest.NewSigner(tb, "ES256")
+		for _, token := range []string{
+			s.Sign(object{"f": func() {}}),
+			s.Token("alice", time.Minute, object{"f": make(chan int)}),
+			s.SignHeader(object{"kid": func() {}}, nil),
+		} {
+			if token != "" {
+				t.Errorf("token %s of what cannot be signed", token)
+			}
 		}
-	}
-	if len(r.errors) != 3 {
-		t.Errorf("%d failures, want 3: %v", len(r.errors), r.errors)
+	})
+	if len(failures) != 3 {
+		t.Errorf("%d failures, want 3: %v", len(failures), failures)
 	}
 
 	for _, alg := range []string{"", "none", "HS1", "rs256"} {
-		r := &recorder{TB: t}
-		var wg sync.WaitGroup
-		wg.Go(func() { jwtauthtest.NewSigner(r, alg) })
-		wg.Wait()
-		if len(r.errors) != 1 {
-			t.Errorf("NewSigner(%q): %v, want one failure", alg, r.errors)
+		failures := siotest.Failures(t, func(tb testing.TB) { jwtauthtest.NewSigner(tb, alg) })
+		if len(failures) != 1 {
+			t.Errorf("NewSigner(%q): %v, want one failure", alg, failures)
 		}
 	}
 }

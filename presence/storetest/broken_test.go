@@ -2,59 +2,22 @@ package storetest
 
 import (
 	"context"
-	"fmt"
-	"runtime"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/presence"
 )
-
-// recorder is a testing.TB that records what fails.
-type recorder struct {
-	testing.TB
-	mu     sync.Mutex
-	errors []string
-}
-
-func (r *recorder) Helper() {}
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.errors = append(r.errors, fmt.Sprintf(format, args...))
-}
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.Errorf(format, args...)
-	r.FailNow()
-}
-
-func (r *recorder) FailNow() { runtime.Goexit() }
-
-func (r *recorder) Failed() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return len(r.errors) > 0
-}
 
 // failures runs a case against nodes, and returns what fails.
 func failures(t *testing.T, c storeCase, patience time.Duration, nodes ...presence.Store) []string {
 	t.Helper()
-	r := &recorder{TB: t}
-	k := newKit(r, c, nodes...)
-	k.patience = patience
-	done := make(chan struct{})
-	go func() { // since it may end its goroutine
-		defer close(done)
+	return siotest.Failures(t, func(tb testing.TB) {
+		k := newKit(tb, c, nodes...)
+		k.patience = patience
 		runCase(k, c)
-	}()
-	<-done
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.errors
+	})
 }
 
 // Each broken store is caught by the cases that it is made for, and each case catches one

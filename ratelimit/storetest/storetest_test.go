@@ -2,15 +2,14 @@ package storetest
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"regexp"
-	"runtime"
 	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/ratelimit"
 	"go.uber.org/goleak"
 )
@@ -77,41 +76,14 @@ func TestQuotes(t *testing.T) {
 	}
 }
 
-// recorder is a testing.TB that records what fails.
-type recorder struct {
-	testing.TB
-	mu     sync.Mutex
-	errors []string
-}
-
-func (r *recorder) Helper() {}
-
-func (r *recorder) Errorf(format string, args ...any) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	r.errors = append(r.errors, fmt.Sprintf(format, args...))
-}
-
-func (r *recorder) Fatalf(format string, args ...any) {
-	r.Errorf(format, args...)
-	r.FailNow()
-}
-
-func (r *recorder) FailNow() { runtime.Goexit() }
-
 // failures runs a case against s, and returns what fails.
 func failures(t *testing.T, c storeCase, s ratelimit.Store, patience time.Duration) []string {
 	t.Helper()
-	r := &recorder{TB: t}
-	k := newKit(r, c, s)
-	k.patience = patience
-	done := make(chan struct{})
-	go func() { // since it may end its goroutine
-		defer close(done)
+	return siotest.Failures(t, func(tb testing.TB) {
+		k := newKit(tb, c, s)
+		k.patience = patience
 		c.run(k)
-	}()
-	<-done
-	return r.errors
+	})
 }
 
 // Each broken store is caught by the cases that it is made for, and each case catches
