@@ -55,7 +55,7 @@ func (d *decoder) decode(data any) (p *parser.Packet, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer func() {
-		if r := recover(); r != nil { // of a reader
+		if r := recover(); r != nil { // of a reader, or a nil buffer
 			err = fmt.Errorf("wrap: panic while decoding: %v", r)
 		}
 		if err != nil {

@@ -205,6 +205,7 @@ func TestParserShapes(t *testing.T) {
 		{"ack", []any{&parser.Packet{Type: parser.ACK, Id: id, Data: []any{}}}, true},
 		{"ack nil data", []any{&parser.Packet{Type: parser.ACK, Id: id}}, false},
 		{"ack nil id", []any{&parser.Packet{Type: parser.ACK, Data: []any{}}}, false},
+		{"binary ack nil id", []any{&parser.Packet{Type: parser.BINARY_ACK, Data: []any{}}}, false},
 		{"binary ack map", []any{&parser.Packet{Type: parser.BINARY_ACK, Id: id, Data: map[string]any{}}}, false},
 		{"connect", []any{&parser.Packet{Type: parser.CONNECT}}, true},
 		{"connect map", []any{&parser.Packet{Type: parser.CONNECT, Data: map[string]any{"a": 1}}}, true},
