@@ -235,3 +235,29 @@ func TestConnectRefusedBehind(t *testing.T) {
 	open = true
 	s.Dial(t, siotest.Dial{}).Connected(t)
 }
+
+// TestRecovery: where the host has been told to skip middlewares for a socket that comes
+// back, which would have no limits then, nobody comes in, but in a dry run.
+func TestRecovery(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ skip, dry, refused bool }{{false, false, false}, {true, false, true}, {true, true, false}} {
+		l := newLimiter(t, ratelimit.PerHour(1), &ratelimit.Options{DryRun: tt.dry, Logger: quiet})
+		o := socket.DefaultServerOptions()
+		r := &socket.ConnectionStateRecovery{}
+		r.SetSkipMiddlewares(tt.skip)
+		o.SetConnectionStateRecovery(r)
+		o.SetAdapter(new(siotest.Recovery))
+		s := siotest.Config{Options: wrap.Harden(o)}.NewServer(t, func(io *socket.Server) { io.Use(l.Middleware()) })
+		c := s.Dial(t, siotest.Dial{})
+		if tt.refused {
+			if got, ok := c.ConnectError(t).Data.(object)["data"].(object); !ok || got["code"] != "internal" {
+				t.Errorf("refused with %v", got)
+			}
+			continue
+		}
+		pid, _ := c.Connected(t).Data.(object)["pid"].(string)
+		if pid == "" {
+			t.Error("the server recovers nothing")
+		}
+	}
+}

@@ -59,9 +59,11 @@
 // Nobody waits for it: a decision takes a second at most if the Store heeds its context,
 // redisstore gives up earlier, and one that was too slow is not asked for a second.
 // Options.Outage says what counts meanwhile; see [Insured]. Each node also has what it
-// has let through itself in memory, and refuses by that without asking: a flood does
-// not reach Redis. What is held in memory is bounded, whatever clients send; see
-// [MemoryStore].
+// has let through itself in memory, and refuses by that without asking: of a flood Redis
+// hears no more than what Options.Penalty counts. What is held in memory is bounded,
+// whatever clients send; see [MemoryStore]. With a Store of many nodes at most 32 events
+// of a socket ask it at one time, and 1,024 wait for that: more are refused with policy
+// events, whatever their limits, and Options.Penalty does not count them.
 //
 // # Limits
 //

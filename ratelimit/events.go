@@ -3,87 +3,12 @@ package ratelimit
 import (
 	"context"
 	"fmt"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/sioware/sioware/internal/wire"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
-
-// keys are those of a member in the store, for one policy: they are made once, not for
-// each event.
-type keys struct {
-	generation uint64
-	key        string // who is counted
-	ban        string
-	events     string
-
-	mu    sync.Mutex
-	event map[string]string // by the name of an event that has a limit
-
-	banHash, eventsHash uint64 // in the local store
-
-	asking chan struct{} // has room for those who ask a store of many nodes
-	asked  atomic.Bool   // the Store has said whether key is banned
-}
-
-// maxAsking is how many events of a socket ask the Store at one time. The host runs
-// them all at once, so that one client could have all calls that a store makes.
-const maxAsking = 32
-
-// begin waits for its turn to ask, and reports whether it has come.
-func (k *keys) begin(ctx context.Context) bool {
-	select {
-	case k.asking <- struct{}{}:
-		return true
-	case <-ctx.Done():
-		return false
-	}
-}
-
-func (k *keys) end() { <-k.asking }
-
-// keysFor returns the keys of s. Its identity is that of its first event, since the
-// middlewares behind ours had their say by then.
-func (m *member) keysFor(p *policy, s *socket.Socket) (k *keys) {
-	old := m.keys.Load()
-	if old != nil && old.generation == p.generation {
-		return old
-	}
-	k = &keys{generation: p.generation}
-	if !p.tier.alone() {
-		k.asking = make(chan struct{}, maxAsking)
-	}
-	if old != nil {
-		k.key = old.key
-		k.asked.Store(old.asked.Load())
-	} else {
-		k.key = p.keyOf(s, m.addr)
-		k.asked.Store(k.key == m.key) // when it connected
-	}
-	k.ban = p.storeKey(kindBan, k.key)
-	k.events = p.storeKey(kindEvents, k.key)
-	k.banHash, k.eventsHash = p.tier.local.hash(k.ban), p.tier.local.hash(k.events)
-	m.keys.Store(k)
-	return k
-}
-
-// named returns the key for an event that has a limit.
-func (k *keys) named(p *policy, name string) string {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	key, ok := k.event[name]
-	if !ok {
-		if k.event == nil {
-			k.event = make(map[string]string)
-		}
-		key = p.eventKey(name, k.key)
-		k.event[name] = key
-	}
-	return key
-}
 
 // What a member's address is to the lists of a policy, beside its generation.
 const (
@@ -155,13 +80,15 @@ func (k *keys) pass(p *policy, name string, now int64) bool {
 // limit is event for those that pass does not let through.
 func (m *member) limit(ctx context.Context, p *policy, s *socket.Socket, e *wrap.Event) error {
 	k := m.keysFor(p, s)
-	if !p.tier.alone() {
-		if !k.begin(ctx) {
-			return wrap.ErrHandled // there is nobody to answer
-		}
-		defer k.end()
+	turn, err := k.begin(ctx)
+	if err != nil {
+		return wrap.ErrHandled // there is nobody to answer
 	}
-	v, err := m.judge(ctx, p, k, s, e)
+	v := Verdict{Policy: policyEvents, RetryAfter: patience} // of one that gets no turn
+	if turn {
+		defer k.end()
+		v, err = m.judge(ctx, p, k, s, e)
+	}
 	switch {
 	case v.Allowed && err == nil:
 		return nil
@@ -177,7 +104,7 @@ func (m *member) limit(ctx context.Context, p *policy, s *socket.Socket, e *wrap
 		return nil
 	}
 	out := v.Policy == policyBan
-	if !out {
+	if turn && !out { // a strike may ask the Store
 		var ban Verdict
 		if ban, out = p.strike(ctx, k.key); ban.Policy != "" {
 			v = ban

@@ -1,13 +1,17 @@
 package ratelimit_test
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/ratelimit"
 )
 
@@ -121,5 +125,52 @@ func TestFloodInnocents(t *testing.T) {
 				checkRefusal(t, say(t, c, "echo"), "rate_limited", "events")
 			}
 		}
+	})
+}
+
+// TestFloodWaiting: events that come faster than the Store answers do not pile up, each
+// with a goroutine.
+func TestFloodWaiting(t *testing.T) {
+	t.Parallel()
+	const asking, waiting, flood = 32, 1024, 1500
+	var hold atomic.Bool
+	answer := make(chan struct{})
+	var once sync.Once
+	release := func() { once.Do(func() { close(answer) }) }
+	t.Cleanup(release)
+	store := storeFunc(func(_ context.Context, _ string, l ratelimit.Limit, _ int64) (ratelimit.Verdict, error) {
+		if hold.Load() {
+			<-answer
+		}
+		return ratelimit.Verdict{Allowed: true, Limit: l.Size(), Remaining: l.Size()}, nil
+	})
+	var told atomic.Int64
+	s := limited(t, newLimiter(t, ratelimit.Unlimited(), &ratelimit.Options{
+		Events: ratelimit.PerSecond(1_000_000), Penalty: ratelimit.Penalty{After: ratelimit.PerHour(1)},
+		Store: store, Logger: quiet, Refused: func(r ratelimit.Refusal) {
+			if r.Verdict.Policy != "events" || r.Verdict.RetryAfter != time.Second {
+				t.Errorf("refused with %+v", r.Verdict)
+			}
+			told.Add(1)
+		},
+	}))
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	if got := say(t, c, "echo"); got != "ok" {
+		t.Errorf("answered %v", got)
+	}
+	hold.Store(true)
+	for range flood {
+		c.Emit("echo", "x")
+	}
+	siotest.Eventually(t, "what there is no place for is refused", func() bool {
+		return told.Load() >= flood-asking-waiting
+	})
+	if n := told.Load(); n != flood-asking-waiting {
+		t.Errorf("%d refused", n)
+	}
+	release()
+	siotest.Eventually(t, "all have had their turn, and the socket is not put out", func() bool {
+		return say(t, c, "echo") == "ok"
 	})
 }

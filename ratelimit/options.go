@@ -20,7 +20,9 @@ type Outage int
 // What is decided while the Store cannot be asked.
 const (
 	// Insured lets this node decide by what has passed through it alone. N nodes then
-	// allow up to N times the limit. The default.
+	// allow up to N times the limit. A connection that was let in so has a slot of this
+	// node's alone (Options.Concurrent) until it ends, also when the Store is back. The
+	// default.
 	Insured Outage = iota
 	// Open allows everything, but not to whom this node knows to be banned.
 	Open

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sioware/sioware/internal/recovery"
 	"github.com/sioware/sioware/internal/sidecar"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -72,6 +73,10 @@ type member struct {
 // for the first if [Limiter.Handler] has counted the handshake for the same key. Then it
 // takes part in a slot of Options.Concurrent, and limits the socket's events. See
 // the package documentation for what clients are told.
+//
+// State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden does,
+// or every socket is refused with code internal, but in a dry run: one that came back
+// past this would have no limits at all.
 func (l *Limiter) Middleware() socket.NamespaceMiddleware {
 	return wrap.Func(l.join)
 }
@@ -82,6 +87,9 @@ func (l *Limiter) join(ctx context.Context, s *socket.Socket) error {
 		return nil // used twice
 	}
 	p := l.policy.Load()
+	if err := recovery.Check(s); err != nil && !p.DryRun {
+		return err // or who comes back would have no limits
+	}
 	// The host's request, which is read and not kept: wrap.Request makes a copy.
 	addr, standing := p.standing(s.Request().Request())
 	m := &member{l: l, addr: addr}
