@@ -71,6 +71,8 @@ func (s *Session) refresh(ctx context.Context) error {
 	if err != nil || !s.m.due(st, st.saved) || !s.active.Swap(false) {
 		return err
 	}
-	_, err = s.store(ctx, w, st, st.values)
+	if _, err = s.store(ctx, w, st, st.values); err != nil {
+		s.active.Store(true) // for the next look
+	}
 	return err
 }

@@ -51,10 +51,14 @@ func (m *Manager) fresh(v *visit) *stored {
 // A session that a client claims to have but that the store does not know is none: its
 // ID is never used for a new one. A refused request is answered as *wrap.Error does
 // it, which also logs why: 403 for its origin, 401 without a session, 503 if the store
-// does not answer.
+// does not answer. One whose client has left meanwhile is not logged.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, cookies, err := m.visit(r)
+		if err != nil && r.Context().Err() != nil {
+			w.WriteHeader(http.StatusServiceUnavailable) // to nobody, and no fault to log
+			return
+		}
 		if err != nil {
 			asError(err).ServeHTTP(w, r)
 			return
@@ -124,7 +128,9 @@ func (m *Manager) open(ctx context.Context, r *http.Request) (*stored, []string,
 	case isGone(err):
 		return nil, nil, err
 	case err != nil:
-		m.warn(ctx, "a session is not prolonged", err)
+		if ctx.Err() == nil {
+			m.warn(ctx, "a session is not prolonged", err)
+		}
 		return st, nil, nil
 	}
 	return fresh, cookies, nil
@@ -183,10 +189,14 @@ func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
 	m.mu.Lock()
 	live := m.live.find(v.key, v.cookie)
 	m.mu.Unlock()
+	st := v.stored.Load()
 	if live != nil {
+		if st != nil && !live.readOnly { // else the values are those of another cookie
+			live.see(st)
+		}
 		return live, true
 	}
-	if st := v.stored.Load(); st != nil {
+	if st != nil {
 		v.session.CompareAndSwap(nil, m.newSession(v.host, st))
 	}
 	s := v.session.Load()

@@ -105,6 +105,11 @@ func (s *Session) learn(st *stored) {
 		s.cookie, s.led = st.cookie, st.began
 	}
 	s.mu.Unlock()
+	s.see(st)
+}
+
+// see takes over the values of st if they are newer.
+func (s *Session) see(st *stored) {
 	for {
 		old := s.values.Load()
 		if old.began.After(st.began) || s.values.CompareAndSwap(old, &snapshot{st.values, st.began}) {

@@ -54,7 +54,8 @@ type Options struct {
 
 	// NoTouch leaves the life of a session to HTTP handlers. Else it is prolonged, by
 	// saving it as it is, when a client connects and while it sends events, but not
-	// more often than each quarter of the MaxAge that the store gives to sessions.
+	// more often than each quarter of the MaxAge that the store gives to sessions. Those
+	// that are kept in cookies alone are never prolonged.
 	NoTouch bool
 
 	// Timeout is how long one call of the store may take. 5 seconds if 0.

@@ -1,7 +1,9 @@
 package session_test
 
 import (
+	"errors"
 	"testing"
+	"time"
 
 	"github.com/gorilla/sessions"
 	"github.com/sioware/sioware/internal/siotest"
@@ -79,4 +81,28 @@ func TestPageSavesLater(t *testing.T) {
 	}
 	has(t, "the socket", sess, "ada")
 	page(t, s.m, browser, "ada")
+}
+
+// TestProlongAgain: a session whose prolonging the store has refused is prolonged by the
+// next look, though its client has sent nothing since.
+func TestProlongAgain(t *testing.T) {
+	t.Parallel()
+	inner := newMemory()
+	store := &tap{Store: inner}
+	s := serve(t, newManager(t, store, &session.Options{Check: often, Logger: quiet}))
+	c, _ := s.join(t, siotest.Dial{})
+	browser := given(t, c)
+	failed := make(chan struct{}, 100)
+	store.set(func(op, _ string, pass func() error) error {
+		if op != "save" {
+			return pass()
+		}
+		failed <- struct{}{}
+		return errors.New("away")
+	})
+	inner.backdate(browser)
+	c.Emit("hello")
+	<-failed
+	store.set(nil)
+	siotest.Eventually(t, "the session is prolonged", func() bool { return time.Since(inner.saved(browser)) < time.Minute })
 }

@@ -42,12 +42,19 @@ var (
 // body is written. Its errors are those of [Session.Update]; with one, nothing has changed.
 // [Manager.FromContext] of r goes on to return the old one.
 func (m *Manager) Renew(ctx context.Context, w http.ResponseWriter, r *http.Request, change func(values map[any]any) error) error {
+	var theirs error // of change: whatever it says is not about the session of r
+	if own := change; own != nil {
+		change = func(values map[any]any) error {
+			theirs = own(values)
+			return theirs
+		}
+	}
 	st, err := m.lookUp(ctx, r)
 	var cookies []string
 	if err == nil {
 		cookies, err = m.renew(ctx, m.newSession(r.Host, st), change)
 	}
-	if (isGone(err) || errors.Is(err, ErrMissing)) && !errors.Is(err, errLogout) {
+	if theirs == nil && (isGone(err) || errors.Is(err, ErrMissing)) && !errors.Is(err, errLogout) {
 		cookies, err = m.renewNone(ctx, r.Host, change)
 	}
 	if err != nil {

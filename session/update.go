@@ -66,10 +66,17 @@ func (s *Session) Update(ctx context.Context, change func(values map[any]any) er
 	if err != nil {
 		return err
 	}
+	var theirs error // of change: whatever it says is not about s
 	err = func() error {
 		defer w.end() // change may panic
-		return s.update(ctx, w, change)
+		return s.update(ctx, w, func(values map[any]any) error {
+			theirs = change(values)
+			return theirs
+		})
 	}()
+	if theirs != nil {
+		return theirs
+	}
 	return s.settle(err)
 }
 
