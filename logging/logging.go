@@ -31,7 +31,8 @@ type Logger struct {
 	mishaps mishaps
 }
 
-// New returns a Logger that writes to logger. The error joins all faults.
+// New returns a Logger that writes to logger, which must not be nil: pass slog.Default()
+// for that one. The error joins all faults.
 func New(logger *slog.Logger, opts *Options) (*Logger, error) {
 	var missing error
 	if logger == nil || logger.Handler() == nil {

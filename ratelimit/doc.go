@@ -34,8 +34,8 @@
 // and the data below as its body; 403 if its address is denied. A refused CONNECT is a
 // connect_error with that data. A refused event does not reach its handlers; its ack is
 // answered with the data, and if Options.Emit says so it comes with the event
-// "rate_limited" as well. A client that goes on is put out (Options.Penalty), with the
-// data in the event "kicked", and may be banned.
+// "rate_limited" as well: without either the client is not told. A client that goes on is
+// put out (Options.Penalty), with the data in the event "kicked", and may be banned.
 //
 //	{code, message, policy, retryable, retryAfterMs?}
 //
