@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"strings"
 	"testing"
 
@@ -13,11 +14,20 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
+// sent are what a reader may take for a token, whatever net/http makes of its value.
+var sent = map[string]*regexp.Regexp{
+	"Authorization": regexp.MustCompile(`(?i)^(?:[^"]*,[ \t]*)?bearer[ \t]+[^ \t]`),
+	"Cookie":        regexp.MustCompile(`(?:^|;)[ \t]*jwt[ \t]*=[^;]*[^;"\s]`),
+	"query":         regexp.MustCompile(`(?:^|&)(?:t|%74)oken=[^&]`),
+}
+
 // FuzzSources: whatever a client puts where tokens are looked for, find does not
-// panic, and what it finds is taken out completely.
+// panic, does not overlook a token, and what it finds is taken out completely.
 func FuzzSources(f *testing.F) {
 	f.Add(`{"token":"abc"}`, "Bearer abc", "jwt=abc; a=b", "token=abc&x=1", "socket.io, bearer.abc")
 	f.Add(`{"token":["abc"]}`, "bearer  abc", "jwt=\"abc\"", "%74oken=abc;a=b&token", "bearer.")
+	f.Add(`{}`, "Basic YTpi, Bearer abc", `jwt=abc\; jwt=abd`, "token=abc%zz&token=abd;", "")
+	f.Add(`{}`, `Digest a=", Bearer \"", b`, `jwt="abc`, "%74oken=abc%", "")
 	f.Add(`[]`, "Basic x", ";;=;jwt", "&&=&token==", ",,bearer.a,bearer.b")
 	sources, _ := everywhere("")
 	f.Fuzz(func(t *testing.T, payload, authorization, cookie, query, protocol string) {
@@ -29,6 +39,11 @@ func FuzzSources(f *testing.F) {
 		found, err := jwtauth.Find(sources, auth, r)
 		if err != nil && found != "" {
 			t.Errorf("%q with %v", found, err)
+		}
+		for where, text := range map[string]string{"Authorization": authorization, "Cookie": cookie, "query": query} {
+			if found == "" && err == nil && sent[where].MatchString(text) {
+				t.Errorf("overlooked in %s: %q", where, text)
+			}
 		}
 		jwtauth.Scrub(sources, r)
 		// The payload is the socket's; see TestNoTokenLeft.

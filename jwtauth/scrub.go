@@ -67,7 +67,7 @@ func (s Source) scrubHeader(name string, values []string) []string {
 		if name != "Authorization" {
 			return nil
 		}
-		keep = func(v string) bool { _, bearer := cutScheme(v); return !bearer }
+		keep = func(v string) bool { _, bearer := cutScheme(v); return !bearer && !joined(v) }
 		separator = "" // a value is one part
 	case s.kind == subprotocol && name == "Sec-Websocket-Protocol":
 		keep = func(p string) bool { return !strings.HasPrefix(p, protocolPrefix) }

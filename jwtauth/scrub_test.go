@@ -20,11 +20,11 @@ import (
 func TestFind(t *testing.T) {
 	t.Parallel()
 	auth, query := []jwtauth.Source{jwtauth.AuthField("token")}, []jwtauth.Source{jwtauth.Query("token")}
-	header := []jwtauth.Source{jwtauth.Bearer()}
+	header, cookie := []jwtauth.Source{jwtauth.Bearer()}, []jwtauth.Source{jwtauth.Cookie("jwt")}
 	for name, tt := range map[string]struct {
 		sources []jwtauth.Source
 		auth    any
-		headers []string // Authorization
+		headers []string // Authorization, or Cookie
 		query   string
 		want    string // "!": an error
 	}{
@@ -43,10 +43,31 @@ func TestFind(t *testing.T) {
 		"query, escaped":                 {query, nil, nil, "%74oken=x", "x"},
 		"query, two":                     {query, nil, nil, "token=x&token=y", "!"},
 		"query, where no reader sees it": {query, nil, nil, "a=b;token=x", ""},
+		"query, none":                    {query, nil, nil, "token&token=", ""},
+		"query, not readable":            {query, nil, nil, "token=x%zz", "!"},
+		"query, escaped, not readable":   {query, nil, nil, "%74oken=x%", "!"},
+		"query, one not readable":        {query, nil, nil, "token=x%zz&token=y", "!"},
+		"query, one with a semicolon":    {query, nil, nil, "token=y&token=x;", "!"},
+		"header, joined":                 {header, nil, []string{"Basic YTpi, Bearer x"}, "", "!"},
+		"header, joined without a space": {header, nil, []string{"Basic YTpi,,\tbearer\tx"}, "", "!"},
+		"header, the same joined":        {header, nil, []string{"Bearer x, Bearer x"}, "", "!"},
+		"header, joined behind a quote":  {header, nil, []string{`Digest a="\"", Bearer x`}, "", "!"},
+		"header, joined in no string":    {header, nil, []string{`Digest a="b\", Bearer x`}, "", "!"},
+		"header, a parameter Bearer":     {header, nil, []string{"Digest a=b, Bearer=x"}, "", ""},
+		"header, Bearer in a string":     {header, nil, []string{`Digest a="b\", Bearer x", c=d`}, "", ""},
+		"cookie":                         {cookie, nil, []string{`a=b; jwt="x"; jwtx=y\`, "jwt=x"}, "", "x"},
+		"cookie, none":                   {cookie, nil, []string{"jwt; jwt=; jwt=\"\""}, "", ""},
+		"cookie, not readable":           {cookie, nil, []string{`jwt=x\`}, "", "!"},
+		"cookie, one not readable":       {cookie, nil, []string{`jwt=x\; jwt=y`}, "", "!"},
+		"cookie, half a quote":           {cookie, nil, []string{"jwt=y", `jwt="x`}, "", "!"},
 	} {
 		r := httptest.NewRequest(http.MethodGet, "/?"+tt.query, nil)
 		if tt.headers != nil {
-			r.Header["Authorization"] = tt.headers
+			name := "Authorization"
+			if tt.sources[0] == jwtauth.Cookie("jwt") {
+				name = "Cookie"
+			}
+			r.Header[name] = tt.headers
 		}
 		got, err := jwtauth.Find(tt.sources, tt.auth, r)
 		if (err != nil) != (tt.want == "!") || err == nil && got != tt.want || err != nil && got != "" {
@@ -72,6 +93,10 @@ func TestScrub(t *testing.T) {
 			http.Header{"Authorization": {"Basic YTpi"}}},
 		"Basic beside Bearer": {"", "", http.Header{"Authorization": {"bearer x", "Basic YTpi", "Bearer\ty"}},
 			http.Header{"Authorization": {"Basic YTpi"}}},
+		"Basic joined with Bearer": {"", "", http.Header{"Authorization": {"Basic YTpi, Bearer x"}}, http.Header{}},
+		"Bearer in a string": {"", "", http.Header{"Authorization": {`Digest a=", Bearer x"`}},
+			http.Header{"Authorization": {`Digest a=", Bearer x"`}}},
+		"not to be read": {"a=1&token=x%zz", "a=1", http.Header{"Cookie": {`a=1; jwt=x\`}}, http.Header{"Cookie": {"a=1"}}},
 		"Bearer": {"", "", http.Header{"Authorization": {"Bearer x"}, "X-Token": {"x"}, "Cookie": {"jwt=x"}, "X-Other": {"y"}},
 			http.Header{"X-Other": {"y"}}},
 	} {
@@ -139,5 +164,23 @@ func TestTwoHeaders(t *testing.T) {
 	good := "Bearer " + token(t, "ada", time.Hour)
 	for _, values := range [][]string{{good, good}, {good, "Basic YTpi"}, {"Basic YTpi", good}} {
 		refused(t, s, siotest.Dial{Header: http.Header{"Authorization": values}}, "token_invalid")
+	}
+}
+
+// TestUnreadableIsNoGuest: a token that net/http leaves out has been sent all the same.
+func TestUnreadableIsNoGuest(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		source jwtauth.Source
+		d      siotest.Dial
+	}{
+		"cookie":        {jwtauth.Cookie("jwt"), siotest.Dial{Header: http.Header{"Cookie": {`jwt=x.y.z\`}}}},
+		"Authorization": {jwtauth.Bearer(), siotest.Dial{Header: http.Header{"Authorization": {"Basic YTpi, Bearer x.y.z"}}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s, _ := authenticated(t, newAuth(t, &jwtauth.Options[claims]{Guests: true, Sources: []jwtauth.Source{tt.source}}))
+			refused(t, s, tt.d, "token_invalid")
+		})
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/textproto"
 	"net/url"
 	"slices"
 	"strings"
@@ -44,7 +45,8 @@ func AuthField(name string) Source { return Source{authField, name} }
 // Bearer is the header Authorization with the scheme Bearer (RFC 6750), which
 // browsers can set over long-polling only (extraHeaders). One header with another
 // scheme is left to others. Two headers Authorization are refused as token_invalid,
-// whatever their schemes: which of them has the proxy in front looked at?
+// whatever their schemes: which of them has the proxy in front looked at? So is one
+// that somebody has joined from two, if a Bearer is behind the comma.
 func Bearer() Source { return Source{header, "Authorization"} }
 
 // Header is a header of its own, such as "X-Auth-Token".
@@ -52,12 +54,13 @@ func Header(name string) Source { return Source{header, http.CanonicalHeaderKey(
 
 // Cookie is a cookie. Browsers add it to requests that any page makes, so the
 // Origin is checked too (see Options.Origins); a foreign page is refused with
-// code origin_denied.
+// code origin_denied. One whose value cannot be read is refused as token_invalid.
 func Cookie(name string) Source { return Source{cookie, name} }
 
 // Query is a parameter of the URL. URLs end up in access logs, proxies and error
 // reports, long before this package can take the token out: use it only for
-// clients that cannot do otherwise.
+// clients that cannot do otherwise. One whose value cannot be read is refused as
+// token_invalid.
 func Query(name string) Source { return Source{query, name} }
 
 // Subprotocol is an entry "bearer.<token>" of the header
@@ -114,6 +117,9 @@ func (s Source) read(auth any, r *http.Request) (tokens []string, err error) {
 			return nil, errMalformed // which one did the proxy in front of us see?
 		}
 		for _, v := range values {
+			if joined(v) {
+				return nil, errMalformed // two headers in one
+			}
 			if token, ok := cutScheme(v); ok {
 				tokens = append(tokens, token)
 			}
@@ -122,8 +128,14 @@ func (s Source) read(auth any, r *http.Request) (tokens []string, err error) {
 		for _, c := range r.CookiesNamed(s.name) {
 			tokens = append(tokens, c.Value)
 		}
+		if len(tokens) != cookies(r, s.name) {
+			return nil, errMalformed // net/http leaves out what it cannot read; others may read it
+		}
 	case query:
-		return r.URL.Query()[s.name], nil
+		tokens = r.URL.Query()[s.name]
+		if len(tokens) != parameters(r.URL.RawQuery, s.name) {
+			return nil, errMalformed // as with cookies
+		}
 	case subprotocol:
 		for _, p := range protocols(r) {
 			if token, ok := strings.CutPrefix(p, protocolPrefix); ok {
@@ -168,6 +180,57 @@ func cutScheme(v string) (token string, ok bool) {
 	}
 	token = strings.TrimLeft(v[len(scheme):], " \t")
 	return token, token == "" || len(token) < len(v)-len(scheme)
+}
+
+// joined reports whether an Authorization has credentials of the scheme behind a comma,
+// as when a proxy has made one header of two (RFC 9110, section 5.3). In a string of
+// another scheme's parameters they are only text, but not in one that does not end: who
+// knows where others see its end?
+func joined(v string) bool {
+	quoted, inside := false, false
+	for i := 0; i < len(v); i++ {
+		switch v[i] {
+		case '\\':
+			if quoted {
+				i++
+			}
+		case '"':
+			quoted, inside = !quoted, false
+		case ',':
+			if _, ok := cutScheme(strings.TrimLeft(v[i+1:], " \t")); !ok {
+				continue
+			}
+			if !quoted {
+				return true
+			}
+			inside = true
+		}
+	}
+	return inside
+}
+
+// cookies returns how many cookies of r have a name, be their values readable or not.
+func cookies(r *http.Request, name string) (n int) {
+	for _, line := range r.Header["Cookie"] {
+		for part := range strings.SplitSeq(line, ";") {
+			if key, _, _ := strings.Cut(part, "="); textproto.TrimString(key) == name {
+				n++
+			}
+		}
+	}
+	return n
+}
+
+// parameters returns how many parameters of a query have a name, be their values
+// readable or not.
+func parameters(raw, name string) (n int) {
+	for pair := range strings.SplitSeq(raw, "&") {
+		key, _, _ := strings.Cut(pair, "=")
+		if k, err := url.QueryUnescape(key); err == nil && k == name {
+			n++
+		}
+	}
+	return n
 }
 
 // protocols returns the subprotocols that a WebSocket client offers.
