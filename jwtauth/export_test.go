@@ -32,6 +32,9 @@ func Find(sources []Source, auth any, r *http.Request) (string, error) {
 // Scrub takes the tokens out of r.
 var Scrub = scrubRequest
 
+// Owner returns the room of the sockets that may recover the state of id's.
+var Owner = owner[Claims]
+
 // Sessions returns n sessions with the identity id, indexed and armed.
 func Sessions[C any](a *Auth[C], n int, id *Identity[C]) (keep []any) {
 	s := new(socket.Socket) // it is never told anything

@@ -2,6 +2,7 @@ package jwtauth
 
 import (
 	"errors"
+	"strconv"
 
 	"github.com/sioware/sioware/internal/recovery"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -14,9 +15,10 @@ func owner[C any](id *Identity[C]) socket.Room {
 	if id == nil {
 		return "sioware:owner:guest"
 	}
-	who := id.Issuer + "\x00" + id.Subject
+	// Quoted, so that no two are one: not a user and a token that is called like him.
+	who := "user" + strconv.Quote(id.Issuer) + strconv.Quote(id.Subject)
 	if id.Subject == "" {
-		who = "\x00" + id.ID
+		who = "token" + strconv.Quote(id.Issuer) + strconv.Quote(id.ID)
 	}
 	return recovery.Room("owner", who)
 }

@@ -47,9 +47,39 @@ func TestRecovery(t *testing.T) {
 		s.Dial(t, back(good)).Connected(t)
 		refused(t, s, back(token(t, "bob", time.Hour)), "forbidden")
 		refused(t, s, back(token(t, "ada", time.Hour, object{"iss": "x"})), "forbidden")
+		refused(t, s, back(token(t, "", time.Hour, object{"sub": nil, "jti": "ada"})), "forbidden")
 		if _, err := a.Revoke(t.Context(), jwtauth.BySubject("ada")); err != nil {
 			t.Fatal(err)
 		}
 		refused(t, s, back(good), "token_revoked")
+	}
+}
+
+// TestOwners: no two owners share a state, whatever they are called.
+func TestOwners(t *testing.T) {
+	t.Parallel()
+	type identity = jwtauth.Identity[jwtauth.Claims]
+	rooms := make(map[socket.Room]*identity)
+	for _, id := range []*identity{
+		nil,
+		{Subject: "ada"},
+		{ID: "ada"},
+		{Issuer: "ada"},
+		{Issuer: "a", Subject: "ada"},
+		{Issuer: "a", ID: "ada"},
+		{Issuer: "a\x00ada"},
+		{Issuer: "a\x00b", Subject: "c"},
+		{Issuer: "a", Subject: "b\x00c"},
+		{Issuer: `a""b`, Subject: "c"},
+		{Issuer: "a", Subject: `b""c`},
+	} {
+		room := jwtauth.Owner(id)
+		if other, ok := rooms[room]; ok {
+			t.Errorf("%+v is %+v", id, other)
+		}
+		rooms[room] = id
+	}
+	if jwtauth.Owner(&identity{Issuer: "a", Subject: "ada", ID: "1"}) != jwtauth.Owner(&identity{Issuer: "a", Subject: "ada", ID: "2"}) {
+		t.Error("another token of a user is another owner")
 	}
 }
