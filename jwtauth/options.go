@@ -30,7 +30,8 @@ const (
 	// it the same user again. One in a namespace with [Auth.Require] is disconnected.
 	Downgrade
 	// Notify emits "auth:expired" and changes nothing. The client is trusted with
-	// an identity that has run out.
+	// an identity that has run out. It needs ManyLogins: to a [Store] the login is
+	// over at exp, and the next one would come in beside it.
 	Notify
 )
 
@@ -101,7 +102,7 @@ type Options[C any] struct {
 	Warning time.Duration
 
 	// Logins is how many logins a user may have. Policies other than ManyLogins
-	// need tokens with a subject.
+	// need tokens with a subject, and an OnExpiry other than Notify.
 	Logins LoginPolicy
 
 	// Store keeps revocations and logins. Nil means a [MemoryStore] of its own:
@@ -187,6 +188,9 @@ func (o *Options[C]) audit() (Options[C], error) {
 	}
 	if c.Logins < ManyLogins || c.Logins > OldestLogin {
 		fault("Logins: unknown policy %d", c.Logins)
+	}
+	if c.OnExpiry == Notify && (c.Logins == NewestLogin || c.Logins == OldestLogin) {
+		fault("OnExpiry: Notify contradicts Logins: the sockets of a login would outlast it")
 	}
 	if c.Warning == 0 {
 		c.Warning = defaultWarning

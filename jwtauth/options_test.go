@@ -67,6 +67,13 @@ func TestFaults(t *testing.T) {
 	if _, err := jwtauth.New(jwtauth.HMAC(secret), &jwtauth.Options[claims]{InsecureNoExpiry: true, MaxLifetime: time.Hour}); err == nil {
 		t.Error("no expiry with a longest lifetime: no error")
 	}
+	// The store would let a second login in beside the sockets that stay.
+	for name, policy := range policies {
+		o := &jwtauth.Options[claims]{OnExpiry: jwtauth.Notify, Logins: policy}
+		if _, err := jwtauth.New(jwtauth.HMAC(secret), o); err == nil || !strings.Contains(err.Error(), "Notify") {
+			t.Errorf("Notify with the %s login: %v", name, err)
+		}
+	}
 }
 
 // TestOptionsAreCopied: what the caller does later changes nothing.

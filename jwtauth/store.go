@@ -82,6 +82,9 @@ const (
 // tab may go on with the old one, or refresh it to another. A token that comes from
 // a second sign-in, and not through auth:refresh, is another login, unless it has
 // the same sid.
+//
+// A login ends at the last exp of its tokens. Policies other than ManyLogins hold only
+// where its sockets end then too, or become guests: [New] refuses them with [Notify].
 type LoginPolicy int
 
 // The policies of logins.
