@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 
 	"github.com/MicahParks/jwkset"
@@ -75,8 +76,8 @@ func parse(body []byte, allowed []string) (*snapshot, []unused, error) {
 		list = list[:maxKeys]
 	}
 	for _, raw := range list {
-		var m jwkset.JWKMarshal
-		if err := json.Unmarshal(raw, &m); err != nil {
+		m, err := decode(raw)
+		if err != nil {
 			out = append(out, unused{"", errors.New("malformed key"), slog.LevelWarn})
 			continue
 		}
@@ -98,6 +99,30 @@ func parse(body []byte, allowed []string) (*snapshot, []unused, error) {
 		}
 	}
 	return s, out, nil
+}
+
+// members are those of a key that usable looks at (RFC 7517, section 4; RFC 7518,
+// section 6).
+var members = []string{
+	"kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e", "k", "d", "p", "q", "dp", "dq", "qi", "oth",
+}
+
+// decode reads a key by the exact names of its members, and no others: "USE" is not its
+// use, and a certificate in whatever form is no fault of it.
+func decode(raw json.RawMessage) (m jwkset.JWKMarshal, err error) {
+	var all map[string]json.RawMessage
+	if err := json.Unmarshal(raw, &all); err != nil {
+		return m, err
+	}
+	if all == nil {
+		return m, errors.New("null")
+	}
+	maps.DeleteFunc(all, func(name string, _ json.RawMessage) bool { return !slices.Contains(members, name) })
+	exact, err := json.Marshal(all)
+	if err != nil {
+		return m, err
+	}
+	return m, json.Unmarshal(exact, &m)
 }
 
 // usable returns the key that m describes and the algorithms to use it with. If
@@ -122,8 +147,7 @@ func usable(m jwkset.JWKMarshal, allowed []string) (jwtauth.Key, []string, slog.
 		return refuse(slog.LevelWarn, "an exponent of more than 48 bits")
 	}
 
-	// The key alone: what else it has is checked above, and certificates that
-	// cannot be parsed must not make a good key fail.
+	// The key alone: what else it has is checked above.
 	jwk, err := jwkset.NewJWKFromMarshal(jwkset.JWKMarshal{
 		KTY: m.KTY, CRV: m.CRV, X: m.X, Y: m.Y, N: m.N, E: m.E,
 	}, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})

@@ -16,6 +16,7 @@ func FuzzParse(f *testing.F) {
 		`{"keys":[{"kty":"oct","alg":"HS256","k":"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"}]}`,
 		`{"keys":[{"kty":"RSA","alg":"HS256","e":"AQAB","n":"AQ","d":"AQ"},{"kty":"OKP","crv":"X25519","x":""},7,null,[]]}`,
 		`{"keys":[{"KTY":"oct","kty":"OKP","key_ops":["verify"]}],"keys":[]}`,
+		`{"keys":[{"kty":"OKP","crv":"Ed25519","Kid":"a","x5c":"","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo","X":"!"}]}`,
 		`{"keys":null}`, `[]`, `null`, ``,
 	} {
 		f.Add([]byte(seed))
