@@ -20,7 +20,7 @@ func TestFaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = jwtauth.New(jwtauth.HMAC(nil, []byte("short"), secret), &jwtauth.Options[claims]{
-		Sources:    []jwtauth.Source{{}, jwtauth.AuthField(""), jwtauth.Bearer(), jwtauth.Header("authorization")},
+		Sources:    []jwtauth.Source{{}, jwtauth.AuthField(""), jwtauth.Bearer(), jwtauth.Bearer(), jwtauth.Header("authorization")},
 		Algorithms: []string{"none", "HS999"},
 		Issuers:    []string{""}, Audiences: []string{}, Required: []string{"a", ""},
 		Leeway: time.Hour, MaxLifetime: -1, InsecureNoExpiry: true,
@@ -30,7 +30,7 @@ func TestFaults(t *testing.T) {
 		t.Fatal("no error")
 	}
 	for _, want := range []string{
-		"key 1", "key 2", "zero Source", "needs a name", "twice", `"none"`, `"HS999"`, "Issuers: empty string", "Audiences: empty",
+		"key 1", "key 2", "zero Source", "needs a name", "twice", "use Bearer()", `"none"`, `"HS999"`, "Issuers: empty string", "Audiences: empty",
 		"Required: empty string", "Leeway", "MaxLifetime", "OnExpiry", "Logins", "Origins",
 	} {
 		if !strings.Contains(err.Error(), want) {

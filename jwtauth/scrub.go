@@ -64,9 +64,8 @@ func (s Source) scrubHeader(name string, values []string) []string {
 	separator := ","
 	switch {
 	case s.kind == header && s.name == name:
-		if name != "Authorization" {
-			return nil
-		}
+		return nil
+	case s.kind == bearer && name == authorization:
 		keep = func(v string) bool { _, bearer := cutScheme(v); return !bearer && !joined(v) }
 		separator = "" // a value is one part
 	case s.kind == subprotocol && name == "Sec-Websocket-Protocol":

@@ -21,6 +21,7 @@ type sourceKind int
 
 const (
 	authField sourceKind = iota + 1
+	bearer               // the header Authorization
 	header
 	cookie
 	query
@@ -29,7 +30,10 @@ const (
 )
 
 // scheme is that of the credentials in Authorization (RFC 6750, section 2.1).
-const scheme = "Bearer"
+const (
+	authorization = "Authorization"
+	scheme        = "Bearer"
+)
 
 // protocolPrefix marks the subprotocol that carries the token.
 const protocolPrefix = "bearer."
@@ -47,9 +51,10 @@ func AuthField(name string) Source { return Source{authField, name} }
 // scheme is left to others. Two headers Authorization are refused as token_invalid,
 // whatever their schemes: which of them has the proxy in front looked at? So is one
 // that somebody has joined from two, if a Bearer is behind the comma.
-func Bearer() Source { return Source{header, "Authorization"} }
+func Bearer() Source { return Source{bearer, authorization} }
 
-// Header is a header of its own, such as "X-Auth-Token".
+// Header is a header of its own, such as "X-Auth-Token", which is all token. It cannot
+// be Authorization, where a scheme is in front: that is [Bearer].
 func Header(name string) Source { return Source{header, http.CanonicalHeaderKey(name)} }
 
 // Cookie is a cookie. Browsers add it to requests that any page makes, so the
@@ -77,7 +82,7 @@ func (s Source) String() string {
 	switch s.kind {
 	case authField:
 		return "auth." + s.name
-	case header:
+	case bearer, header:
 		return "header " + s.name
 	case cookie:
 		return "cookie " + s.name
@@ -97,6 +102,8 @@ func (s Source) check() error {
 		return errors.New("the zero Source")
 	case s.name == "" && s.kind != subprotocol:
 		return fmt.Errorf("%sneeds a name", s)
+	case s == Header(authorization):
+		return fmt.Errorf("%s has a scheme in front of the token: use Bearer()", s)
 	}
 	return nil
 }
@@ -109,10 +116,9 @@ func (s Source) read(auth any, r *http.Request) (tokens []string, err error) {
 	case authField:
 		return s.readAuth(auth)
 	case header:
-		values := r.Header[s.name]
-		if s.name != "Authorization" {
-			return values, nil
-		}
+		return r.Header[s.name], nil
+	case bearer:
+		values := r.Header[authorization]
 		if len(values) > 1 {
 			return nil, errMalformed // which one did the proxy in front of us see?
 		}
