@@ -75,7 +75,7 @@ func TestEventsAtExpiry(t *testing.T) {
 			sockets := make(chan *socket.Socket, 1)
 			s := serve(t, func(io *socket.Server) {
 				io.Use(a.Middleware())
-				io.Use(a.Events(func(claims, string, []any) error { return nil }))
+				io.Use(a.Events(nil))
 				onConnection(io.Sockets(), func(s *socket.Socket) {
 					_ = s.On("read", func(args ...any) { args[len(args)-1].(socket.Ack)([]any{"done"}, nil) })
 					sockets <- s

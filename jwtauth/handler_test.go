@@ -189,6 +189,14 @@ func TestCookieNeedsOrigin(t *testing.T) {
 			}
 			refused(t, s, dial(foreign), "origin_denied")
 		}
+		// On a page a link on another site is enough.
+		for site, status := range map[string]int{"none": 200, "same-origin": 200, "same-site": 403, "cross-site": 403} {
+			w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header = http.Header{"Sec-Fetch-Site": {site}, "Sec-Fetch-Mode": {"navigate"}, "Cookie": {"jwt=" + token(t, "ada", time.Hour)}}
+			if a.Handler(page(a)).ServeHTTP(w, r); w.Code != status {
+				t.Errorf("%s: %d", site, w.Code)
+			}
+		}
 	}
 }
 

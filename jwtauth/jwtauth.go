@@ -173,7 +173,9 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 // still needed, and asks Options.Verify and the Store again. Sources that HTTP does
 // not have are left to that: with an AuthField, a handshake without token passes.
 // On a page of your own such a request is refused, and [Auth.FromContext] tells who
-// makes it.
+// makes it. A visitor who comes by a link on another site, his [Cookie] with him, is
+// answered 403 origin_denied where browsers send Sec-Fetch-Site: leave pages that others
+// link to outside.
 //
 // A refused request is answered as *wrap.Error does it, with the client data as
 // JSON and the status that goes with the code (401, 403, 429, 500, 503), and with

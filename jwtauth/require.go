@@ -46,7 +46,8 @@ func (a *Auth[C]) Require(f func(C) error) socket.NamespaceMiddleware {
 // pass; an error keeps it from its handlers and answers its ack with the error's
 // client data: a *wrap.Error as it says, any other error as code forbidden. Once
 // the token has expired, events are refused with code token_expired, except under
-// [Notify]. f is called concurrently, also for one socket.
+// [Notify]; a nil f asks for that and no more. f is called concurrently, also for one
+// socket.
 func (a *Auth[C]) Events(f func(c C, event string, args []any) error) socket.NamespaceMiddleware {
 	return wrap.Packet(func(_ context.Context, s *socket.Socket, p *wrap.Event) error {
 		n := a.sessions.Load(s)
@@ -59,6 +60,9 @@ func (a *Auth[C]) Events(f func(c C, event string, args []any) error) socket.Nam
 				return refusal(ErrExpired, nil)
 			}
 			claims = id.Claims
+		}
+		if f == nil {
+			return nil
 		}
 		return forbid(f(claims, p.Name, p.Args))
 	})
