@@ -28,6 +28,11 @@ const (
 	Disconnect ExpiryPolicy = iota
 	// Downgrade emits "auth:expired" and makes the socket a guest; a refresh makes
 	// it the same user again. One in a namespace with [Auth.Require] is disconnected.
+	//
+	// Package presence asks once who a socket belongs to, at CONNECT: it goes on counting
+	// the guest as the user, and sends it what is for the user's room. Where that must
+	// not be, let Options.Changed call online.Leave(ctx, s, "") when after is nil. Who
+	// refreshes then counts again with the next connection.
 	Downgrade
 	// Notify emits "auth:expired" and changes nothing. The client is trusted with
 	// an identity that has run out. It needs ManyLogins: to a [Store] the login is
