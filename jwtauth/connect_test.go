@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,6 +77,28 @@ func TestSources(t *testing.T) {
 					}
 				})
 			}
+		}
+	}
+}
+
+// TestAnotherScheme: what docs/from-passport-jwt.md shows for clients that do not say
+// Bearer, behind which the token is gone as ever.
+func TestAnotherScheme(t *testing.T) {
+	t.Parallel()
+	for _, early := range []bool{false, true} {
+		a := newAuth(t, nil)
+		s, sockets := authenticated(t, a, append([]wrap.Middleware{jwtScheme}, handlers(a, early)...)...)
+		good := token(t, "ada", time.Hour)
+		s.Dial(t, siotest.Dial{Header: http.Header{"Authorization": {"jwt " + good}}}).Connected(t)
+		so := <-sockets
+		if sub, _ := a.Subject(so); sub != "ada" {
+			t.Errorf("Subject = %q", sub)
+		}
+		if text := fmt.Sprint(so.Handshake().Headers, wrap.Request(so).Header); strings.Contains(text, good) {
+			t.Errorf("early %v: left %s", early, text)
+		}
+		if !early {
+			refused(t, s, siotest.Dial{Header: http.Header{"Authorization": {"JWT " + good, "Basic YTpi"}}}, "token_invalid")
 		}
 	}
 }

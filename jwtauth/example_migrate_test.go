@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
@@ -59,6 +60,19 @@ func migratePassport() error {
 		_, _ = w.Write([]byte(id.Claims.User.Name))
 	})))
 	return nil
+}
+
+// jwtScheme takes "Authorization: JWT ..." for Bearer.
+func jwtScheme(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if v := r.Header["Authorization"]; len(v) == 1 { // two are refused behind it
+			if scheme, token, _ := strings.Cut(v[0], " "); strings.EqualFold(scheme, "JWT") {
+				r = r.Clone(r.Context())
+				r.Header.Set("Authorization", "Bearer "+token)
+			}
+		}
+		next.ServeHTTP(w, r)
+	})
 }
 
 func migrateSocketIOJWT(secret []byte) error {
