@@ -72,8 +72,7 @@ func (v *view) apply(c *Change) bool {
 		}
 	default:
 		if member && !e.silent { // told again by a Store that had forgotten
-			v.members[k] = viewed{version: c.Version, round: v.round}
-			return false
+			c.Kind = Updated // with what he has now, which may be something else
 		}
 	}
 	v.members[k] = viewed{version: c.Version, round: v.round}

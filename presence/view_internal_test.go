@@ -24,8 +24,9 @@ func TestView(t *testing.T) {
 		"old ones":       {[]Change{at(Online, 5), at(Offline, 4), at(Updated, 3), at(Offline, 6)}, []Kind{Online, Offline}},
 		"online lost":    {[]Change{at(Updated, 2), at(Offline, 3)}, []Kind{Online, Offline}},
 		"all but end":    {[]Change{at(Offline, 3)}, nil},
-		"offline lost":   {[]Change{at(Online, 1), at(Online, 3), at(Offline, 4)}, []Kind{Online, Offline}},
-		"room":           {[]Change{at(Joined, 1), at(Joined, 2), at(Left, 3), at(Left, 4), at(Online, 1)}, []Kind{Joined, Left, Online}},
+		"offline lost":   {[]Change{at(Online, 1), at(Online, 3), at(Offline, 4)}, []Kind{Online, Updated, Offline}},
+		"told again":     {[]Change{at(Online, 1), at(Updated, 2), at(Online, 3), at(Online, 3), at(Updated, 4)}, []Kind{Online, Updated, Updated, Updated}},
+		"room":           {[]Change{at(Joined, 1), at(Joined, 2), at(Left, 3), at(Left, 4), at(Online, 1)}, []Kind{Joined, Updated, Left, Online}},
 		"without number": {[]Change{at(Online, 0), at(Offline, 0)}, nil},
 	} {
 		v := newView()

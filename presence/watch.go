@@ -20,7 +20,9 @@ const maxQueue = 1 << 16
 // dropped, and it gets one of the Kind [Missed] in their place: let it ask
 // [Tracker.Status] or [Tracker.Members] again then. Nothing else makes it miss a change
 // in the end: where the Store has lost some, what has become different meanwhile is told
-// when it answers again, with the cause [CauseUnknown] for who is not there any more.
+// when it answers again, with the cause [CauseUnknown] for who is not there any more. Who is
+// told to a Store that had lost everything has not come: that is an [Updated], with what he
+// has now.
 //
 // As long as there is a Watch, the Tracker remembers who is where, of all nodes: about
 // 150 bytes for each member of each room. f may call all methods of t but Close; a call that
