@@ -31,10 +31,14 @@ const (
 // where clients are the IDs of the members, at most Options.MaxClients of them, count is
 // how many there are, action is "join" or "leave", user is who did it, message says so
 // in words, and target is "participator". A socket that has just joined gets them with the
-// action "sync" and no user, unless somebody is announced at the same time; and so does the whole room after
-// many changes at once, or if some may have been lost. What changes within 50 ms, and 50
-// µs more for each socket in the room, is sent together; of a user who has joined and left
-// in that time nothing. Each node sends to its own sockets.
+// action "sync" and no user, unless somebody is announced at the same time; and so does the
+// whole room after many changes at once, or if some may have been lost. Then nobody is
+// announced for as long as Event.Lost says, since who seems to join may never have left: each
+// change is a "sync". After Redis has come back empty, those whose node has not told it yet
+// are missing from clients until it has.
+//
+// What changes within 50 ms, and 50 µs more for each socket in the room, is sent together;
+// of a user who has joined and left in that time nothing. Each node sends to its own sockets.
 //
 // Call it before sockets join. It may be called for several events; it ends with Close.
 func (t *Tracker) Broadcast(event string) {
@@ -99,22 +103,34 @@ func (t *Tracker) arm(r *room, more time.Duration) {
 	t.clock.Set(&r.flush, time.Now().Add(gather+perSocket*time.Duration(len(r.sockets))+more))
 }
 
-// stir notes a change, or, if c is nil, that some may have been lost.
+// stir notes a change in a room.
 func (t *Tracker) stir(c *Change) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	r := t.rooms[c.Room]
+	if len(t.events) == 0 || r == nil || c.Kind != Joined && c.Kind != Left {
+		return
+	}
+	if time.Now().Before(t.unsure) {
+		r.changes, r.all = nil, true // who comes may have been there all the time
+	}
+	r.note(*c)
+	t.arm(r, 0)
+}
+
+// stirAll notes that changes may have been lost, and that members may be told again for
+// as long as patience, though nobody has been told that they had gone.
+func (t *Tracker) stirAll(patience time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if len(t.events) == 0 {
 		return
 	}
-	if c == nil {
-		for _, r := range t.rooms {
-			r.all = true
-			t.arm(r, 0)
-		}
-		return
+	if until := time.Now().Add(patience); until.After(t.unsure) {
+		t.unsure = until
 	}
-	if r := t.rooms[c.Room]; r != nil && (c.Kind == Joined || c.Kind == Left) {
-		r.note(*c)
+	for _, r := range t.rooms {
+		r.all = true
 		t.arm(r, 0)
 	}
 }

@@ -118,6 +118,31 @@ func TestBroadcastAway(t *testing.T) {
 	online(t, bob, "sync", "", 2)
 }
 
+// TestBroadcastAgain: members that a Store tells again after it has lost them are not
+// announced, as long as it has said that this may be so, and others are after that.
+func TestBroadcastAgain(t *testing.T) {
+	t.Parallel()
+	store := newRogue(t)
+	p := newTracker(t, &presence.Options{Store: store, Grace: -1})
+	p.Broadcast("online")
+	s := serve(t, p)
+	clients, _ := s.lobby(t, "alice")
+	alice := clients[0]
+	online(t, alice, "join", "alice", 1)
+	store.tell(presence.Event{Lost: time.Millisecond}) // less than what changes are gathered for
+	online(t, alice, "sync", "", 1)
+	s.lobby(t, "bob")
+	online(t, alice, "join", "bob", 2)
+	for _, patience := range []time.Duration{time.Minute, time.Millisecond} { // the longer one holds
+		store.tell(presence.Event{Lost: patience})
+		online(t, alice, "sync", "", 2)
+	}
+	store.tell(presence.Event{Change: &presence.Change{Kind: presence.Joined, Room: "lobby", User: "bob", Version: 1 << 62}})
+	online(t, alice, "sync", "", 2)
+	s.lobby(t, "carol")
+	online(t, alice, "sync", "", 3)
+}
+
 // TestOutgoingPanics: a listener of one socket that panics keeps nothing from others.
 func TestOutgoingPanics(t *testing.T) {
 	t.Parallel()

@@ -10,6 +10,7 @@ import (
 	"slices"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unicode/utf8"
 
 	"github.com/sioware/sioware/internal/alarm"
@@ -50,6 +51,7 @@ type Tracker struct {
 	places  map[place]*device  // the same
 	rooms   map[string]*room   // those with sockets of this process
 	events  []string           // of Broadcast
+	unsure  time.Time          // until then who joins may have been there before
 
 	departures departures
 	audience   audience
@@ -208,7 +210,7 @@ func (t *Tracker) heard(e Event) {
 		t.stir(e.Change)
 	default:
 		t.audience.lost(e.Lost)
-		t.stir(nil)
+		t.stirAll(e.Lost)
 	}
 }
 
