@@ -3,6 +3,7 @@ package presence
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 
 	"github.com/sioware/sioware/wrap"
@@ -20,6 +21,25 @@ const (
 	Updated                 // one of his devices has come, gone, or changed; the user stays
 	Missed                  // the function of [Tracker.Watch] was too slow: ask again
 )
+
+// String returns the name of the constant in lower case, as the texts of a [Cause] are.
+func (k Kind) String() string {
+	switch k {
+	case Online:
+		return "online"
+	case Offline:
+		return "offline"
+	case Joined:
+		return "joined"
+	case Left:
+		return "left"
+	case Updated:
+		return "updated"
+	case Missed:
+		return "missed"
+	}
+	return fmt.Sprintf("Kind(%d)", int(k))
+}
 
 // Cause is why something has changed.
 type Cause string

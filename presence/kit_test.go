@@ -163,7 +163,7 @@ func (l *log) await(t testing.TB, kind presence.Kind, user string, n int) presen
 	siotest.Eventually(t, "a change", func() bool { return len(l.of(kind, user)) >= n })
 	some := l.of(kind, user)
 	if len(some) != n {
-		t.Errorf("%d changes of kind %d of %q, want %d: %+v", len(some), kind, user, n, some)
+		t.Errorf("%d changes %v of %q, want %d: %+v", len(some), kind, user, n, some)
 	}
 	return some[len(some)-1]
 }

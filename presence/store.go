@@ -109,9 +109,11 @@ type Record struct {
 // Device is a device of a user. What its Meta points to is shared with others, the Store
 // among them: do not change it.
 type Device struct {
-	ID    string
-	Meta  json.RawMessage
-	Away  bool
+	ID   string
+	Meta json.RawMessage
+	Away bool
+	// Since is when it took its seat, by the clock of the store; changes of Meta and Away
+	// leave it as it is.
 	Since time.Time
 }
 

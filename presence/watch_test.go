@@ -16,6 +16,19 @@ func event(kind presence.Kind, user string, version uint64) presence.Event {
 	return presence.Event{Change: &presence.Change{Kind: kind, User: user, Version: version}}
 }
 
+// TestKindString: a log has the names of kinds, and the number of one that has none.
+func TestKindString(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[presence.Kind]string{
+		presence.Online: "online", presence.Offline: "offline", presence.Joined: "joined",
+		presence.Left: "left", presence.Updated: "updated", presence.Missed: "missed", 0: "Kind(0)", 7: "Kind(7)",
+	} {
+		if got := kind.String(); got != want {
+			t.Errorf("%d is %q, want %q", int(kind), got, want)
+		}
+	}
+}
+
 // TestMissed: a function that blocks is told that it has missed changes, and others get
 // all of them.
 func TestMissed(t *testing.T) {
