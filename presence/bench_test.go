@@ -78,6 +78,26 @@ func BenchmarkStatus(b *testing.B) {
 	}
 }
 
+// BenchmarkStatusAway is what is known of one user without the Store, beside others.
+func BenchmarkStatusAway(b *testing.B) {
+	for _, n := range []int{1, 10_000} {
+		b.Run(fmt.Sprint(n), func(b *testing.B) {
+			store := newRogue(b)
+			p := newTracker(b, &presence.Options{Store: store, Logger: quiet})
+			for i := range n {
+				presence.Hold(p, fmt.Sprint("user-", i))
+			}
+			store.leave()
+			b.ReportAllocs()
+			for b.Loop() {
+				if all, err := p.Status(b.Context(), "user-0"); err != nil || !all[0].Stale {
+					b.Fatal(all, err)
+				}
+			}
+		})
+	}
+}
+
 // BenchmarkChange is a change that is told to functions given to Watch.
 func BenchmarkChange(b *testing.B) {
 	for _, n := range []int{1, 10} {

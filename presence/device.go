@@ -62,9 +62,21 @@ func (t *Tracker) reserve(p place) *device {
 		d = &device{place: p, id: newID()}
 		d.kick.Run = func() { t.putOut(d) }
 		t.places[p], t.devices[d.id] = d, d
+		t.users[p.user] = append(t.users[p.user], d)
 	}
 	d.refs++
 	return d
+}
+
+// forget takes a device without sockets out of what t has. t.mu is held.
+func (t *Tracker) forget(d *device) {
+	delete(t.devices, d.id)
+	delete(t.places, d.place)
+	if left := without(t.users[d.user], d); len(left) > 0 {
+		t.users[d.user] = left
+	} else {
+		delete(t.users, d.user)
+	}
 }
 
 // device returns the device of a connected socket.

@@ -6,8 +6,11 @@ import "github.com/zishang520/socket.io/v2/socket"
 func Held(t *Tracker) (devices, users, rooms int) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return len(t.devices), len(t.places), len(t.rooms)
+	return len(t.devices), max(len(t.users), len(t.places)), len(t.rooms)
 }
+
+// Hold has t hold a device of a user, as a CONNECT does that is under way.
+func Hold(t *Tracker, user string) { t.reserve(place{nil, user}) }
 
 // Waiting returns how many changes wait for functions given to Watch.
 func Waiting(t *Tracker) (n int) {

@@ -82,15 +82,10 @@ func (t *Tracker) Kick(ctx context.Context, user string, opts ...KickOption) (in
 // local returns the devices of some users that are connected to this process.
 func (t *Tracker) local(users ...string) map[string][]*device {
 	found := make(map[string][]*device, len(users))
-	for _, user := range users {
-		found[user] = nil
-	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	for _, d := range t.devices {
-		if _, wanted := found[d.user]; wanted && d.seated() {
-			found[d.user] = append(found[d.user], d)
-		}
+	for _, user := range users {
+		found[user] = slices.DeleteFunc(slices.Clone(t.users[user]), func(d *device) bool { return !d.seated() })
 	}
 	return found
 }

@@ -47,11 +47,12 @@ type Tracker struct {
 
 	mu      sync.Mutex
 	closed  bool
-	devices map[string]*device // by their IDs
-	places  map[place]*device  // the same
-	rooms   map[string]*room   // those with sockets of this process
-	events  []string           // of Broadcast
-	unsure  time.Time          // until then who joins may have been there before
+	devices map[string]*device   // by their IDs
+	places  map[place]*device    // the same
+	users   map[string][]*device // the same, in the order in which they came
+	rooms   map[string]*room     // those with sockets of this process
+	events  []string             // of Broadcast
+	unsure  time.Time            // until then who joins may have been there before
 
 	departures departures
 	audience   audience
@@ -77,6 +78,7 @@ func New(user func(*socket.Socket) (string, bool), opts *Options) (*Tracker, err
 		clock:   alarm.New(workers),
 		devices: make(map[string]*device),
 		places:  make(map[place]*device),
+		users:   make(map[string][]*device),
 		rooms:   make(map[string]*room),
 	}
 	if t.store == nil {

@@ -76,6 +76,39 @@ func TestStoreAway(t *testing.T) {
 	l.await(t, presence.Offline, "bob", 1)
 }
 
+// TestStaleDevices: without the Store those devices of a user are known that are still
+// here, in the order in which they came, and none when all have gone.
+func TestStaleDevices(t *testing.T) {
+	t.Parallel()
+	store := newRogue(t)
+	p := newTracker(t, &presence.Options{Store: store, Grace: -1, Logger: quiet})
+	s := serve(t, p)
+	var clients []*siotest.Client
+	var ids []string
+	for range 4 {
+		c, so := s.join(t, as("alice"))
+		s.join(t, as("bob"))
+		id, _ := p.From(so)
+		clients, ids = append(clients, c), append(ids, id.Device)
+	}
+	store.leave()
+	for _, i := range []int{1, 1, 0, 0} {
+		clients[i].Close()
+		clients, ids = slices.Delete(clients, i, i+1), slices.Delete(ids, i, i+1)
+		siotest.Eventually(t, "those are known that are here", func() bool {
+			var got []string
+			for _, d := range status(t, p, "alice").Devices {
+				got = append(got, d.ID)
+			}
+			return slices.Equal(got, ids)
+		})
+	}
+	if st := status(t, p, "bob"); !st.Stale || len(st.Devices) != 4 {
+		t.Errorf("%+v", st)
+	}
+	store.comeBack(time.Millisecond)
+}
+
 // TestStoreHangs: a Store that does not answer holds nobody up for longer than
 // Options.Timeout, nor for longer than a context.
 func TestStoreHangs(t *testing.T) {

@@ -95,8 +95,7 @@ func (t *Tracker) leave(d *device, s *socket.Socket, cause Cause) {
 	d.refs--
 	last := d.refs == 0
 	if last {
-		delete(t.devices, d.id)
-		delete(t.places, d.place)
+		t.forget(d)
 		t.part(d, cause) // here, so that the next device at this place knows of it
 	}
 	t.mu.Unlock()
