@@ -242,6 +242,9 @@ func (e *Eviction) refusal() *wrap.Error {
 		return refusal.New("too_many_connections", ErrFull, nil)
 	}
 	err := refusal.New("replaced", e, nil)
+	if e.Cause == CauseKicked {
+		err.Message = "Disconnected by the server" // nobody else need be there
+	}
 	if e.Reason != "" {
 		err.Data = map[string]any{"reason": e.Reason}
 	}

@@ -44,11 +44,12 @@
 //
 //	"kicked" {code: "replaced", message, retryable: false, reason?}
 //
-// and the end of the namespace; official clients do not come back by themselves. A kick is
-// kept in the Store until the device's node has carried it out, so that none is lost with a
-// message. What was kicked is not online from the moment of the kick; a member of its rooms it
-// is until its node has heard of it or, if that is dead, until its seats have been given up
-// and the grace has passed.
+// with the message "Disconnected by the server" or, where it was the limit, "Signed in
+// elsewhere", and the end of the namespace; official clients do not come back by
+// themselves. A kick is kept in the Store until the device's node has carried it out, so
+// that none is lost with a message. What was kicked is not online from the moment of the
+// kick; a member of its rooms it is until its node has heard of it or, if that is dead,
+// until its seats have been given up and the grace has passed.
 //
 // # What clients see
 //

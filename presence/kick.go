@@ -36,8 +36,9 @@ func Reason(text string) KickOption {
 const maxReason = 256
 
 // Kick disconnects the devices of a user, on all nodes. Their clients get the event
-// "kicked" with the code replaced (see wrap.Kick), and do not come back by themselves. If
-// no device is spared the user goes offline at once, without grace.
+// "kicked" with the code replaced (see wrap.Kick) and the message "Disconnected by the
+// server", and do not come back by themselves. If no device is spared the user goes offline
+// at once, without grace.
 //
 // It returns how many devices that were, as the Store knows: each of their nodes puts
 // them out as soon as it is told, which is at the latest when it reaches the Store again.

@@ -173,7 +173,8 @@ func TestKick(t *testing.T) {
 	}
 	for range 2 {
 		args := two.NextEvent(t, "kicked").Args()
-		if data, _ := args[0].(object); code(data) != "replaced" || data["reason"] != "elsewhere" {
+		data, _ := args[0].(object)
+		if code(data) != "replaced" || data["reason"] != "elsewhere" || data["message"] != "Disconnected by the server" {
 			t.Errorf("kicked %v", args)
 		}
 	}
