@@ -40,7 +40,8 @@ type Store interface {
 
 	// Evict takes the seats of a user's devices in the room "" away, except those of the
 	// devices that are named, and tells the nodes that they belong to. It returns how
-	// many. If none is left the user goes offline at once.
+	// many. If none is left the user goes offline at once. So does one who is in his grace,
+	// and was seen when that began.
 	Evict(ctx context.Context, user string, cause Cause, reason string, except ...string) (int, error)
 
 	// Get returns what is known of users in a room, in the order of users, in one round

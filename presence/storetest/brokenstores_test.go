@@ -66,6 +66,18 @@ var brokenStores = map[string]brokenStore{
 	"always lost": {"Joined Devices GraceNow Evict Model", withLeave(func(b *broken, ctx context.Context, _ presence.Cause, now bool, seats ...presence.Seat) error {
 		return b.MemoryStore.Leave(ctx, presence.CauseUnknown, now, seats...)
 	})},
+	"lost in the end": {"GraceEnds", withLeave(func(b *broken, ctx context.Context, cause presence.Cause, now bool, seats ...presence.Seat) error {
+		if !now {
+			cause = presence.CauseLost
+		}
+		return b.MemoryStore.Leave(ctx, cause, now, seats...)
+	})},
+	"pardons": {"EvictedRoom", withLeave(func(b *broken, ctx context.Context, cause presence.Cause, now bool, seats ...presence.Seat) error {
+		for _, s := range seats { // in whichever room it was
+			_ = b.MemoryStore.Leave(ctx, cause, now, presence.Seat{User: s.User, Device: s.Device})
+		}
+		return b.MemoryStore.Leave(ctx, cause, now, seats...)
+	})},
 	"the first seat": {"Joined", withLeave(func(b *broken, ctx context.Context, cause presence.Cause, now bool, seats ...presence.Seat) error {
 		return b.MemoryStore.Leave(ctx, cause, now, seats[:min(len(seats), 1)]...)
 	})},
@@ -92,6 +104,21 @@ var brokenStores = map[string]brokenStore{
 			return n, err
 		}
 	}},
+	"spares the grace": {"EvictGrace", func(b *broken) {
+		b.evict = func(ctx context.Context, user string, cause presence.Cause, reason string, except ...string) (int, error) {
+			if all, err := b.MemoryStore.Get(ctx, "", user); err != nil || len(all[0].Devices) == 0 {
+				return 0, err
+			}
+			return b.MemoryStore.Evict(ctx, user, cause, reason, except...)
+		}
+	}},
+	"seen when evicted": {"EvictGrace", func(b *broken) {
+		b.evict = func(ctx context.Context, user string, cause presence.Cause, reason string, except ...string) (int, error) {
+			now := time.Now()
+			withRecords(func(r *presence.Record) { r.Seen = now })(b)
+			return b.MemoryStore.Evict(ctx, user, cause, reason, except...)
+		}
+	}},
 	"evicts all":   {"Evict Evicted NodesEvict Model", func(b *broken) { b.evict = evictAll(b, 0) }},
 	"counts wrong": {"Evict EvictAll OddOnline", func(b *broken) { b.evict = evictAll(b, 1) }},
 	"not closed":   {"Close CloseRace Drain DrainOwn", func(b *broken) { b.close = func() error { return nil } }},
@@ -105,9 +132,14 @@ var brokenStores = map[string]brokenStore{
 	"by ID": {"Order Devices Model", withRecords(func(r *presence.Record) {
 		slices.SortFunc(r.Devices, func(a, b presence.Device) int { return strings.Compare(a.ID, b.ID) })
 	})},
-	"no Last":      {"Grace GraceEnds CountGrace Model", withRecords(func(r *presence.Record) { r.Last = presence.Device{} })},
-	"no Seen":      {"Seen", withRecords(func(r *presence.Record) { r.Seen = time.Time{} })},
-	"always Seen":  {"GetUnknown SeenInRoom Join", withRecords(func(r *presence.Record) { r.Seen = time.Now() })},
+	"no Last":     {"Grace GraceEnds CountGrace Model", withRecords(func(r *presence.Record) { r.Last = presence.Device{} })},
+	"no Seen":     {"Seen", withRecords(func(r *presence.Record) { r.Seen = time.Time{} })},
+	"always Seen": {"GetUnknown SeenInRoom Join", withRecords(func(r *presence.Record) { r.Seen = time.Now() })},
+	"Since anew": {"Since", withRecords(func(r *presence.Record) {
+		for i := range r.Devices {
+			r.Devices[i].Since = time.Now()
+		}
+	})},
 	"one version":  {"Version Model", withRecords(func(r *presence.Record) { r.Version = min(r.Version, 1) })},
 	"version late": {"Version Model", withRecords(func(r *presence.Record) { r.Version += uint64(len(r.Devices)) })},
 	"by user": {"Get", func(b *broken) {

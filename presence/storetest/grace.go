@@ -19,20 +19,20 @@ const (
 var graceCases = []storeCase{
 	{"GraceEnds", saysTold, func(k *kit) {
 		w := k.watch(k.store())
-		for _, room := range []string{"", "r"} {
+		for room, cause := range map[string]presence.Cause{"": presence.CauseTimeout, "r": presence.CauseLeft} {
 			k.join(room, "u", "a", grace(brief), meta(`7`))
 			version := k.get(k.store(), room, "u").Version
 			before := time.Now()
-			k.leave(presence.CauseLost, false, k.seat(room, "u", "a"))
+			k.leave(cause, false, k.seat(room, "u", "a"))
 			after := time.Now()
 			r := k.get(k.store(), room, "u")
 			if time.Since(before) < brief && (r.Version != version || len(r.Devices) > 0 || r.Last.ID != k.device("a")) {
 				k.fail("in the grace: %.500v", r)
 			}
 			if room == "" {
-				w.expect(room, "u", online("a"), offline(presence.CauseLost))
+				w.expect(room, "u", online("a"), offline(cause))
 			} else {
-				w.expect(room, "u", joined("a"), left(presence.CauseLost))
+				w.expect(room, "u", joined("a"), left(cause))
 			}
 			k.absent(k.store(), room, "u")
 			last := w.told(room, "u")[1]

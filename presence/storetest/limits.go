@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"sync"
 	"sync/atomic"
+	"time"
 
 	"github.com/sioware/sioware/presence"
 )
@@ -195,6 +196,33 @@ var evictCases = []storeCase{
 		}
 		k.leave(presence.CauseKicked, true, k.seat("r", "u", "a"), k.seat("", "u", "a"))
 		k.devices(k.store(), "", "u", "b")
+	}},
+	{"EvictedRoom", saysEvicted, func(k *kit) {
+		// That a seat in a room is given up does not let the device in again.
+		k.join("", "u", "a")
+		k.join("r", "u", "a")
+		k.join("", "u", "b")
+		k.evict(k.store(), "u", "r", 1, "b")
+		k.leave(presence.CauseKicked, true, k.seat("r", "u", "a"))
+		for _, room := range []string{"r", "s", ""} {
+			k.evicted(k.joinAt(k.store(), k.entry(room, "u", "a")), k.kicked("u", "a", "r"))
+		}
+		k.absent(k.store(), "r", "u")
+		k.devices(k.store(), "", "u", "b")
+	}},
+	{"EvictGrace", saysAtOnce, func(k *kit) {
+		w := k.watch(k.store())
+		k.join("", "u", "a", grace(long))
+		k.leave(presence.CauseLost, false, k.seat("", "u", "a"))
+		seen := k.get(k.store(), "", "u").Seen
+		wait(k.Context(), 20*time.Millisecond)
+		k.evict(k.store(), "u", "", 0)
+		k.absent(k.store(), "", "u")
+		w.expect("", "u", online("a"), offline(presence.CauseKicked))
+		if r := k.get(k.store(), "", "u"); !r.Seen.Equal(seen) || !w.told("", "u")[1].Seen.Equal(seen) {
+			k.fail("%s: was %v: %.500v", saysSeen, seen, r)
+		}
+		w.noEviction("a")
 	}},
 	{"EvictRooms", saysEvicted, func(k *kit) {
 		// The node gives up the seats in other rooms.

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"time"
+
 	"github.com/sioware/sioware/presence"
 )
 
@@ -13,6 +15,7 @@ const (
 	saysVersion = "Version grows with each change of the user in the room, also from one membership to the next"
 	saysOrder   = "Devices are those with a seat, in the order in which they came."
 	saysAway    = "and Away whether he is away on all of them"
+	saysSince   = "Since is when it took its seat, by the clock of the store; changes of Meta and Away leave it as it is."
 	saysWhat    = "Device is the one that has come or gone, with what it brought"
 )
 
@@ -96,6 +99,26 @@ var seatCases = []storeCase{
 			k.join("r", "u", name)
 			k.join("r", "u", names[0], meta(`"`+name+`"`)) // who changes stays where he is
 			k.devices(k.store(), "r", "u", append([]string(nil), names[:i+1]...)...)
+		}
+	}},
+	{"Since", saysSince, func(k *kit) {
+		w := k.watch(k.store())
+		for _, room := range []string{"", "r"} {
+			k.join(room, "u", "a")
+			since := k.devices(k.store(), room, "u", "a").Devices[0].Since
+			wait(k.Context(), 20*time.Millisecond)
+			k.join(room, "u", "a", away, meta(`1`))
+			if d := k.devices(k.store(), room, "u", "a").Devices[0]; !d.Since.Equal(since) {
+				k.fail("was %v: %.500v", since, d)
+			}
+			if !k.eventually(func() bool { return len(w.told(room, "u")) == 2 }) {
+				k.fail("told: %.500v", w.told(room, "u"))
+			}
+			for _, c := range w.told(room, "u") {
+				if !c.Device.Since.Equal(since) {
+					k.fail("was %v: told %.500v", since, c)
+				}
+			}
 		}
 	}},
 	{"Updated", saysUpdated, func(k *kit) {
