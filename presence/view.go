@@ -1,6 +1,9 @@
 package presence
 
-import "time"
+import (
+	"maps"
+	"time"
+)
 
 // remember is how long at least the view knows of those who have gone.
 const remember = time.Minute
@@ -10,6 +13,7 @@ const remember = time.Minute
 // again after it was restored from nothing. The lock of the audience guards it.
 type view struct {
 	members map[viewKey]viewed
+	peak    int // how many members there were, since the map was made
 	// gone has the versions of those that went lately, the first since the time begun, the
 	// second before: what the Store says of them may be older, since it was read before, or
 	// because a replica without the last writes has taken its place.
@@ -42,9 +46,21 @@ func newView() *view {
 // left returns the version with which a member went lately, or 0.
 func (v *view) left(k viewKey) uint64 { return max(v.gone[0][k], v.gone[1][k]) }
 
-// remove removes a member.
+// put adds a member, or changes him.
+func (v *view) put(k viewKey, e viewed) {
+	v.members[k] = e
+	v.peak = max(v.peak, len(v.members))
+}
+
+// remove removes a member. The map is made anew when most have gone, as maps do not give
+// memory back.
 func (v *view) remove(k viewKey, version uint64) {
 	delete(v.members, k)
+	if n := len(v.members); v.peak > 4*minSlots && n < v.peak/8 {
+		small := make(map[viewKey]viewed, n)
+		maps.Copy(small, v.members)
+		v.members, v.peak = small, n
+	}
 	now, keep := time.Now(), remember
 	if v.looking {
 		keep *= 10 // it may take so long; but it may also fail for ever
@@ -75,7 +91,7 @@ func (v *view) apply(c *Change) bool {
 			c.Kind = Updated // with what he has now, which may be something else
 		}
 	}
-	v.members[k] = viewed{version: c.Version, round: v.round}
+	v.put(k, viewed{version: c.Version, round: v.round})
 	return true
 }
 
@@ -102,13 +118,13 @@ func (v *view) found(r Record) (Change, bool) {
 	switch {
 	case member && (v.blank || r.Version <= e.version):
 		e.round = v.round
-		v.members[k] = e
+		v.put(k, e)
 		return Change{}, false
 	case v.blank:
-		v.members[k] = viewed{version: r.Version, round: v.round, silent: true}
+		v.put(k, viewed{version: r.Version, round: v.round, silent: true})
 		return Change{}, false
 	}
-	v.members[k] = viewed{version: r.Version, round: v.round}
+	v.put(k, viewed{version: r.Version, round: v.round})
 	c := Change{Kind: Updated, Room: r.Room, User: r.User, Version: r.Version, Cause: CauseUnknown, At: time.Now(), Devices: len(r.Devices), Away: away(r.Devices)}
 	if n := len(r.Devices); n > 0 {
 		c.Device = r.Devices[n-1]

@@ -2,6 +2,8 @@ package presence
 
 import (
 	"math/rand/v2"
+	"reflect"
+	"strconv"
 	"testing"
 )
 
@@ -45,6 +47,36 @@ func TestView(t *testing.T) {
 			if got[i] != c.want[i] {
 				t.Errorf("%s: %v, want %v", name, got, c.want)
 			}
+		}
+	}
+}
+
+// TestViewShrinks: the map of members is made anew when most of them have gone, and has
+// those that are left.
+func TestViewShrinks(t *testing.T) {
+	t.Parallel()
+	v := newView()
+	v.blank = false
+	const most, few = 10_000, 100
+	apply := func(kind Kind, user, version int) bool {
+		return v.apply(&Change{Kind: kind, User: strconv.Itoa(user), Version: uint64(version)})
+	}
+	for i := range most {
+		apply(Online, i, i+1)
+	}
+	before := reflect.ValueOf(v.members).Pointer()
+	for i := few; i < most; i++ {
+		apply(Offline, i, most+i)
+	}
+	if reflect.ValueOf(v.members).Pointer() == before || v.peak > 8*few {
+		t.Errorf("the map is that of %d", v.peak)
+	}
+	if len(v.members) != few {
+		t.Fatalf("%d members", len(v.members))
+	}
+	for i := range few {
+		if apply(Online, i, i+1) || !apply(Offline, i, 3*most) {
+			t.Errorf("%d is not known", i)
 		}
 	}
 }
