@@ -22,7 +22,14 @@
 // never by their IDs, which change with each reconnect. A user is online from his first
 // device to Options.Grace (15 seconds) after the last: a page that reloads, a train in a tunnel, a server
 // that restarts are seen by nobody. What a middleware refuses, or what breaks before the
-// host has connected it, never counts.
+// host has connected it, never counts. But a CONNECT to another namespace that is under way
+// keeps a device that is online until its middlewares have decided.
+//
+// Who a socket belongs to is asked once. Under jwtauth.Downgrade a socket becomes a guest when
+// its token expires, and its device would go on being the user's, and get what is sent to his
+// [Tracker.Room]: let jwtauth's Options.Changed call Leave(ctx, s, "") where the new identity
+// is nil. The device does not count again then before the client's next connection, though
+// a refresh makes it the same user again.
 //
 // The same holds for rooms: a user is a member of a room as long as a device of his has
 // joined it by [Tracker.Join], and for the grace after that, unless he has left it by

@@ -61,7 +61,8 @@ type Tracker struct {
 }
 
 // New returns a Tracker. user returns the ID of a socket's user, and false if it has none:
-// such a socket is let in and counts for nobody. It is called once for each socket, in the
+// such a socket is let in and counts for nobody. Return false for it, not an empty ID, which
+// is refused with code forbidden. It is called once for each socket, in the
 // middleware, and must not block; one that panics refuses the socket with code internal.
 // New waits for the Store's Watch: that of presence/redisstore takes up to its Timeout if
 // Redis is away, which is no fault. An error names all faults.
