@@ -125,7 +125,7 @@ func (c *chat) exchange(v *visitor, arg any) any {
 func (c *chat) signOutOthers(s *socket.Socket, v *visitor) any {
 	ctx, cancel := brief()
 	defer cancel()
-	n, err := c.online.Kick(ctx, v.user, presence.Except(s))
+	n, err := c.online.Kick(ctx, v.user, presence.Except(s), presence.Reason("signed out by another of your devices"))
 	if err != nil {
 		return refused(err)
 	}

@@ -165,7 +165,10 @@ func TestDevices(t *testing.T) {
 	if got := field(t, third.EmitAck(t, "sign-out-others"), "devices"); got != 1.0 {
 		t.Errorf("%v others were put out", got)
 	}
-	kicked(t, second, "replaced")
+	why := second.NextEvent(t, "kicked")
+	if field(t, why, "code") != "replaced" || field(t, why, "reason") != "signed out by another of your devices" {
+		t.Errorf("kicked: got %v", why)
+	}
 	srv.devices(t, "user:ada", 1)
 	silent(t, third, "kicked")
 	silent(t, bob, "kicked")

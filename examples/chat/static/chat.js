@@ -43,7 +43,8 @@ function start() {
       outside(guest ? "door" : "gone");
       if (guest) hold("join", "nickname", why);
       else explain($("gone-text"), why);
-      $("back").textContent = why.code === "token_expired" ? "Come back" : "Sign in again";
+      const login = ["token_expired", "replaced"].includes(why.code); // which lasts
+      $("back").textContent = login ? "Come back" : "Sign in again";
     },
   });
   const { socket } = connection;
@@ -118,12 +119,14 @@ function start() {
   $("leave").addEventListener("click", async () => { await connection.goodbye(); outside("door"); });
   for (const id of ["sign-out", "sign-out-everywhere"]) {
     $(id).addEventListener("click", async () => {
+      busy("account", true);
       try {
         await connection.signOut(id === "sign-out-everywhere");
         outside("door");
       } catch (why) {
         note(`You are still signed in. ${sentence(why)}`);
       }
+      busy("account", false);
     });
   }
 

@@ -21,7 +21,7 @@ const words = {
   token_invalid: () => "Signed out: the server does not know the token.",
   token_expired: () => "Signed out: token expired.",
   token_revoked: () => "Signed out: your login was ended, perhaps in another tab.",
-  replaced: () => "Signed in elsewhere, and ended here.",
+  replaced: (why) => why.reason ? `Ended here: ${why.reason}.` : "Signed in elsewhere, and ended here.",
   too_many_connections: (why) => why.policy === "concurrent"
     ? "There are too many connections from your address. Please close another tab, or try again later."
     : "You are signed in elsewhere. Please sign out there.",

@@ -72,12 +72,14 @@ export default async function ({ equal, person, tab, url }) {
   const [second, third] = [await first.tab(), await first.tab()];
   for (const tab of [second, third]) await tab.see("who", "Signed in as ada");
   await ada.see("gone-text", "Signed in elsewhere, and ended here. replaced");
+  await ada.see("back", "Come back");
   await ada.see("status", "Offline");
   await ada.shot("signed-in-elsewhere");
   for (const tab of [second, third]) await tab.online();
   await third.account("sign-out-others");
   await third.hear("Connections elsewhere that were ended: 1"); // and not the first one, which has not come back
-  await second.see("gone-text", "Signed in elsewhere, and ended here. replaced");
+  await second.see("gone-text", "Ended here: signed out by another of your devices. replaced");
+  await second.see("back", "Come back");
   await second.click("back");
   await second.hear("Welcome, ada.");
   await second.online();

@@ -40,7 +40,17 @@ export default async function ({ equal, person, tab }) {
   await ada.click("back");
   await ada.signIn("ada", "engine");
   await ada.hear("Welcome, ada.");
+  let answer; // goes on to the server, which takes its time
+  const asked = new Promise((came) => ada.page.route("**/logout", (route) => {
+    answer = () => route.continue();
+    came();
+  }));
   await ada.account("sign-out-everywhere");
+  await asked;
+  for (const id of ["sign-out", "sign-out-everywhere", "sign-out-others"]) {
+    equal(await ada.$(id).isDisabled(), true, `${id} is disabled`);
+  }
+  await answer();
   await elsewhere.see("gone-text", revoked);
   await bob.see("people", "bob");
   await ada.signIn("ada", "engine");

@@ -9,6 +9,7 @@ const refusals = [
 for (const code of ["nickname_too_long", "message_too_long", "room_too_long", "rooms_full"]) refusals.push({ code, max: 7 });
 for (const policy of ["connect", "bytes", "events", "event:typing"]) refusals.push({ code: "rate_limited", policy });
 for (const policy of ["concurrent", undefined]) refusals.push({ code: "too_many_connections", policy });
+refusals.push({ code: "replaced", reason: "signed out there" });
 refusals.push({ code: "http_503", message: "Service Unavailable" }, { code: "offline", nickname: "Dan" });
 
 export default async function ({ equal, tab }) {
