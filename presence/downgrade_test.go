@@ -53,7 +53,7 @@ func TestDowngraded(t *testing.T) {
 		return signed
 	}
 
-	c := s.Dial(t, siotest.Dial{Auth: object{"token": token(2 * time.Second)}})
+	c := s.Dial(t, siotest.Dial{Auth: object{"token": token(4 * time.Second)}})
 	c.Connected(t)
 	so := <-sockets
 	c.NextEvent(t, "auth:expired")
