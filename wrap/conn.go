@@ -44,8 +44,6 @@ type conn struct {
 	greet    sync.Once              // writes greeting: all others wait
 	greeting atomic.Pointer[[]byte] // the 101 response, until it is written
 
-	grown bool // the reader's stack; its own
-
 	mu       sync.Mutex
 	idle     sync.Cond // signaled when watching turns false
 	reading  bool      // the reader is in Conn.Read
@@ -157,10 +155,6 @@ func (c *conn) Read(p []byte) (int, error) {
 //
 //go:noinline
 func (c *conn) before(p []byte) (int, error) {
-	if !c.grown {
-		c.grown = true
-		growStack()
-	}
 	<-c.gate
 	c.greeted()
 	c.mu.Lock()

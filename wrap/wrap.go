@@ -84,7 +84,6 @@ type handler struct {
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	growStack()
 	if plainHandshake(r) {
 		h.handshake(w, r)
 		return
