@@ -45,7 +45,8 @@ type connection struct {
 	pending  few[string, admission] // by namespace: not yet connected nor refused
 	joined   few[string, *state]    // by namespace: connected
 	refused  int
-	idle     *time.Timer // runs after Kick; see linger
+	refusing map[string]int // by namespace: refusals of ours whose CONNECT_ERROR has not been seen
+	idle     *time.Timer    // runs after Kick; see linger
 
 	kicked    atomic.Bool          // forsaken has been written to
 	forsaken  map[string]struct{}  // namespaces of sockets that were kicked; see inbound

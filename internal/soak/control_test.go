@@ -234,16 +234,10 @@ func (j *journal) Write(p []byte) (int, error) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	j.lines++
-	var record struct {
-		Level, Msg, Code, By string
-		Error                *string
-	}
+	var record struct{ Level, Msg string }
 	bad := json.Unmarshal(p, &record) != nil || bytes.Contains(p, []byte(jwtHeader))
 	if record.Level == "ERROR" || bytes.Contains(p, []byte("panic")) {
-		// A client that sends CONNECT again before the answer gets that of the first one
-		// for both, without a cause: wrap sees but the packet.
-		other := record.Code == "internal" && record.By == "" && record.Error == nil
-		bad = bad || !other && !bytes.Contains(p, []byte(onPurpose))
+		bad = bad || !bytes.Contains(p, []byte(onPurpose))
 	}
 	if bad && len(j.faults) < 20 {
 		j.faults = append(j.faults, "log: "+strings.TrimSpace(string(p)))

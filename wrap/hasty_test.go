@@ -1,0 +1,72 @@
+package wrap_test
+
+import (
+	"context"
+	"fmt"
+	"sync/atomic"
+	"testing"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/engine.io/v2/engine"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// The answer to a CONNECT that was refused is not taken for that to the next one, which a
+// client has sent without waiting.
+func TestHasty(t *testing.T) {
+	t.Parallel()
+	for _, d := range []siotest.Dial{
+		{Namespace: "/", EIO: 4},
+		{Namespace: "/x", EIO: 4},
+		{Namespace: "/", EIO: 4, Polling: true},
+		{Namespace: "/x", EIO: 3},
+	} {
+		t.Run(fmt.Sprintf("EIO%d polling %t %s", d.EIO, d.Polling, d.Namespace), func(t *testing.T) {
+			t.Parallel()
+			var runs atomic.Int32
+			answer, admit := make(chan struct{}), make(chan struct{})
+			second := make(chan context.Context, 1)
+			s := serve(t, func(io *socket.Server) {
+				nsp := io.Of(d.Namespace, nil)
+				nsp.Use(wrap.Func(func(context.Context, *socket.Socket) error {
+					if runs.Add(1) == 1 {
+						return &wrap.Error{Code: "forbidden"}
+					}
+					return nil
+				}))
+				nsp.Use(func(s *socket.Socket, next func(*socket.ExtendedError)) {
+					second <- wrap.Context(s)
+					<-admit
+					next(nil)
+				})
+				_ = nsp.On("connection", func(args ...any) {
+					_ = args[0].(*socket.Socket).On("ping", func(args ...any) { args[len(args)-1].(socket.Ack)(nil, nil) })
+				})
+			})
+			_ = s.IO.Engine().On("connection", func(args ...any) {
+				_ = args[0].(engine.Socket).On("packetCreate", func(...any) {
+					if runs.Load() > 0 {
+						<-answer // nobody has seen the packet yet
+					}
+				})
+			})
+			d.NoConnect = true
+			c := s.Dial(t, d)
+			if d.EIO == 3 { // to "/"
+				c.Connected(t)
+			}
+			c.Connect(d.Namespace, nil)
+			c.Connect(d.Namespace, nil)
+			ctx := <-second
+			close(answer)
+			c.ConnectError(t)
+			if err := ctx.Err(); err != nil {
+				t.Errorf("the second socket: %v", context.Cause(ctx))
+			}
+			close(admit)
+			c.Connected(t)
+			c.EmitAck(t, "ping")
+		})
+	}
+}
