@@ -2,10 +2,12 @@ package wrap_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
 
+	"github.com/gorilla/websocket"
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/engine.io/v2/engine"
@@ -69,4 +71,57 @@ func TestHasty(t *testing.T) {
 			c.EmitAck(t, "ping")
 		})
 	}
+}
+
+// Nor is that to a client that has left while its CONNECT was in a middleware.
+func TestHastyGone(t *testing.T) {
+	t.Parallel()
+	var runs atomic.Int32
+	answer, told, admit := make(chan struct{}), make(chan struct{}, 8), make(chan struct{})
+	second := make(chan context.Context, 1)
+	s := serve(t, func(io *socket.Server) {
+		io.Use(wrap.Func(func(ctx context.Context, s *socket.Socket) error {
+			if runs.Add(1) == 1 {
+				_ = s.Conn().On("packetCreate", func(...any) { told <- struct{}{} }) // after wrap
+				<-ctx.Done()
+				return ctx.Err()
+			}
+			return nil
+		}))
+		io.Use(func(s *socket.Socket, next func(*socket.ExtendedError)) {
+			second <- wrap.Context(s)
+			<-admit
+			next(nil)
+		})
+	})
+	_ = s.IO.Engine().On("connection", func(args ...any) {
+		_ = args[0].(engine.Socket).On("packetCreate", func(...any) {
+			if runs.Load() > 0 {
+				<-answer
+			}
+		})
+	})
+	c, resp, err := s.Handshake(t.Context(), siotest.Dial{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	defer c.Close()
+	for _, packet := range []string{"40", "40"} {
+		if err := c.WriteMessage(websocket.TextMessage, []byte(packet)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := c.WriteMessage(websocket.CloseMessage, nil); err != nil {
+		t.Fatal(err)
+	}
+	ctx := <-second
+	close(answer)
+	<-told
+	var d *wrap.Disconnected
+	if errors.As(context.Cause(ctx), &d) && d.Reason == "refused" {
+		t.Errorf("the second socket: %v", d)
+	}
+	close(admit)
+	<-ctx.Done()
 }
