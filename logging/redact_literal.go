@@ -34,3 +34,41 @@ func redactLiteral(s string, v int) (end int) {
 	}
 	return end
 }
+
+// redactAfter is the punctuation that may follow a value.
+const redactAfter = `,.)]}\:`
+
+// quoted returns the end of the value s[v:e] if one in quotes follows that belongs to it,
+// as in auth: token="a b", and else e. The quote opens one if what is in front of it asks
+// for a value, and what is behind it is none of what follows the end of one.
+func (c *redactScan) quoted(v, e int) int {
+	s, k := c.s, e
+	for k < len(s) && strings.IndexByte(redactAfter, s[k]) >= 0 {
+		k++
+	}
+	b := k
+	for b > v && s[b-1] == '\\' {
+		b--
+	}
+	if b == v || strings.IndexByte("=:([{", s[b-1]) < 0 || redactOpening(s[k:]) == 0 {
+		return e
+	}
+	e = min(len(s), redactQuoted(s, k+1, s[k], k-b)+k-b+1)
+	if e < len(s) && redactIsRun(s[e]) {
+		e = c.bare(e)
+	}
+	return e
+}
+
+// redactOpening returns the length of the quote at the start of s if a value follows it, or
+// 0; slashes that are in front of it count.
+func redactOpening(s string) int {
+	k := 0
+	for k < len(s) && s[k] == '\\' {
+		k++
+	}
+	if k+1 >= len(s) || strings.IndexByte("\"'`", s[k]) < 0 || s[k+1] <= ' ' || strings.IndexByte(redactAfter+";&<>+\"'`", s[k+1]) >= 0 {
+		return 0
+	}
+	return k + 1
+}

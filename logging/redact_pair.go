@@ -67,9 +67,9 @@ func (c *redactScan) pair(p, q int) (from, to int, ok bool) {
 		e = c.bare(v)
 	}
 	if name.header && s[p] == ':' {
-		e = c.line(v)
+		return v, c.line(v), true
 	}
-	return v, e, e > v
+	return v, c.quoted(v, e), e > v
 }
 
 // redactSpace returns the length of the space at the start of s, which may have
@@ -101,7 +101,7 @@ func (c *redactScan) bare(i int) int {
 		}
 		e++
 	}
-	for e > i && strings.IndexByte(`,.)]}\:`, c.s[e-1]) >= 0 {
+	for e > i && strings.IndexByte(redactAfter, c.s[e-1]) >= 0 {
 		e--
 	}
 	return e

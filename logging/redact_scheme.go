@@ -131,13 +131,15 @@ func (c *redactScan) scheme(i, j int) (from, to int) {
 		return 0, 0
 	}
 	name := c.s[max(i, j-6):j]
+	quote := redactOpening(c.s[v:])
+	v += quote
 	switch {
 	case strings.EqualFold(name, "bearer"):
 		if strings.HasPrefix(c.s[v:], "realm=") || strings.HasPrefix(c.s[v:], "error=") {
 			break // a challenge
 		}
 		if e := c.bare(v); !c.prose(v, e, redactSoft, false) {
-			return v, e
+			return v, c.credentials(v, e, quote)
 		}
 	case strings.EqualFold(name, "digest"):
 		k := v
@@ -149,10 +151,19 @@ func (c *redactScan) scheme(i, j int) (from, to int) {
 		}
 	case strings.EqualFold(c.s[max(i, j-5):j], "basic"):
 		if e := c.bare(v); redactBasic(c.s[v:e]) {
-			return v, e
+			return v, c.credentials(v, e, quote)
 		}
 	}
 	return 0, 0
+}
+
+// credentials returns the end of the credentials s[v:e], which go on to the end of the
+// quote in front of them, if there is one of that length.
+func (c *redactScan) credentials(v, e, quote int) int {
+	if quote > 0 {
+		return redactQuoted(c.s, v, c.s[v-1], quote-1)
+	}
+	return c.quoted(v, e)
 }
 
 // redactBasic reports whether s is credentials, and not a word behind "basic".
