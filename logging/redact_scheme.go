@@ -121,6 +121,8 @@ func (c *redactScan) scheme(i, j int) (from, to int) {
 			n = 1
 		} else if strings.HasPrefix(c.s[v:], "%20") {
 			n = 3
+		} else if strings.HasPrefix(c.s[v:], "%2520") {
+			n = 5
 		}
 		if n == 0 {
 			break

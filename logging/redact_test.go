@@ -101,6 +101,7 @@ func TestRedactShapes(t *testing.T) {
 		`"bad Bearer \"abc\", x"`:                  `"bad Bearer \"[redacted]\", x"`,
 		`Basic 'dXNlcjpwYXNz'`:                     `Basic '[redacted]'`,
 		`Bearer token="a b" x`:                     `Bearer [redacted] x`,
+		"?r=%252F%253Fh%253DBearer%2520abc":        "?r=%252F%253Fh%253DBearer%2520[redacted]",
 		// URLs.
 		"https://user:pass@host/x":          "https://[redacted]@host/x",
 		"redis://:p%40ss@h:6379":            "redis://[redacted]@h:6379",
