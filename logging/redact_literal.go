@@ -72,3 +72,9 @@ func redactOpening(s string) int {
 	}
 	return k + 1
 }
+
+// redactCookies reports whether value is the first of several cookies, which rest begins
+// behind.
+func redactCookies(value, rest string) bool {
+	return strings.Contains(value, "=") && strings.HasPrefix(rest, "; ")
+}

@@ -66,7 +66,7 @@ func (c *redactScan) pair(p, q int) (from, to int, ok bool) {
 		}
 		e = c.bare(v)
 	}
-	if name.header && s[p] == ':' {
+	if name.header && (s[p] == ':' || redactCookies(s[v:e], s[e:])) {
 		return v, c.line(v), true
 	}
 	return v, c.quoted(v, e), e > v

@@ -102,6 +102,7 @@ func TestRedactShapes(t *testing.T) {
 		`Basic 'dXNlcjpwYXNz'`:                     `Basic '[redacted]'`,
 		`Bearer token="a b" x`:                     `Bearer [redacted] x`,
 		"?r=%252F%253Fh%253DBearer%2520abc":        "?r=%252F%253Fh%253DBearer%2520[redacted]",
+		"cookie=a=b; c=d":                          "cookie=[redacted]",
 		// URLs.
 		"https://user:pass@host/x":          "https://[redacted]@host/x",
 		"redis://:p%40ss@h:6379":            "redis://[redacted]@h:6379",
@@ -235,7 +236,7 @@ func TestRedactStays(t *testing.T) {
 		"session: redis: nil", "read cookie: http: named cookie not present", "csrf: origin mismatch", "auth: token_expired",
 		"wrong password: too short", "password: must have 8 characters", "session:join", "auth:login", "tokens_left=5",
 		"token.go:45", "/app/session/token.go:45: undefined: x", "password.go:12 +0x1d", "Bearer token missing", "bearer of bad news",
-		`Bearer realm="x"`, `bearer "token" missing`, `{"prefix":"Bearer ","x":"y"}`, `"Bearer " + token`, "basic auth", "Basic authentication required", "basic usage", "digest mismatch", "cookie_name=abc",
+		`Bearer realm="x"`, `bearer "token" missing`, `{"prefix":"Bearer ","x":"y"}`, `"Bearer " + token`, "cookie=; path=/", "basic auth", "Basic authentication required", "basic usage", "digest mismatch", "cookie_name=abc",
 		"token_type=x", "token=", "?token=&x=1", "session: <nil>", "token: nil", "if token == nil", "code=42", "code: ECONNRESET", `x\u003d1\u0026y\u003a2`,
 		"reason=transport close", "namespace=/chat", "Access-Control-Allow-Credentials: true", "key=value", "public_key: x",
 		redactUser, "room " + redactUser, "2026-11-21T09:32:01.123456789Z", "2026-11-21T09:32:01+01:00",
