@@ -94,7 +94,7 @@ func TestCounts(t *testing.T) {
 	t.Parallel()
 	l := loggerAt(t, slog.LevelInfo, nil)
 	root, other := &member{l: l}, &member{l: l}
-	c := &client{text: true}
+	c := &client{text: true, old: true}
 	c.add("/", root)
 	c.add("/other", other)
 	text := func(s string) []any {
@@ -195,7 +195,7 @@ func BenchmarkHook(b *testing.B) {
 
 func BenchmarkPacket(b *testing.B) {
 	m := &member{l: loggerAt(b, slog.LevelInfo, nil)}
-	c := &client{text: true}
+	c := &client{text: true, old: true}
 	c.add("/", m)
 	args := []any{&packet.Packet{Type: packet.MESSAGE, Data: types.NewStringBufferString(`2["message","x"]`)}}
 	b.ReportAllocs()

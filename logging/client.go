@@ -1,7 +1,6 @@
 package logging
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"crypto/rand"
@@ -31,6 +30,7 @@ func newID() string {
 type client struct {
 	id   string
 	text bool // packets are text; what is binary is an attachment
+	old  bool // Engine.IO 3
 
 	mu         sync.Mutex
 	root       *member            // in "/"
@@ -54,7 +54,7 @@ func (l *Logger) clientOf(ctx context.Context, s *socket.Socket) *client {
 	if c := l.clients.Load(s.Client()); c != nil {
 		return c
 	}
-	c := &client{text: reflect.TypeOf(s.Nsp().Server().Encoder()) == stockEncoder}
+	c := &client{text: reflect.TypeOf(s.Nsp().Server().Encoder()) == stockEncoder, old: s.Conn().Protocol() == 3}
 	if n := noteOf(ctx, l); n != nil {
 		c.id = n.id
 	} else {
@@ -143,7 +143,8 @@ func (c *client) remove(nsp string, m *member) {
 func (c *client) incoming(args ...any) { c.count(args, &c.in) }
 func (c *client) outgoing(args ...any) { c.count(args, &c.out) }
 
-// count counts a packet. It allocates nothing.
+// count counts a packet. It allocates nothing, but for a namespace that Engine.IO 3 has in
+// other words.
 func (c *client) count(args []any, f *flow) {
 	if len(args) == 0 {
 		return
@@ -166,7 +167,7 @@ func (c *client) count(args []any, f *flow) {
 		c.mu.Lock()
 		*f = flow{}
 		if ok {
-			m = c.find(frame.Namespace)
+			m = c.find(&frame)
 			*f = flow{m, frame.Attachments}
 		}
 		c.mu.Unlock()
@@ -212,13 +213,18 @@ func (c *client) attached(f *flow) *member {
 	return nil
 }
 
-// find returns the socket in a namespace, as a packet names it, or nil. c.mu is held.
-func (c *client) find(nsp []byte) *member {
-	if len(nsp) <= 1 {
+// find returns the socket in the namespace of a packet, or nil. c.mu is held.
+func (c *client) find(f *wire.Frame) *member {
+	if len(f.Namespace) <= 1 {
 		return c.root
 	}
-	if i := bytes.IndexByte(nsp, '?'); i >= 0 {
-		nsp = nsp[:i] // Engine.IO 3 has a query there
+	m := c.others[string(f.Namespace)]
+	if m != nil || !c.old {
+		return m
 	}
-	return c.others[string(nsp)]
+	nsp := f.Path(3) // it may have a query, or be encoded
+	if nsp == "/" {
+		return c.root
+	}
+	return c.others[nsp]
 }

@@ -1,0 +1,57 @@
+package logging_test
+
+import (
+	"log/slog"
+	"regexp"
+	"testing"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// TestNamespacePaths: a client cannot write the name of its namespace so that the host knows
+// it and nobody counts what it sends.
+func TestNamespacePaths(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		eio       int
+		join      string
+		sent      string // by the host's reading to that namespace
+		namespace string
+	}{
+		"3, with a query":       {3, "40/other,", `42/other?a=b,["x"]`, "/other"},
+		"3, encoded":            {3, "40/other,", `42/%6Fther,["x"]`, "/other"},
+		"3, behind a host":      {3, "40/other,", `42//h/other,["x"]`, "/other"},
+		"3, root with a query":  {3, "40/other,", `42/?a=b,["x"]`, "/"},
+		"4, a query in a name":  {4, "40/room?a,", `42/room?a,["x"]`, "/room?a"},
+		"4, an encoded name":    {4, "40/r%6Fom,", `42/r%6Fom,["x"]`, "/r%6Fom"},
+		"4, names with a query": {4, "40/room?a,", `42["x"]`, "/"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			l, log := newLogger(t, slog.LevelInfo, nil)
+			s := serve(t, l, func(io *socket.Server) {
+				wrap.UseAll(io, l.Middleware())
+				io.Of("/other", nil)
+				io.Of(regexp.MustCompile("^/r.*$"), nil)
+			})
+			client := s.Dial(t, siotest.Dial{EIO: c.eio})
+			client.Connected(t)
+			client.Send(c.join)
+			client.Connected(t)
+			client.Send(c.sent)
+			client.Send("4x") // nobody can read it
+			for _, r := range log.wait(t, 2, "socket disconnected") {
+				n := 0
+				if r["conn"].(object)["namespace"] == c.namespace {
+					n = 1
+				}
+				check(t, r, object{"events_in": n})
+				if last, _ := r["last"].([]any); len(last) != n {
+					t.Errorf("%v", r)
+				}
+			}
+		})
+	}
+}
