@@ -195,7 +195,7 @@ func BenchmarkHook(b *testing.B) {
 
 func BenchmarkPacket(b *testing.B) {
 	m := &member{l: loggerAt(b, slog.LevelInfo, nil)}
-	c := &client{text: true, old: true}
+	c := &client{text: true}
 	c.add("/", m)
 	args := []any{&packet.Packet{Type: packet.MESSAGE, Data: types.NewStringBufferString(`2["message","x"]`)}}
 	b.ReportAllocs()

@@ -113,11 +113,19 @@ func news(code string, cause error) bool {
 	return code == codeInternal || code == codeUnavailable && cause != nil
 }
 
-// stackOf returns where a recovered panic was, or nothing.
+// stackOf returns where a recovered panic was, or nothing. Causes are the application's: one
+// that is a nil pointer panics when it is asked for its own.
 func stackOf(err error) string {
+	defer func() { _ = recover() }()
 	var p interface{ Stack() []byte }
 	if errors.As(err, &p) {
 		return string(p.Stack())
 	}
 	return ""
+}
+
+// canceled reports whether a refusal comes from a context that was canceled.
+func canceled(err error) bool {
+	defer func() { _ = recover() }() // as in stackOf
+	return errors.Is(err, context.Canceled)
 }

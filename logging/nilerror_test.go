@@ -1,0 +1,48 @@
+package logging_test
+
+import (
+	"log/slog"
+	"net/http"
+	"testing"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// storeError is an error as applications have them: nil pointers of it panic.
+type storeError struct{ err error }
+
+func (e *storeError) Error() string { return "store: " + e.err.Error() }
+func (e *storeError) Unwrap() error { return e.err }
+
+// TestNilErrors: a cause that is a nil pointer is neither the end of the process nor of the
+// record.
+func TestNilErrors(t *testing.T) {
+	t.Parallel()
+	eachTransport(t, func(t *testing.T, d siotest.Dial) {
+		var cause *storeError
+		l, log := newLogger(t, slog.LevelInfo, nil)
+		s := serve(t, l, func(io *socket.Server) {
+			wrap.UseAll(io, l.Middleware())
+			_ = io.On("connection", func(args ...any) {
+				go wrap.Kick(args[0].(*socket.Socket), &wrap.Error{Code: "replaced", Err: cause})
+			})
+		}, l.Handler, func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				if r.Header.Get("X-Do") == "" {
+					next.ServeHTTP(w, r)
+					return
+				}
+				(&wrap.Error{Code: "forbidden", Err: cause}).ServeHTTP(w, r)
+			})
+		})
+		s.Dial(t, d).Connected(t)
+		check(t, log.one(t, "socket disconnected"), object{"code": "replaced", "error": "*logging_test.storeError", "stack": nil})
+		d.Header = http.Header{"X-Do": {"refuse"}}
+		if _, err := s.Open(t, d); err == nil {
+			t.Error("not refused")
+		}
+		check(t, log.one(t, "handshake refused"), object{"status": 403, "code": "forbidden", "error": "*logging_test.storeError"})
+	})
+}
