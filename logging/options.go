@@ -131,8 +131,12 @@ func (o *Options) audit() (Options, *clientip.Source, error) {
 		fault("Recorder: %d is more than %d", c.Recorder, maxRecorder)
 	}
 	for _, name := range c.Secrets {
-		if name == "" {
+		text, _, _ := redactNormalize(nil, name)
+		switch {
+		case name == "":
 			fault("Secrets: an empty name")
+		case len(text) == 0:
+			fault("Secrets: %q has neither letters nor digits", name)
 		}
 	}
 	proxies, err := clientip.New(c.TrustedProxies, c.ProxyHeader)

@@ -15,13 +15,14 @@ func TestOptions(t *testing.T) {
 	var level *slog.LevelVar
 	var o *observer
 	_, err := logging.New(nil, &logging.Options{
-		Level: level, Observer: o, Recorder: 1025, Secrets: []string{"a", ""}, ProxyHeader: "X-Real-IP",
+		Level: level, Observer: o, Recorder: 1025, Secrets: []string{"a", "", "*"}, ProxyHeader: "X-Real-IP",
 		Events: &logging.Sample{Level: level, First: -1},
 	})
 	want := []string{
 		"logging: no logger", "logging: Level: a nil *slog.LevelVar", "logging: Observer: a nil *logging_test.observer",
 		"logging: Events: Level: a nil *slog.LevelVar", "logging: Events: First -1 or Every 0 is negative",
 		"logging: Recorder: 1025 is more than 1024", "logging: Secrets: an empty name",
+		`logging: Secrets: "*" has neither letters nor digits`,
 		`logging: ProxyHeader: "X-Real-IP" is never read without TrustedProxies`,
 	}
 	if got := fmt.Sprint(err); got != strings.Join(want, "\n") {

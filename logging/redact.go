@@ -57,8 +57,9 @@ func Redact(h slog.Handler, keys ...string) slog.Handler {
 			r.names = redactNames{}
 		}
 		for _, key := range keys {
-			text, _, _ := redactNormalize(nil, key)
-			r.names[string(text)] = struct{}{}
+			if text, _, _ := redactNormalize(nil, key); len(text) > 0 { // all that has no name would be one
+				r.names[string(text)] = struct{}{}
+			}
 		}
 	}
 	return r

@@ -288,6 +288,16 @@ func TestRedactNames(t *testing.T) {
 	}
 }
 
+// TestRedactNoName: a name of nothing is not that of all that has none.
+func TestRedactNoName(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	slog.New(Redact(slog.NewJSONHandler(&out, nil), "", "*", "pet")).Info("if x == y", slog.Group("", "a", 1, "b", "c"), "pet", "rex")
+	if got := out.String(); !strings.Contains(got, `"msg":"if x == y","a":1,"b":"c","pet":"[redacted]"`) {
+		t.Error(got)
+	}
+}
+
 // TestRedactKnown: what is remembered of a name is what is found of it, however many there
 // are.
 func TestRedactKnown(t *testing.T) {
