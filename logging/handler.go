@@ -128,9 +128,12 @@ func (n *note) close() (s said) {
 
 // serve serves a request that is recorded.
 func (l *Logger) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	// The headers are read now: http.TimeoutHandler leaves a goroutine with them.
-	x := &request{l: l, r: r, agent: agentOf(r.Header), began: time.Now(), connecting: mark.Connecting(r.Context())}
-	x.note = &note{Context: r.Context(), l: l, id: newID()}
+	// The request is read now: next may change its URL and headers, and http.TimeoutHandler
+	// leaves a goroutine with them.
+	x := &request{l: l, r: r, agent: agentOf(r.Header), path: r.URL.Path, connecting: mark.Connecting(r.Context())}
+	x.conn = l.connOf(r, time.Now(), x.connecting)
+	x.conn.ID = newID()
+	x.note = &note{Context: r.Context(), l: l, id: x.conn.ID}
 	x.answer = &answer{ResponseWriter: w}
 	defer func() {
 		switch p := recover(); {
@@ -165,10 +168,11 @@ type request struct {
 	r          *http.Request
 	note       *note
 	agent      agent
+	path       string
+	conn       Conn
 	answer     *answer // apart, for the host keeps it as long as the connection
-	began      time.Time
-	connecting bool // it is a handshake
-	aborted    bool // by http.ErrAbortHandler
+	connecting bool    // it is a handshake
+	aborted    bool    // by http.ErrAbortHandler
 }
 
 // outcome is what became of a request.
@@ -227,9 +231,8 @@ func (x *request) outcome(panicked error) (o outcome) {
 // tell tells what became of the request.
 func (x *request) tell(panicked error, stack string) {
 	l, ctx, o := x.l, context.WithoutCancel(x.r.Context()), x.outcome(panicked)
-	took := time.Since(x.began)
-	c := l.connOf(x.r, x.began, x.connecting)
-	c.ID = x.note.id
+	c := x.conn
+	took := time.Since(c.Began)
 	if o.refused || o.gone {
 		l.tellRefused(ctx, c, Refusal{By: o.by, Code: o.code, Abandoned: o.gone, Status: o.status, Took: took, Err: o.err})
 	}
@@ -261,7 +264,7 @@ func (x *request) tell(panicked error, stack string) {
 		attrs.add(c.group())
 	} else {
 		attrs.text("method", trim(x.r.Method, maxName, len(x.r.Method)))
-		attrs.text("path", trim(x.r.URL.Path, maxURL, len(x.r.URL.Path)))
+		attrs.text("path", trim(x.path, maxURL, len(x.path)))
 		attrs.text("addr", c.Addr)
 	}
 	if o.status != 0 {
