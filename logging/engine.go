@@ -58,7 +58,10 @@ func (l *Logger) engineRefused(m *types.ErrorMessage) {
 		return
 	}
 	status := http.StatusBadRequest
-	if m.CodeMessage == engine.FORBIDDEN {
+	switch {
+	case m.Req.Websocket != nil: // which the host closes
+		status = http.StatusSwitchingProtocols
+	case m.CodeMessage == engine.FORBIDDEN:
 		status = http.StatusForbidden
 	}
 	c := l.connOf(r, time.Now(), true)

@@ -1,6 +1,7 @@
 package logging_test
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -113,4 +114,33 @@ func TestInEngine(t *testing.T) {
 			t.Errorf("also: %v", got)
 		}
 	})
+}
+
+// TestEngineUpgraded: what the host refuses when the connection is a WebSocket already has
+// the status that its client has seen, with and without the Handler.
+func TestEngineUpgraded(t *testing.T) {
+	t.Parallel()
+	for _, handler := range []bool{true, false} {
+		o := new(observer)
+		l, log := newLogger(t, slog.LevelDebug, &logging.Options{Observer: o})
+		var mws []wrap.Middleware
+		message := "engine refused"
+		if handler {
+			mws, message = append(mws, l.Handler), "handshake refused"
+		}
+		s := siotest.Config{
+			Options: wrap.Harden(nil), Engine: l.Engine,
+			Handler: func(h http.Handler) http.Handler { return wrap.Handler(h, mws...) },
+		}.NewServer(t, nil)
+		var refused *siotest.RefusedError
+		if _, err := s.Open(t, siotest.Dial{EIO: 3}); !errors.As(err, &refused) || refused.Status != 101 {
+			t.Errorf("refused: %v", err)
+		}
+		check(t, log.one(t, message), object{"level": "WARN", "by": "engine", "code": "engine_4", "status": 101})
+		o.mu.Lock()
+		if len(o.refused) != 1 || o.refused[0].Status != 101 {
+			t.Errorf("observed %+v", o.refused)
+		}
+		o.mu.Unlock()
+	}
 }
