@@ -41,8 +41,8 @@ type Options struct {
 	User func(s *socket.Socket) (user string, ok bool)
 
 	// Attrs are further attributes of the records of a socket, and of the logger that
-	// [Logger.From] returns. It is called like User. What it returns is kept with
-	// that logger, and must not refer to the socket: neither would ever be collected.
+	// [Logger.From] returns. It is called like User. What it returns is kept as long as
+	// the socket, and must not refer to it: neither would ever be collected.
 	Attrs func(s *socket.Socket) []slog.Attr
 
 	// Recorder is how many of its last events a socket remembers, to tell of them if it

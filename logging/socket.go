@@ -37,7 +37,7 @@ type member struct {
 	making  atomic.Int32 // calls of newLogger
 	phase   atomic.Int32
 	since   time.Duration             // it has been connected, after begin
-	user    string                    // at that time
+	told    record                    // what said has returned at that time
 	fault   atomic.Pointer[faultCase] // that has not been told
 	garbage atomic.Int64              // when the host could not read what came, after begin
 
@@ -84,22 +84,25 @@ func (m *member) at() Conn {
 }
 
 // base returns a new record with the attributes that all records of s have. s may be nil.
-func (m *member) base(s *socket.Socket) *record {
+func (m *member) base(s *socket.Socket) *record { return m.with(m.said(s)) }
+
+// with returns a new record with what is known of the socket, and what is said of it.
+func (m *member) with(said record) *record {
 	c := m.at()
 	attrs := newRecord()
 	attrs.add(c.group())
-	attrs.add(m.said(s)...)
+	attrs.add(said...)
 	return attrs
 }
 
-// said returns what the application has to say of s, which may be nil.
+// said returns what the application has to say of s. If that is nil, the socket has been
+// collected: it is what it said when the socket was connected.
 func (m *member) said(s *socket.Socket) (attrs record) {
-	ctx := context.Background()
-	user := m.l.userOf(ctx, s)
 	if s == nil {
-		user = m.user
+		return m.told
 	}
-	attrs.text("user", user)
+	ctx := context.Background()
+	attrs.text("user", m.l.userOf(ctx, s))
 	attrs.add(m.l.attrsOf(ctx, s)...)
 	return attrs
 }
@@ -166,8 +169,9 @@ func (w *watcher) connected() {
 	m.since = now()
 	ctx := context.WithoutCancel(wrap.Context(w.s))
 	m.l.tellOpened(ctx, m.at())
+	m.told = m.said(w.s)
 	if level := m.l.opts.Level.Level(); m.l.enabled(ctx, level) {
-		attrs := m.base(w.s)
+		attrs := m.with(m.told)
 		attrs.took("took", m.since-m.began)
 		attrs.agent(*m.agent)
 		m.l.write(ctx, level, "socket connected", attrs)
@@ -176,7 +180,6 @@ func (w *watcher) connected() {
 	if f := m.fault.Swap(nil); f != nil {
 		m.tellFault(ctx, w.s, f.err)
 	}
-	m.user = m.l.userOf(ctx, w.s)
 	if !m.phase.CompareAndSwap(opening, opened) {
 		m.phase.Store(ended)
 		m.closed(w.s, wrap.Context(w.s))

@@ -104,7 +104,7 @@ func (l *Logger) tellClosed(ctx context.Context, c Conn, s Summary) {
 
 // userOf returns the user of s, or nothing.
 func (l *Logger) userOf(ctx context.Context, s *socket.Socket) (user string) {
-	if l.opts.User == nil || s == nil {
+	if l.opts.User == nil {
 		return ""
 	}
 	defer l.guard(ctx, "Options.User", &l.mishaps.user)
@@ -116,7 +116,7 @@ func (l *Logger) userOf(ctx context.Context, s *socket.Socket) (user string) {
 
 // attrsOf returns the further attributes of s.
 func (l *Logger) attrsOf(ctx context.Context, s *socket.Socket) (attrs []slog.Attr) {
-	if l.opts.Attrs == nil || s == nil {
+	if l.opts.Attrs == nil {
 		return nil
 	}
 	defer l.guard(ctx, "Options.Attrs", &l.mishaps.attrs)

@@ -1,0 +1,31 @@
+package logging
+
+import (
+	"log/slog"
+	"testing"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// TestToldLater: what the application has said of a socket is in the record of its end,
+// though the socket may have been collected before that is written.
+func TestToldLater(t *testing.T) {
+	t.Parallel()
+	l := loggerAt(t, slog.LevelInfo, &Options{
+		User:  func(*socket.Socket) (string, bool) { return "ada", true },
+		Attrs: func(*socket.Socket) []slog.Attr { return []slog.Attr{slog.String("tenant", "acme")} },
+	})
+	sockets := make(chan *socket.Socket, 1)
+	s := siotest.NewServer(t, func(io *socket.Server) {
+		io.Use(l.Middleware())
+		_ = io.On("connection", func(args ...any) { sockets <- args[0].(*socket.Socket) })
+	})
+	s.Dial(t, siotest.Dial{Settled: true}).Connected(t)
+	m := l.members.Load(<-sockets)
+	siotest.Eventually(t, "it is told of", func() bool { return m.phase.Load() == opened })
+	got := m.said(nil)
+	if len(got) != 2 || !got[0].Equal(slog.String("user", "ada")) || !got[1].Equal(slog.String("tenant", "acme")) {
+		t.Errorf("%v", got)
+	}
+}
