@@ -92,7 +92,8 @@
 // namespace, events that come only with Options.Events or an Observer, those that are sent
 // not at all, and there is no last: what is not counted is left out. Acks are no events.
 // Handlers that fail are not seen, since the host does not say: log there with the logger
-// of [Logger.From].
+// of [Logger.From]. An event that a packet middleware refuses which package wrap does not
+// run, one of socket.Use, counts as one that went well.
 //
 // These have no record: sockets whose connection has ended before the first middleware;
 // those of a connection that wrap.Func closes, as it has tried too often; those that the
