@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/url"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -98,6 +99,7 @@ func (l *Logger) tellEvent(ctx context.Context, c Conn, e Event) {
 func (l *Logger) tellClosed(ctx context.Context, c Conn, s Summary) {
 	if l.opts.Observer != nil {
 		defer l.guard(ctx, "Observer.Closed", &l.mishaps.closed)
+		s.Transports = slices.Clone(s.Transports) // which all sockets of the connection have
 		l.opts.Observer.Closed(c, s)
 	}
 }
