@@ -30,8 +30,8 @@
 //	handshake accepted   Debug                     status, took
 //	handshake refused    Warn, Error from 500      status, by, code, error, stack, took
 //	handshake abandoned  Options.Level             status, took
-//	engine refused       Warn; Options.Level for   status, by, code, error
-//	                     an unknown session
+//	engine refused       Warn; Options.Level if    status, by, code, error
+//	                     it names a session
 //	request              Options.Level, Warn if    method, path, addr, status, bytes,
 //	                     aborted, Error from 500   code, error, stack, took
 //	socket connected     Options.Level             took

@@ -69,7 +69,7 @@ func (l *Logger) engineRefused(m *types.ErrorMessage) {
 
 	level := slog.LevelWarn
 	if m.Req.Query().Peek("sid") != "" {
-		level = l.opts.Level.Level() // of a session that has ended, as a rule
+		level = l.opts.Level.Level() // that has ended, or was upgraded, as a rule
 	}
 	if !l.enabled(ctx, level) {
 		return

@@ -26,6 +26,7 @@ func TestEngine(t *testing.T) {
 			{"version", "?EIO=2&transport=polling", "WARN", "Unsupported protocol version", 4, true},
 			{"transport", "?EIO=4&transport=carrier-pigeon", "WARN", "Transport unknown", 0, true},
 			{"sid", "?EIO=4&transport=polling&sid=unknown", "INFO", "Session ID unknown", 1, false},
+			{"transport of a session", "?EIO=4&transport=carrier-pigeon&sid=unknown", "INFO", "Transport unknown", 0, false},
 		} {
 			t.Run(fmt.Sprint(c.name, handler), func(t *testing.T) {
 				t.Parallel()
