@@ -24,6 +24,7 @@ type Logger struct {
 	proxies *clientip.Source
 	handler slog.Handler
 	logger  *slog.Logger // of handler
+	names   redactNames  // of Options.Secrets
 	events  *sampler     // nil if none are recorded
 	members sidecar.Map[socket.Socket, member]
 	clients sidecar.Map[socket.Client, client]
@@ -44,7 +45,8 @@ func New(logger *slog.Logger, opts *Options) (*Logger, error) {
 	}
 	l := &Logger{opts: o, proxies: proxies, handler: logger.Handler()}
 	if !o.InsecureSecrets {
-		l.handler = Redact(l.handler, o.Secrets...)
+		r := newRedactor(l.handler, o.Secrets)
+		l.handler, l.names = r, r.names
 	}
 	l.logger = slog.New(l.handler)
 	if o.Events != nil {

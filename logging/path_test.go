@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/logging"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -53,5 +54,26 @@ func TestNamespacePaths(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestNamespaceSecrets: what the Observer is told of a namespace has no secrets either, by
+// the names of the application too.
+func TestNamespaceSecrets(t *testing.T) {
+	t.Parallel()
+	o := new(observer)
+	l, log := newLogger(t, slog.LevelInfo, &logging.Options{Observer: o, Secrets: []string{"pet"}})
+	s := serve(t, l, func(io *socket.Server) {
+		wrap.UseAll(io, l.Middleware())
+		io.Of(regexp.MustCompile("^/r.*$"), nil)
+	})
+	c := s.Dial(t, siotest.Dial{Namespace: "/room?pet=rex"})
+	c.Connected(t)
+	const want = "/room?pet=[redacted]"
+	check(t, log.one(t, "socket connected"), object{"conn.namespace": want})
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if got := o.opened[0].Namespace; got != want {
+		t.Errorf("observed %s", got)
 	}
 }

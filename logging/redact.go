@@ -42,7 +42,9 @@ import (
 // and marshalers are what they say, and a panic in them is text. Of an *http.Request
 // the method, path and address are kept. All values arrive at h as plain ones: it
 // does not see an error, but its text.
-func Redact(h slog.Handler, keys ...string) slog.Handler {
+func Redact(h slog.Handler, keys ...string) slog.Handler { return newRedactor(h, keys) }
+
+func newRedactor(h slog.Handler, keys []string) *redactor {
 	if d, ok := h.(*deferred); ok {
 		h = d.handler()
 	}

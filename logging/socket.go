@@ -54,7 +54,7 @@ func (l *Logger) newMember(s *socket.Socket, c *client) *member {
 	r := s.Request().Request() // the host's, which is read and not kept
 	a := agentOf(r.Header)
 	m := &member{
-		l: l, client: c, agent: &a, nsp: scrub(s.Nsp().Name()), addr: l.addr(r), began: now(),
+		l: l, client: c, agent: &a, nsp: l.names.text(s.Nsp().Name(), redactTextMax, false), addr: l.addr(r), began: now(),
 		protocol: uint8(s.Conn().Protocol()), recovered: s.Recovered(),
 	}
 	if m.protocol != 3 { // where the id holds the engine's, which opens the session
