@@ -268,18 +268,18 @@ func redactDecode(s string) string {
 // prose reports whether s[v:e] is a word of the text and not the value of a secret.
 // If it follows a colon and a space it may be the start of a sentence.
 func (c *redactScan) prose(v, e int, grade redactGrade, spaced bool) bool {
-	word := c.s[v:e]
+	word := strings.TrimLeft(c.s[v:e], "([{")
 	if len(word) > 24 {
 		return false
 	}
 	switch strings.ToLower(word) {
 	case "", "nil", "null", "none", "true", "false", "undefined", "empty", "a", "an", "the", "is", "was", "are",
-		"has", "had", "of", "in", "to", "for", "from", "and", "or", "no", "not", "must", "should", "cannot", "too",
+		"has", "had", "of", "in", "to", "for", "from", "and", "or", "no", "yes", "not", "must", "should", "cannot", "too",
 		"bad", "invalid", "missing", "expired", "malformed", "unknown", "unexpected", "unsupported", "unauthorized",
 		"forbidden", "denied", "rejected", "refused", "revoked", "required", "mismatch", "failed", "failure",
 		"wrong", "closed", "timeout", "eof", "error", "internal", "canceled", "ok", "valid", "unavailable",
 		"dial", "read", "write", "lookup", "context", "connection", "i/o", "redis", "http", "json", "strconv",
-		"token", "tokens", "auth", "authentication", "authorization", "scheme", "header", "credentials",
+		"token", "tokens", "auth", "authentication", "authorization", "scheme", "prefix", "header", "credentials",
 		"key", "signature", "session", "cookie", "password", "***", "redacted", "string", "int", "[]byte":
 		return true
 	}
