@@ -145,3 +145,23 @@ func TestEngineUpgraded(t *testing.T) {
 		o.mu.Unlock()
 	}
 }
+
+// TestNotUpgraded: a handshake over WebSocket that a middleware answers with 200 is none that
+// was accepted.
+func TestNotUpgraded(t *testing.T) {
+	t.Parallel()
+	o := new(observer)
+	l, log := newLogger(t, slog.LevelDebug, &logging.Options{Observer: o})
+	s := serve(t, l, nil, l.Handler, func(http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "closed for today") })
+	})
+	if _, err := s.Open(t, siotest.Dial{}); err == nil {
+		t.Error("upgraded")
+	}
+	check(t, log.one(t, "handshake refused"), object{"level": "WARN", "status": 200, "code": "http_200"})
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	if len(o.refused) != 1 || o.refused[0].Code != "http_200" {
+		t.Errorf("observed %+v", o.refused)
+	}
+}

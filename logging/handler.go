@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/sioware/sioware/internal/mark"
+	"github.com/zishang520/engine.io/v2/transports"
 )
 
 // statusGone is what some servers answer to nobody.
@@ -220,7 +221,8 @@ func (x *request) outcome(panicked error) (o outcome) {
 	case o.status == 0:
 		o.status, o.refused = http.StatusInternalServerError, true // as wrap answers
 	default:
-		o.refused = o.status != http.StatusOK && o.status != http.StatusSwitchingProtocols
+		o.refused = o.status != http.StatusSwitchingProtocols &&
+			(o.status != http.StatusOK || x.conn.Transport == transports.WEBSOCKET)
 	}
 	if o.refused && o.code == "" {
 		o.code = "http_" + strconv.Itoa(o.status)
