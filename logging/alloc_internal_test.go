@@ -172,6 +172,21 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
+// TestRefusedByNil: an event may be refused for a cause that is a nil pointer.
+func TestRefusedByNil(t *testing.T) {
+	t.Parallel()
+	w := watched(loggerAt(t, slog.LevelError+1, nil))
+	w.refused(&wrap.Event{Name: "x"}, &wrap.Error{Code: "forbidden", Err: (*nilError)(nil)})
+	if n := w.m.errors.Load(); n != 1 {
+		t.Errorf("%d errors", n)
+	}
+}
+
+type nilError struct{ err error }
+
+func (e *nilError) Error() string { return e.err.Error() }
+func (e *nilError) Unwrap() error { return e.err }
+
 type hostileError struct{}
 
 func (hostileError) Error() string { panic("no") }

@@ -2,7 +2,6 @@ package logging
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 
 	"github.com/sioware/sioware/wrap"
@@ -46,7 +45,7 @@ func (w *watcher) refused(e *wrap.Event, err error) {
 	if !m.client.text && m.l.tapped() {
 		m.eventsIn.Add(1)
 	}
-	c := eventCase{handled: errors.Is(err, wrap.ErrHandled)}
+	c := eventCase{handled: is(err, wrap.ErrHandled)}
 	if !c.handled {
 		c.code, _, c.err = explain(err)
 		if c.code == "" && c.err == nil {

@@ -200,7 +200,7 @@ func (x *request) outcome(panicked error) (o outcome) {
 	switch {
 	case panicked != nil:
 		o.refused, o.code, o.err = true, codeInternal, panicked
-	case x.connecting && left && canceled(s.reason):
+	case x.connecting && left && is(s.reason, context.Canceled):
 		o.gone, o.code, o.err = true, "", nil // whoever has refused it was waiting for something
 	case o.code != "":
 		o.refused = true

@@ -124,8 +124,8 @@ func stackOf(err error) string {
 	return ""
 }
 
-// canceled reports whether a refusal comes from a context that was canceled.
-func canceled(err error) bool {
-	defer func() { _ = recover() }() // as in stackOf
-	return errors.Is(err, context.Canceled)
+// is is errors.Is for a cause of the application's, as in stackOf.
+func is(err, target error) bool {
+	defer func() { _ = recover() }()
+	return errors.Is(err, target)
 }
