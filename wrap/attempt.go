@@ -186,9 +186,6 @@ func (a *attempt) decide(err error) {
 // plain middleware there would end the process: that one may have admitted the
 // socket or not, so its connection is closed.
 func (a *attempt) pass(ext *socket.ExtendedError) {
-	if ext != nil {
-		a.st.conn.refuse(a.st.nsp)
-	}
 	if err := call(func() error { a.next(ext); return nil }); err != nil {
 		a.st.fault(a.s, asError(err))
 		a.s.Conn().Close(true)

@@ -202,6 +202,17 @@ func (c *connection) enter(nsp string, st *state) error {
 func (c *connection) leave(nsp string, st *state, admitted bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	if !admitted && !st.counted {
+		// The host answers on another goroutine (socket/namespace.go:275): a client that
+		// does not wait for that may have its next CONNECT in the middlewares by then,
+		// which is not what is refused. A refusal that passes through several of ours is
+		// one, and has one answer.
+		st.counted = true
+		if c.refusing == nil {
+			c.refusing = make(map[string]int)
+		}
+		c.refusing[nsp]++
+	}
 	a, ok := c.pending.get(nsp)
 	if !ok || a.st != st {
 		return // closed meanwhile

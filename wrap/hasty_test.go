@@ -125,3 +125,30 @@ func TestHastyGone(t *testing.T) {
 	close(admit)
 	<-ctx.Done()
 }
+
+// A refusal that passes through two of ours is one, so that the next by others is seen.
+func TestHastyNested(t *testing.T) {
+	t.Parallel()
+	var runs atomic.Int32
+	contexts := make(chan context.Context, 4)
+	s := serve(t, func(io *socket.Server) {
+		io.Use(wrap.Guard(wrap.Func(func(context.Context, *socket.Socket) error {
+			if runs.Add(1) == 1 {
+				return &wrap.Error{Code: "forbidden"}
+			}
+			return nil
+		}), 0))
+		io.Use(func(s *socket.Socket, next func(*socket.ExtendedError)) {
+			contexts <- wrap.Context(s)
+			next(socket.NewExtendedError("no", nil))
+		})
+	})
+	c := s.Dial(t, siotest.Dial{})
+	c.ConnectError(t)
+	for range 2 {
+		c.Connect("/", nil)
+		c.ConnectError(t)
+		ctx := <-contexts
+		siotest.Eventually(t, "the context of a refused socket ends", func() bool { return ctx.Err() != nil })
+	}
+}

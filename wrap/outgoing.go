@@ -39,18 +39,6 @@ func (c *connection) outgoing(args ...any) {
 	}
 }
 
-// refuse notes that a middleware of ours refuses a socket in nsp. The host answers on
-// another goroutine (socket/namespace.go:275): a client that does not wait for that may
-// have its next CONNECT in the middlewares by then, which is not what is refused.
-func (c *connection) refuse(nsp string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.refusing == nil {
-		c.refusing = make(map[string]int)
-	}
-	c.refusing[nsp]++
-}
-
 // answered notes the answer to the CONNECT for nsp, and returns the socket that
 // others have refused.
 func (c *connection) answered(nsp string, connected bool) *state {

@@ -37,6 +37,7 @@ type state struct {
 	passed  []*global
 	entered bool        // has reached a middleware of ours, so that appear will tell of it
 	shown   bool        // the host has connected it
+	counted bool        // in connection.refusing, under the mutex of that
 	kick    *Error      // why Kick puts it out, or nil
 	name    string      // what Named calls the middleware that runs
 	refused string      // what Named calls a middleware of others that has refused it
