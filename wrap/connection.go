@@ -18,7 +18,8 @@ const (
 	// maxRefusals is how many CONNECTs of a connection may be refused. The host
 	// has no bound: 42,000 middleware runs in 2 s were seen.
 	maxRefusals = 32
-	// maxPending is how many namespaces a connection may be joining at a time.
+	// maxPending is how many namespaces a connection may be joining at a time. The next
+	// one waits for one of them, up to maxSettle.
 	maxPending = 32
 )
 
@@ -43,6 +44,7 @@ type connection struct {
 	reason   string                 // why it was closed
 	open     few[*state, struct{}]  // sockets whose context has not ended
 	pending  few[string, admission] // by namespace: not yet connected nor refused
+	room     chan struct{}          // closed when one of pending is settled; nil if nobody waits
 	joined   few[string, *state]    // by namespace: connected
 	refused  int
 	refusing map[string]int // by namespace: refusals of ours whose CONNECT_ERROR has not been seen
@@ -129,6 +131,33 @@ func (c *connection) settle(nsp string, a admission) {
 	if a.settled != nil {
 		a.settled()
 	}
+	if c.room != nil {
+		close(c.room)
+		c.room = nil
+	}
+}
+
+// awaitRoom waits while too many admissions are pending, but no longer than maxSettle.
+// The host connects a socket on a goroutine of its own (socket/namespace.go:275): of a
+// client that joins many namespaces at once the CONNECTs come faster than that. c.mu is
+// held, but not meanwhile.
+func (c *connection) awaitRoom() {
+	timer := time.NewTimer(maxSettle)
+	defer timer.Stop()
+	for c.pending.len() >= maxPending {
+		if c.room == nil {
+			c.room = make(chan struct{})
+		}
+		room := c.room
+		c.mu.Unlock()
+		select {
+		case <-room:
+			c.mu.Lock()
+		case <-timer.C:
+			c.mu.Lock()
+			return
+		}
+	}
 }
 
 // close ends what is still open. The host's own listener came first: sockets
@@ -180,6 +209,10 @@ func (c *connection) enter(nsp string, st *state) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	a, ok := c.pending.get(nsp)
+	if !ok && c.pending.len() >= maxPending {
+		c.awaitRoom()
+		a, ok = c.pending.get(nsp)
+	}
 	switch {
 	case ok && a.st != st:
 		// The host would admit both: 100 CONNECTs while a middleware waits make

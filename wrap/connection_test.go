@@ -150,6 +150,39 @@ func TestMaxPending(t *testing.T) {
 	close(goOn)
 }
 
+// A client may join many namespaces at once: the host takes its time to connect each.
+func TestJoinMany(t *testing.T) {
+	t.Parallel()
+	const many = 40
+	name := func(i int) string { return "/n" + string(rune('A'+i)) }
+	for _, d := range []siotest.Dial{{NoConnect: true}, {NoConnect: true, Polling: true}} {
+		s := serve(t, func(io *socket.Server) {
+			var came atomic.Int32
+			goOn := make(chan struct{})
+			for i := range many {
+				nsp := io.Of(name(i), nil)
+				nsp.Use(func(_ *socket.Socket, next func(*socket.ExtendedError)) {
+					if came.Add(1) == 33 { // it finds 32 that wait
+						go close(goOn)
+					}
+					next(nil)
+				})
+				nsp.Use(pass)
+				nsp.Use(func(_ *socket.Socket, next func(*socket.ExtendedError)) {
+					go func() { <-goOn; next(nil) }()
+				})
+			}
+		})
+		c := s.Dial(t, d)
+		for i := range many {
+			c.Connect(name(i), nil)
+		}
+		for range many {
+			c.Connected(t)
+		}
+	}
+}
+
 func TestRefusedByOthers(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(io *socket.Server) {

@@ -42,10 +42,11 @@ var (
 //
 // A connection of which 32 CONNECTs have been refused, by this middleware or
 // those behind it, is closed at the next, and so is one that sends CONNECT for a
-// namespace that it is still joining, and one that has left all namespaces and joins
-// none for 5 seconds. A socket whose transport is closed is never admitted. Events that the client
-// sends at once wait, up to 2 seconds and 1,024 of them, until the "connection"
-// handlers have returned: the host sends CONNECT before it runs them.
+// namespace that it is still joining, or for one more while it has been joining 32 for
+// a second, and one that has left all namespaces and joins none for 5 seconds. A socket
+// whose transport is closed is never admitted. Events that the client sends at once
+// wait, up to 2 seconds and 1,024 of them, until the "connection" handlers have
+// returned: the host sends CONNECT before it runs them.
 func Func(f func(ctx context.Context, s *socket.Socket) error) socket.NamespaceMiddleware {
 	return within(defaultTimeout, funcName(f), f)
 }
