@@ -110,15 +110,11 @@ func (c *connection) remove(st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.open.remove(st)
-	for nsp, a := range c.pending.all() {
-		if a.st == st {
-			c.settle(nsp, a)
-		}
+	if a, ok := c.pending.get(st.nsp); ok && a.st == st {
+		c.settle(st.nsp, a)
 	}
-	for nsp, joined := range c.joined.all() {
-		if joined == st {
-			c.joined.remove(nsp)
-		}
+	if joined, _ := c.joined.get(st.nsp); joined == st {
+		c.joined.remove(st.nsp)
 	}
 }
 

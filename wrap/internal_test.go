@@ -1,6 +1,7 @@
 package wrap
 
 import (
+	"fmt"
 	"io"
 	"net"
 	"net/http"
@@ -205,5 +206,29 @@ func TestConnGreetingFirst(t *testing.T) {
 				t.Errorf("%q, closed %t, with a deadline %t", w.all, w.closed, w.late.Load())
 			}
 		})
+	}
+}
+
+// A client may be in as many namespaces as a pattern admits, and leave them all at once:
+// what each costs must not grow with their number.
+func TestRemoveMany(t *testing.T) {
+	t.Parallel()
+	c := new(connection)
+	states := make([]*state, 100_000)
+	for i := range states {
+		st := &state{conn: c, nsp: fmt.Sprint("/", i)}
+		states[i] = st
+		c.add(st)
+		c.connected(st.nsp, st)
+	}
+	start := time.Now()
+	for _, st := range states {
+		c.remove(st)
+	}
+	if d := time.Since(start); d > 10*time.Second { // which is 100 times what it takes
+		t.Errorf("it has taken %v", d)
+	}
+	if c.open.len() != 0 || c.joined.len() != 0 {
+		t.Errorf("%d open, %d joined", c.open.len(), c.joined.len())
 	}
 }
