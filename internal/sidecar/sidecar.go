@@ -88,7 +88,7 @@ type items struct {
 	next   atomic.Pointer[items]
 }
 
-// find returns the value of a Map, or nil. That of id 0 is nil or one that is nil.
+// find returns the value of a Map that has an id, or nil.
 func (e *entry) find(id uint32) *atomic.Pointer[byte] {
 	for s := &e.items; s != nil; s = s.next.Load() {
 		for i := range s.ids {

@@ -4,6 +4,7 @@ import (
 	"runtime"
 	"strconv"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -125,6 +126,32 @@ func TestConcurrent(t *testing.T) {
 	wg.Wait()
 	if m.Load(shared) == nil {
 		t.Error("shared key has no value")
+	}
+}
+
+// A Map that has no value yet must not find one that is being added to another.
+func TestUnused(t *testing.T) {
+	var used sidecar.Map[key, int]
+	var unused sidecar.Map[key, string]
+	var current atomic.Pointer[key]
+	var found, stop atomic.Bool
+	current.Store(new(key))
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for !stop.Load() && !found.Load() {
+			found.Store(unused.Load(current.Load()) != nil)
+		}
+	}()
+	for range 100_000 {
+		k := new(key)
+		current.Store(k)
+		used.Store(k, new(int))
+	}
+	stop.Store(true)
+	<-done
+	if found.Load() {
+		t.Error("a Map without values has one")
 	}
 }
 

@@ -41,7 +41,7 @@ func shardOf(addr uintptr) *shard { return &shards[hash(addr)>>(64-shardBits)] }
 func load(k erased, id uint32) erased {
 	addr := uintptr(unsafe.Pointer(k))
 	t := shardOf(addr).table.Load()
-	if t == nil {
+	if t == nil || id == 0 { // 0 also has a slot to which another Map is adding its value
 		return nil
 	}
 	slots := *t
