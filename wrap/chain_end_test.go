@@ -26,11 +26,18 @@ func (w slowHijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
-// http.TimeoutHandler answers while its goroutine takes the connection over.
+// http.TimeoutHandler answers while its goroutine takes the connection over, and what is
+// behind it goes on with the headers.
 func TestTimeoutDuringHijack(t *testing.T) {
 	t.Parallel()
 	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
-		h = wrap.Handler(h, func(next http.Handler) http.Handler {
+		after := func(next http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				next.ServeHTTP(w, r)
+				w.Header().Set("X-After", "1")
+			})
+		}
+		h = wrap.Handler(h, after, func(next http.Handler) http.Handler {
 			return http.TimeoutHandler(next, 20*time.Millisecond, "late")
 		})
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { h.ServeHTTP(slowHijack{w}, r) })

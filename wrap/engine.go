@@ -76,26 +76,31 @@ type engaged struct {
 // come out now.
 func (e *engaged) enter(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(int(e.want))
-	if e.want == http.StatusSwitchingProtocols {
-		e.ctx.ResponseHeaders.With(upgradeHeader(e.offered, w.Header(), e.rec.header))
-	} else {
-		for _, k := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding"} {
-			w.Header().Del(k) // of a body that does not go through the chain
-		}
-		commit(e.ctx, w.Header(), e.rec.header)
-		// The host sets its own cookie late, in place of all others
-		// (engine/base-server.go:318), unless these have another spelling.
-		if out := e.ctx.Response().Header(); out["Set-Cookie"] != nil {
-			out["set-cookie"] = append(out["set-cookie"], out["Set-Cookie"]...)
-			delete(out, "Set-Cookie")
-		}
-	}
+	e.read(e.want, func() { e.commit(w.Header()) })
 	replace(e.ctx, withMark(r, e.mark))
 	e.next(nil)
 	if e.want == http.StatusOK {
 		// The answer is written on another goroutine: what the chain does after
 		// next comes after it.
 		<-e.ctx.Done()
+	}
+}
+
+// commit hands over the headers of the chain, of which h are those that its end has.
+func (e *engaged) commit(h http.Header) {
+	if e.want == http.StatusSwitchingProtocols {
+		e.ctx.ResponseHeaders.With(upgradeHeader(e.offered, h, e.rec.header))
+		return
+	}
+	for _, k := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding"} {
+		h.Del(k) // of a body that does not go through the chain
+	}
+	commit(e.ctx, h, e.rec.header)
+	// The host sets its own cookie late, in place of all others
+	// (engine/base-server.go:318), unless these have another spelling.
+	if out := e.ctx.Response().Header(); out["Set-Cookie"] != nil {
+		out["set-cookie"] = append(out["set-cookie"], out["Set-Cookie"]...)
+		delete(out, "Set-Cookie")
 	}
 }
 

@@ -30,8 +30,10 @@ type exchange struct {
 	inside sync.WaitGroup // inner, if it is entered
 	left   atomic.Bool    // inner has returned
 
-	// status is the first final status that went out through the chain, or 0.
+	// status is the first final status that went out through the chain, or 0. mu is held by
+	// who sets it: http.TimeoutHandler does so while the engine runs.
 	status atomic.Int32
+	mu     sync.Mutex
 
 	// session is what inner has opened. It is set while inner runs.
 	session engine.Socket
@@ -84,6 +86,17 @@ func exchangeOf(w http.ResponseWriter) *exchange {
 		w = u.Unwrap()
 	}
 	return nil
+}
+
+// read calls f, which reads the headers of the chain, unless another status than want has
+// gone out: who has answered instead may set headers by now, and what is opened is taken
+// back.
+func (x *exchange) read(want int32, f func()) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if status := x.status.Load(); status == 0 || status == want {
+		f()
+	}
 }
 
 // call enters if it has not done so, no answer has begun, and the client is

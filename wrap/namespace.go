@@ -80,6 +80,8 @@ func (rec *recorder) Header() http.Header { return rec.header }
 
 func (rec *recorder) WriteHeader(status int) {
 	if status >= 200 || status == http.StatusSwitchingProtocols {
+		rec.x.mu.Lock()
+		defer rec.x.mu.Unlock()
 		rec.x.status.CompareAndSwap(0, int32(status))
 	}
 }

@@ -84,7 +84,7 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	// Late headers (a session's cookie) are set in WriteHeader, and loggers take
 	// the status from there.
 	p.w.WriteHeader(http.StatusSwitchingProtocols)
-	c.head = upgradeHeader(p.offered, p.w.Header(), p.front.Header())
+	p.read(http.StatusSwitchingProtocols, func() { c.head = upgradeHeader(p.offered, p.w.Header(), p.front.Header()) })
 	if p.probe != nil {
 		p.probe.conn = c
 		return p.probe, rw, nil

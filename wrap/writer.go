@@ -16,14 +16,13 @@ import (
 type front struct {
 	http.ResponseWriter
 	x        *exchange
-	mu       sync.Mutex // of who answers: http.TimeoutHandler does so while the engine runs
 	hijacked atomic.Bool
 }
 
 // take hijacks the connection, unless it has been answered on.
 func (f *front) take() (net.Conn, *bufio.ReadWriter, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.x.mu.Lock()
+	defer f.x.mu.Unlock()
 	if f.x.status.Load() != 0 {
 		return nil, nil, http.ErrHandlerTimeout
 	}
@@ -44,8 +43,8 @@ func (f *front) WriteHeader(status int) {
 		}
 		return
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
+	f.x.mu.Lock()
+	defer f.x.mu.Unlock()
 	// The 101 is written by the engine's upgrader itself, and whatever comes
 	// after it must not reach net/http, which complains.
 	if f.x.status.CompareAndSwap(0, int32(status)) && status != http.StatusSwitchingProtocols && !f.hijacked.Load() {
