@@ -173,6 +173,9 @@ func (c *connection) close(reason string) {
 	c.mu.Unlock()
 	for _, st := range open {
 		st.end(&Disconnected{Reason: reason})
+		if s := st.socket.Value(); s != nil && s.Connected() {
+			st.reap()
+		}
 	}
 	for _, l := range left {
 		l.Left()

@@ -78,7 +78,7 @@ func (st *state) dispatch(s *socket.Socket, ev []any, t *tapped) (err error) {
 	n := len(p.Args)
 	for _, f := range t.funcs {
 		if err = f(st.context(), s, p); err != nil {
-			return err
+			return sound(err)
 		}
 		if err = p.fault(ev, n); err != nil {
 			return err

@@ -49,14 +49,18 @@ func Drop(s *socket.Socket, room socket.Room) {
 // keep has s join a room again that it believes to be in, and that does not know it.
 func keep(s *socket.Socket, room socket.Room) {
 	a := s.Nsp().Adapter()
-	if mine := a.SocketRooms(s.Id()); mine != nil && mine.Has(room) {
-		if ids, ok := a.Rooms().Load(room); ok && ids.Has(s.Id()) {
+	in := func() bool { ids, ok := a.Rooms().Load(room); return ok && ids.Has(s.Id()) }
+	listed := func() bool { mine := a.SocketRooms(s.Id()); return mine != nil && mine.Has(room) }
+	if listed() {
+		if in() {
 			return
 		}
 		s.Join(room)
 	}
-	// It may have left in the middle. If it is there, Left has yet to come.
-	if _, there := s.Nsp().Sockets().Load(s.Id()); !there {
+	// It may have left in the middle, and have been dropped: then its list does not have the
+	// room, and Left would not find it. If it is listed and there, Left has yet to come.
+	_, there := s.Nsp().Sockets().Load(s.Id())
+	if !there || in() && !listed() {
 		Drop(s, room)
 	}
 }

@@ -154,6 +154,24 @@ func TestMend(t *testing.T) {
 	}
 }
 
+// TestDropped: a socket that is dropped while it joins is not in the room.
+func TestDropped(t *testing.T) {
+	t.Parallel()
+	connected := make(chan *socket.Socket, 1)
+	s := siotest.NewServer(t, func(io *socket.Server) {
+		_ = io.On("connection", func(args ...any) { connected <- args[0].(*socket.Socket) })
+	})
+	s.Dial(t, siotest.Dial{Settled: true})
+	so := <-connected
+	a := so.Nsp().Adapter()
+	// As if it had been dropped when it was in the list, and not yet in the room.
+	_ = a.On("join-room", func(...any) { a.SocketRooms(so.Id()).Delete("r") })
+	rooms.Join(t.Context(), so, "r")
+	if got, ok := a.Rooms().Load("r"); ok {
+		t.Errorf("in the room: %v", got.Keys())
+	}
+}
+
 // TestJoinTogether: of those who join as the last one leaves nobody is missing.
 func TestJoinTogether(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,41 @@
+package wrap_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// storeError is an error as applications have them: nil pointers of it panic.
+type storeError struct{ err error }
+
+func (e *storeError) Error() string { return "store: " + e.err.Error() }
+func (e *storeError) Unwrap() error { return e.err }
+
+// TestNilError: a cause that is a nil pointer is a fault, and not the end of the process.
+func TestNilError(t *testing.T) {
+	t.Parallel()
+	var cause *storeError
+	for name, err := range map[string]error{"error": cause, "cause": &wrap.Error{Code: "forbidden", Err: cause}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, func(io *socket.Server) {
+				io.Use(wrap.Packet(func(context.Context, *socket.Socket, *wrap.Event) error { return err }))
+				io.Of("/x", nil).Use(wrap.Func(func(context.Context, *socket.Socket) error { return err }))
+			})
+			c := s.Dial(t, siotest.Dial{})
+			c.Connected(t)
+			if got, _ := c.EmitAck(t, "ping").Args()[0].(map[string]any); got["code"] != "internal" {
+				t.Errorf("event: %v", got)
+			}
+			c.Connect("/x", nil)
+			if got := refusalData(t, c.ConnectError(t)); got["code"] != "internal" {
+				t.Errorf("connect: %v", got)
+			}
+			c.EmitAck(t, "ping")
+		})
+	}
+}
