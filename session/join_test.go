@@ -222,9 +222,9 @@ func TestRecovery(t *testing.T) {
 		pid, _ := c.Connected(t).Data.(object)["pid"].(string)
 		<-s.sockets
 		c.Close()
-		siotest.Eventually(t, "the state is persisted", func() bool {
+		siotest.Eventually(t, "the state is persisted, and the socket has left", func() bool {
 			_, ok := recovery.States.Load(socket.PrivateSessionId(pid))
-			return ok
+			return ok && session.Seats(s.m) == 0
 		})
 		back := func(cookie string) siotest.Dial {
 			d := with(cookie)
