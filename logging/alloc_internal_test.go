@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"testing"
 
+	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/engine.io-go-parser/packet"
 	"github.com/zishang520/engine.io/v2/types"
@@ -176,16 +177,11 @@ func TestErrorText(t *testing.T) {
 func TestRefusedByNil(t *testing.T) {
 	t.Parallel()
 	w := watched(loggerAt(t, slog.LevelError+1, nil))
-	w.refused(&wrap.Event{Name: "x"}, &wrap.Error{Code: "forbidden", Err: (*nilError)(nil)})
+	w.refused(&wrap.Event{Name: "x"}, &wrap.Error{Code: "forbidden", Err: siotest.NilError()})
 	if n := w.m.errors.Load(); n != 1 {
 		t.Errorf("%d errors", n)
 	}
 }
-
-type nilError struct{ err error }
-
-func (e *nilError) Error() string { return e.err.Error() }
-func (e *nilError) Unwrap() error { return e.err }
 
 type hostileError struct{}
 

@@ -10,18 +10,12 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// storeError is an error as applications have them: nil pointers of it panic.
-type storeError struct{ err error }
-
-func (e *storeError) Error() string { return "store: " + e.err.Error() }
-func (e *storeError) Unwrap() error { return e.err }
-
 // TestNilErrors: a cause that is a nil pointer is neither the end of the process nor of the
 // record.
 func TestNilErrors(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, d siotest.Dial) {
-		var cause *storeError
+		cause := siotest.NilError()
 		l, log := newLogger(t, slog.LevelInfo, nil)
 		s := serve(t, l, func(io *socket.Server) {
 			wrap.UseAll(io, l.Middleware())
@@ -38,11 +32,11 @@ func TestNilErrors(t *testing.T) {
 			})
 		})
 		s.Dial(t, d).Connected(t)
-		check(t, log.one(t, "socket disconnected"), object{"code": "replaced", "error": "*logging_test.storeError", "stack": nil})
+		check(t, log.one(t, "socket disconnected"), object{"code": "replaced", "error": "*siotest.nilError", "stack": nil})
 		d.Header = http.Header{"X-Do": {"refuse"}}
 		if _, err := s.Open(t, d); err == nil {
 			t.Error("not refused")
 		}
-		check(t, log.one(t, "handshake refused"), object{"status": 403, "code": "forbidden", "error": "*logging_test.storeError"})
+		check(t, log.one(t, "handshake refused"), object{"status": 403, "code": "forbidden", "error": "*siotest.nilError"})
 	})
 }

@@ -9,16 +9,10 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// storeError is an error as applications have them: nil pointers of it panic.
-type storeError struct{ err error }
-
-func (e *storeError) Error() string { return "store: " + e.err.Error() }
-func (e *storeError) Unwrap() error { return e.err }
-
 // TestNilError: a cause that is a nil pointer is a fault, and not the end of the process.
 func TestNilError(t *testing.T) {
 	t.Parallel()
-	var cause *storeError
+	cause := siotest.NilError()
 	for name, err := range map[string]error{"error": cause, "cause": &wrap.Error{Code: "forbidden", Err: cause}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

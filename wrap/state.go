@@ -126,7 +126,8 @@ func (st *state) end(cause error) {
 
 // reap disconnects the socket of a connection that has closed, if the host has forgotten it,
 // as it does with one that it connects while it puts out the others (socket/client.go:134
-// and :138): it would keep it for ever. Most often the host is about to disconnect it.
+// and :138): it would keep it for ever. Most often the host is about to disconnect it, and
+// has done so by then.
 func (st *state) reap() {
 	time.AfterFunc(maxSettle, func() {
 		if s := st.socket.Value(); s != nil && s.Connected() {
