@@ -5,6 +5,8 @@ import (
 	"log/slog"
 	"slices"
 	"sync"
+
+	"github.com/sioware/sioware/logging/internal/redact"
 )
 
 // deferred is the handler of a socket's own logger. Most sockets have nothing to say: what
@@ -22,8 +24,8 @@ type deferred struct {
 // nothing but what they are now comes of it. Such code may itself log for the socket, or
 // wait for others that do, and what it reads may change: it is not to run in a once.
 func deferrable(h slog.Handler, attrs []slog.Attr) bool {
-	if r, ok := h.(*redactor); ok {
-		h = r.next
+	if r, ok := h.(*redact.Handler); ok {
+		h = r.Next()
 	}
 	switch h.(type) {
 	case *slog.JSONHandler, *slog.TextHandler:

@@ -8,6 +8,7 @@ import (
 
 	"github.com/sioware/sioware/internal/clientip"
 	"github.com/sioware/sioware/internal/sidecar"
+	"github.com/sioware/sioware/logging/internal/redact"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/types"
@@ -24,7 +25,7 @@ type Logger struct {
 	proxies *clientip.Source
 	handler slog.Handler
 	logger  *slog.Logger // of handler
-	names   redactNames  // of Options.Secrets
+	names   redact.Names // of Options.Secrets
 	events  *sampler     // nil if none are recorded
 	members sidecar.Map[socket.Socket, member]
 	clients sidecar.Map[socket.Client, client]
@@ -45,8 +46,8 @@ func New(logger *slog.Logger, opts *Options) (*Logger, error) {
 	}
 	l := &Logger{opts: o, proxies: proxies, handler: logger.Handler()}
 	if !o.InsecureSecrets {
-		r := newRedactor(l.handler, o.Secrets)
-		l.handler, l.names = r, r.names
+		r := redactor(l.handler, o.Secrets)
+		l.handler, l.names = r, r.Names()
 	}
 	l.logger = slog.New(l.handler)
 	if o.Events != nil {

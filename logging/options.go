@@ -8,6 +8,7 @@ import (
 	"reflect"
 
 	"github.com/sioware/sioware/internal/clientip"
+	"github.com/sioware/sioware/logging/internal/redact"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -131,11 +132,10 @@ func (o *Options) audit() (Options, *clientip.Source, error) {
 		fault("Recorder: %d is more than %d", c.Recorder, maxRecorder)
 	}
 	for _, name := range c.Secrets {
-		text, _, _ := redactNormalize(nil, name)
 		switch {
 		case name == "":
 			fault("Secrets: an empty name")
-		case len(text) == 0:
+		case !redact.IsName(name):
 			fault("Secrets: %q has neither letters nor digits", name)
 		}
 	}

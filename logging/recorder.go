@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 	"unicode/utf8"
+
+	"github.com/sioware/sioware/logging/internal/redact"
 )
 
 // maxName is how much of an event's name is kept and told.
@@ -141,16 +143,13 @@ func decodeName(raw []byte, whole bool) (name string, ok bool) {
 	return trim(name, maxName, total), true
 }
 
-// recent are the last events of a socket, oldest first. [Redact] keeps all of them, and
-// not the first 64 as of other lists: the newest are what came before the fault. There
-// are at most maxRecorder, each not much longer than maxName.
-type recent []string
-
-// told returns what there is, as "name -1.2s": so long before end.
-func (r *recorder) told(end time.Duration) recent {
+// told returns the last events, oldest first, as "name -1.2s": so long before end. None may
+// be left out of a record, as the newest are what came before the fault: there are at most
+// maxRecorder, each not much longer than maxName.
+func (r *recorder) told(end time.Duration) redact.Whole {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	told := make(recent, 0, len(r.ring))
+	told := make(redact.Whole, 0, len(r.ring))
 	for i := range r.ring {
 		e := r.ring[(r.next+i)%len(r.ring)]
 		ago, unit := max(0, end-e.at), time.Millisecond
@@ -179,7 +178,7 @@ func trim(s string, n, total int) string {
 	if total <= n {
 		return s
 	}
-	return strings.Clone(cut(redactNames(nil).part(s, total, min(n, len(s)), false), n))
+	return strings.Clone(cut(redact.Names(nil).Part(s, total, min(n, len(s))), n))
 }
 
 // cut returns the first n bytes of s, or less where that would be within a character.

@@ -23,22 +23,26 @@ func nameOf(payload string) (name string, ok bool) {
 
 func TestEventName(t *testing.T) {
 	t.Parallel()
+	const (
+		jwtHead = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+		jwt     = jwtHead + ".eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+	)
 	long := strings.Repeat("é", 300)
 	for payload, want := range map[string]string{
-		`["message","x"]`:                                        "message",
-		" [\t\"message\" ]":                                      "message",
-		`[""]`:                                                   "",
-		`["a\"b\\"]`:                                             `a"b\`,
-		`["\u00e9\ud83d\ude00\n"]`:                               "é😀\n",
-		`["` + strings.Repeat("x", 64) + `"]`:                    strings.Repeat("x", 64),
-		`["` + strings.Repeat("x", 65) + `"]`:                    strings.Repeat("x", 64),
-		`["` + long + `"]`:                                       long[:64],
-		`["` + strings.Repeat(`\u00e9`, 32) + `"]`:               long[:64],
-		`["` + strings.Repeat(`\u00e9`, 300) + `"]`:              long[:64],
-		`["` + strings.Repeat("x", 50) + " " + redactJWT + `"]`:  strings.Repeat("x", 50) + " [redacted]",
-		`["` + redactHead + strings.Repeat("a", 1000) + `.b.c"]`: "[redacted]",
-		`["` + strings.Repeat("x", 396) + `\u00e9"]`:             strings.Repeat("x", 64), // an escape at the end of what is read
-		`["` + strings.Repeat("y", 1<<20):                        strings.Repeat("y", 64),
+		`["message","x"]`:                                     "message",
+		" [\t\"message\" ]":                                   "message",
+		`[""]`:                                                "",
+		`["a\"b\\"]`:                                          `a"b\`,
+		`["\u00e9\ud83d\ude00\n"]`:                            "é😀\n",
+		`["` + strings.Repeat("x", 64) + `"]`:                 strings.Repeat("x", 64),
+		`["` + strings.Repeat("x", 65) + `"]`:                 strings.Repeat("x", 64),
+		`["` + long + `"]`:                                    long[:64],
+		`["` + strings.Repeat(`\u00e9`, 32) + `"]`:            long[:64],
+		`["` + strings.Repeat(`\u00e9`, 300) + `"]`:           long[:64],
+		`["` + strings.Repeat("x", 50) + " " + jwt + `"]`:     strings.Repeat("x", 50) + " [redacted]",
+		`["` + jwtHead + strings.Repeat("a", 1000) + `.b.c"]`: "[redacted]",
+		`["` + strings.Repeat("x", 396) + `\u00e9"]`:          strings.Repeat("x", 64), // an escape at the end of what is read
+		`["` + strings.Repeat("y", 1<<20):                     strings.Repeat("y", 64),
 	} {
 		got, ok := nameOf(payload)
 		if got, _, _ = strings.Cut(got, "..."); !ok || got != want {
@@ -96,7 +100,7 @@ func TestRecentIsWhole(t *testing.T) {
 	}
 	told := r.told(0)
 	var buf bytes.Buffer
-	h := Redact(redactBetween{Redact(slog.NewJSONHandler(&buf, nil))})
+	h := Redact(between{Redact(slog.NewJSONHandler(&buf, nil))})
 	slog.New(h).Info("m", "last", told)
 	var got struct{ Last []string }
 	if err := json.Unmarshal(buf.Bytes(), &got); err != nil || len(got.Last) != maxRecorder || buf.Len() > 128<<10 {
@@ -112,8 +116,8 @@ func TestRecentIsWhole(t *testing.T) {
 	}
 }
 
-// redactBetween keeps two Redacts apart.
-type redactBetween struct{ slog.Handler }
+// between keeps two Redacts apart.
+type between struct{ slog.Handler }
 
 // FuzzEventName: what JSON has as the name is what is told.
 func FuzzEventName(f *testing.F) {

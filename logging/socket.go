@@ -8,6 +8,7 @@ import (
 	"time"
 	"weak"
 
+	"github.com/sioware/sioware/logging/internal/redact"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -54,7 +55,7 @@ func (l *Logger) newMember(s *socket.Socket, c *client) *member {
 	r := s.Request().Request() // the host's, which is read and not kept
 	a := agentOf(r.Header)
 	m := &member{
-		l: l, client: c, agent: &a, nsp: l.names.text(s.Nsp().Name(), redactTextMax, false), addr: l.addr(r), began: now(),
+		l: l, client: c, agent: &a, nsp: l.names.Text(s.Nsp().Name()), addr: l.addr(r), began: now(),
 		protocol: uint8(s.Conn().Protocol()), recovered: s.Recovered(),
 	}
 	if m.protocol != 3 { // where the id holds the engine's, which opens the session
@@ -68,7 +69,7 @@ func (l *Logger) addr(r *http.Request) string {
 	if addr := l.proxies.Of(r); addr.IsValid() {
 		return addr.String()
 	}
-	return scrub(r.RemoteAddr)
+	return redact.Names(nil).Text(r.RemoteAddr)
 }
 
 // at returns the connection as it is now.
@@ -154,65 +155,6 @@ func (m *member) unread() bool {
 	return at != 0 && now()-time.Duration(at) < time.Second
 }
 
-// watcher is told of a socket by package wrap, and is kept as long as that.
-type watcher struct {
-	m *member
-	s *socket.Socket
-}
-
-// connected runs when the host has connected the socket.
-func (w *watcher) connected() {
-	m := w.m
-	if !m.phase.CompareAndSwap(pending, opening) {
-		return // it has gone, and that is told
-	}
-	m.since = now()
-	ctx := context.WithoutCancel(wrap.Context(w.s))
-	m.l.tellOpened(ctx, m.at())
-	m.told = m.said(w.s)
-	if level := m.l.opts.Level.Level(); m.l.enabled(ctx, level) {
-		attrs := m.with(m.told)
-		attrs.took("took", m.since-m.began)
-		attrs.agent(*m.agent)
-		m.l.write(ctx, level, "socket connected", attrs)
-	}
-	m.agent = nil // while it is connected, it is small
-	if f := m.fault.Swap(nil); f != nil {
-		m.tellFault(ctx, w.s, f.err)
-	}
-	if !m.phase.CompareAndSwap(opening, opened) {
-		m.phase.Store(ended)
-		m.closed(w.s, wrap.Context(w.s))
-	}
-}
-
-// fault takes what went wrong on our side. In the middlewares that is why the socket is
-// refused, and told with that.
-func (w *watcher) fault(err error) {
-	m := w.m
-	m.fault.CompareAndSwap(nil, &faultCase{err})
-	if m.phase.Load() == pending {
-		return
-	}
-	if f := m.fault.Swap(nil); f != nil {
-		m.tellFault(context.WithoutCancel(wrap.Context(w.s)), w.s, f.err)
-	}
-}
-
-func (m *member) tellFault(ctx context.Context, s *socket.Socket, err error) {
-	if !m.l.enabled(ctx, slog.LevelError) {
-		return
-	}
-	attrs := m.base(s)
-	code, _, cause := explain(err)
-	if cause == nil {
-		cause = err
-	}
-	attrs.text("code", code)
-	attrs.cause(cause)
-	m.l.write(ctx, slog.LevelError, "socket fault", attrs)
-}
-
 // turnedAway tells of a socket that was refused, or whose client has left.
 func (m *member) turnedAway(s *socket.Socket, ctx context.Context) {
 	v := judge(ctx)
@@ -280,7 +222,7 @@ func (m *member) closed(s *socket.Socket, ctx context.Context) {
 	attrs.text("code", sum.Code)
 	attrs.cause(sum.Err)
 	attrs.took("duration", sum.Duration)
-	attrs.add(slog.Any("transports", names(sum.Transports)))
+	attrs.add(slog.Any("transports", redact.List(sum.Transports)))
 	if m.client.text || m.l.tapped() {
 		attrs.count("events_in", sum.EventsIn)
 	}

@@ -1,4 +1,4 @@
-package logging
+package redact
 
 import (
 	"bytes"
@@ -12,20 +12,20 @@ import (
 )
 
 const (
-	redactHead    = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
-	redactPayload = "eyJzdWIiOiIxMjM0NTY3ODkwIn0"
-	redactSig     = "dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
-	redactJWT     = redactHead + "." + redactPayload + "." + redactSig
-	redactUser    = "AbC123_-xyzABC12AAAB" // the ID of a socket
+	jwtHead    = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9"
+	jwtPayload = "eyJzdWIiOiIxMjM0NTY3ODkwIn0"
+	jwtSig     = "dozjgNryP4J3jVmNHl0w5N_XgL0n3I9PlFUP0THsR8U"
+	jwt        = jwtHead + "." + jwtPayload + "." + jwtSig
+	socketID   = "AbC123_-xyzABC12AAAB" // the ID of a socket
 )
 
-func TestRedactSlogtest(t *testing.T) {
+func TestSlogtest(t *testing.T) {
 	t.Parallel()
 	t.Run("json", func(t *testing.T) {
 		var buf bytes.Buffer
 		slogtest.Run(t, func(*testing.T) slog.Handler {
 			buf.Reset()
-			return Redact(slog.NewJSONHandler(&buf, nil))
+			return New(slog.NewJSONHandler(&buf, nil))
 		}, func(t *testing.T) map[string]any {
 			m := map[string]any{}
 			if err := json.Unmarshal(buf.Bytes(), &m); err != nil {
@@ -38,7 +38,7 @@ func TestRedactSlogtest(t *testing.T) {
 		var buf bytes.Buffer
 		slogtest.Run(t, func(*testing.T) slog.Handler {
 			buf.Reset()
-			return Redact(slog.NewTextHandler(&buf, nil))
+			return New(slog.NewTextHandler(&buf, nil))
 		}, func(t *testing.T) map[string]any {
 			top := map[string]any{}
 			for field := range strings.FieldsSeq(strings.TrimSuffix(buf.String(), "\n")) {
@@ -60,32 +60,32 @@ func TestRedactSlogtest(t *testing.T) {
 	})
 }
 
-func TestRedactShapes(t *testing.T) {
+func TestShapes(t *testing.T) {
 	t.Parallel()
 	const h32 = "0123456789abcdef0123456789ABCDEF"
 	const b32 = "PYXN4LNLQ2TZ7ABCDEFGHIJKLMNOPQRSTUVWXYZ234567GHKCUMQ"
 	const pem = "-----BEGIN RSA PRIVATE KEY-----\nMIIBOgIBAAJBAK\n-----END RSA PRIVATE KEY-----"
 	for in, want := range map[string]string{
 		// Tokens.
-		redactJWT:                        "[redacted]",
-		"a " + redactJWT + " b":          "a [redacted] b",
-		"x-" + redactJWT + ", b":         "[redacted], b",
-		redactHead + ".e30.":             "[redacted]",
-		redactHead + "..aXY.Y3Q.dGFn":    "[redacted]",
-		redactHead + ".a.b.c.d":          "[redacted]",
-		"eyJ.a.b":                        "[redacted]",
-		"eyAiYWxnIjoibm9uZSJ9.e30.x":     "[redacted]",
-		"ewogImFsZyI6MX0.e30.x":          "[redacted]",
-		redactHead + "%2Ee30%2ex":        "[redacted]",
-		redactHead + "%252Ee30%252Ex":    "[redacted]",
-		redactHead + "==.e30=.x":         "[redacted]",
-		"(" + redactJWT + ")":            "([redacted])",
-		"https://h/" + redactJWT + "/x":  "https://h/[redacted]/x",
-		redactHead + "." + redactPayload: "[redacted]",
+		jwt:                          "[redacted]",
+		"a " + jwt + " b":            "a [redacted] b",
+		"x-" + jwt + ", b":           "[redacted], b",
+		jwtHead + ".e30.":            "[redacted]",
+		jwtHead + "..aXY.Y3Q.dGFn":   "[redacted]",
+		jwtHead + ".a.b.c.d":         "[redacted]",
+		"eyJ.a.b":                    "[redacted]",
+		"eyAiYWxnIjoibm9uZSJ9.e30.x": "[redacted]",
+		"ewogImFsZyI6MX0.e30.x":      "[redacted]",
+		jwtHead + "%2Ee30%2ex":       "[redacted]",
+		jwtHead + "%252Ee30%252Ex":   "[redacted]",
+		jwtHead + "==.e30=.x":        "[redacted]",
+		"(" + jwt + ")":              "([redacted])",
+		"https://h/" + jwt + "/x":    "https://h/[redacted]/x",
+		jwtHead + "." + jwtPayload:   "[redacted]",
 		// Schemes.
 		"Bearer abc":                               "Bearer [redacted]",
 		"bearer \t abc def":                        "bearer \\t [redacted] def",
-		"BEARER " + redactUser:                     "BEARER [redacted]",
+		"BEARER " + socketID:                       "BEARER [redacted]",
 		"Bearer%20abc":                             "Bearer%20[redacted]",
 		"Basic dXNlcjpwYXNz":                       "Basic [redacted]",
 		"basic  dXNlcjpwYXNz, x":                   "basic  [redacted], x",
@@ -200,8 +200,8 @@ func TestRedactShapes(t *testing.T) {
 		strings.ReplaceAll(pem, "\n", `\n`): "[redacted]",
 		h32:                                 "[redacted]",
 		"sha256:" + h32 + h32:               "sha256:[redacted]",
-		redactSig:                           "[redacted]",
-		"/reset/" + redactSig:               "/reset/[redacted]",
+		jwtSig:                              "[redacted]",
+		"/reset/" + jwtSig:                  "/reset/[redacted]",
 		"/tmp/session_" + b32 + ": denied":  "/tmp/[redacted]: denied",
 		"a " + b32[2:] + " b":               "a [redacted] b",
 		"wJ4lrXUtnF3MI/K7mDEn9/bPxRfiCY2xAmPlEK3Y":  "[redacted]",
@@ -217,16 +217,16 @@ func TestRedactShapes(t *testing.T) {
 		"\u202eabc\u2066\u200f": `\u202eabc\u2066\u200f`,
 		"\xff\xfea":             `\xff\xfea`,
 	} {
-		if got := scrub(in); got != want {
-			t.Errorf("scrub(%q)\n got %q\nwant %q", in, got, want)
+		if got := Names(nil).Text(in); got != want {
+			t.Errorf("Text(%q)\n got %q\nwant %q", in, got, want)
 		}
-		if got := scrub(want); got != want {
-			t.Errorf("not idempotent: scrub(%q)\n got %q", want, got)
+		if got := Names(nil).Text(want); got != want {
+			t.Errorf("not idempotent: Text(%q)\n got %q", want, got)
 		}
 	}
 }
 
-func TestRedactStays(t *testing.T) {
+func TestStays(t *testing.T) {
 	t.Parallel()
 	for _, s := range []string{
 		"", "connected", "transport close", "transport error", "ping timeout", "client namespace disconnect", "rate_limited",
@@ -240,7 +240,7 @@ func TestRedactStays(t *testing.T) {
 		"Authorization header format must be Bearer {token}", "Access denied for user 'root'@'localhost' (using password: YES)", `{"prefix":"Bearer ","x":"y"}`, `"Bearer " + token`, "cookie=; path=/", "basic auth", "Basic authentication required", "basic usage", "digest mismatch", "cookie_name=abc",
 		"token_type=x", "token=", "?token=&x=1", "session: <nil>", "token: nil", "if token == nil", "code=42", "code: ECONNRESET", `x\u003d1\u0026y\u003a2`,
 		"reason=transport close", "namespace=/chat", "Access-Control-Allow-Credentials: true", "key=value", "public_key: x",
-		redactUser, "room " + redactUser, "2026-11-21T09:32:01.123456789Z", "2026-11-21T09:32:01+01:00",
+		socketID, "room " + socketID, "2026-11-21T09:32:01.123456789Z", "2026-11-21T09:32:01+01:00",
 		"123e4567-e89b-12d3-a456-426614174000", "2001:db8::8a2e:370:7334", "[2001:db8::1]:8080", "127.0.0.1:8080", "fe80::1%eth0",
 		"v0.0.0-20190716044945-2f068394615f", "v1.26.8", "go1.26.8 linux/amd64", "github.com/zishang520/socket.io/v2/socket",
 		"github.com/sioware/sioware/jwtauth/internal/keys.(*Set).refreshLockedAndVerify",
@@ -257,13 +257,13 @@ func TestRedactStays(t *testing.T) {
 		"-----BEGIN CERTIFICATE-----", "panic: runtime error: index out of range [5] with length 3",
 		"goroutine 7 [select]: main.(*conn).serve(0xc000123456, {0x7f1234567890, 0xc0000a0000}) created by x in goroutine 1",
 	} {
-		if got := scrub(s); got != s {
-			t.Errorf("scrub(%q)\n got %q", s, got)
+		if got := Names(nil).Text(s); got != s {
+			t.Errorf("Text(%q)\n got %q", s, got)
 		}
 	}
 }
 
-func TestRedactNames(t *testing.T) {
+func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{
 		"password", "Password", "PASSWORD", "user_password", "passwordHash", "passwd", "pwd", "db.pwd", "secret", "client-secret",
@@ -273,7 +273,7 @@ func TestRedactNames(t *testing.T) {
 		"sessionId", "jwt", "JWTs", "bearer", "signature", "X-Amz-Signature", "otp", "otp_code", "totp", "pin", "user_pin", "csrf",
 		"XSRF-TOKEN", "pass", "db_pass", "sig", "token2", "to\u212aen", "\u017fecret", "pass\u200bword", "tok\x00en", strings.Repeat("x", 2000),
 	} {
-		if !secretKey(name) {
+		if Names(nil).grade(name) == public {
 			t.Errorf("%q stays", name)
 		}
 	}
@@ -283,28 +283,28 @@ func TestRedactNames(t *testing.T) {
 		"cookie_name", "tokenExpired", "token_expired", "token_ttl", "passed", "bypass_list", "compass", "sign", "design", "assign", "option",
 		"hotplug", "trace_id", "session_started_at", "transport", "cache_key", "monkey", "duration", "stack", "msg", "level", "time",
 	} {
-		if secretKey(name) {
+		if Names(nil).grade(name) != public {
 			t.Errorf("%q is taken for a secret", name)
 		}
 	}
 }
 
-// TestRedactNoName: a name of nothing is not that of all that has none.
-func TestRedactNoName(t *testing.T) {
+// TestNoName: a name of nothing is not that of all that has none.
+func TestNoName(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
-	slog.New(Redact(slog.NewJSONHandler(&out, nil), "", "*", "pet")).Info("if x == y", slog.Group("", "a", 1, "b", "c"), "pet", "rex")
+	slog.New(New(slog.NewJSONHandler(&out, nil), "", "*", "pet")).Info("if x == y", slog.Group("", "a", 1, "b", "c"), "pet", "rex")
 	if got := out.String(); !strings.Contains(got, `"msg":"if x == y","a":1,"b":"c","pet":"[redacted]"`) {
 		t.Error(got)
 	}
 }
 
-// TestRedactKnown: what is remembered of a name is what is found of it, however many there
+// TestKnown: what is remembered of a name is what is found of it, however many there
 // are.
-func TestRedactKnown(t *testing.T) {
+func TestKnown(t *testing.T) {
 	t.Parallel()
-	var known redactKnown
-	names := redactNames{"pet": {}}
+	var known cache
+	names := Names{"pet": {}}
 	all := []string{"", "pet", "Pet", "password", "pass_word", "token_type", "line\nbreak", "conn", strings.Repeat("x", 32), strings.Repeat("x", 33), strings.Repeat("x", 200)}
 	for i := range 1000 {
 		all = append(all, "name"+strconv.Itoa(i), "secret"+strconv.Itoa(i))
@@ -325,10 +325,10 @@ func TestRedactKnown(t *testing.T) {
 	wg.Wait()
 }
 
-// TestRedactTexts: a list of texts is one of texts, and has no secrets.
-func TestRedactTexts(t *testing.T) {
+// TestTexts: a list of texts is one of texts, and has no secrets.
+func TestTexts(t *testing.T) {
 	t.Parallel()
-	long := make([]string, redactEntriesMax+1)
+	long := make([]string, maxEntries+1)
 	for name, test := range map[string]struct {
 		list []string
 		want string
@@ -339,15 +339,15 @@ func TestRedactTexts(t *testing.T) {
 		"secret":  {[]string{"a", "Bearer abcdefgh12345678"}, `["a","Bearer [redacted]"]`},
 		"control": {[]string{"a\nb"}, `["a\\nb"]`},
 		"long":    {long, `(+1 more)`},
-		"large":   {[]string{strings.Repeat("x y ", redactTextMax/4), strings.Repeat("x y ", redactTextMax/4+1)}, "(+4 bytes)"},
+		"large":   {[]string{strings.Repeat("x y ", maxText/4), strings.Repeat("x y ", maxText/4+1)}, "(+4 bytes)"},
 	} {
 		var out strings.Builder
-		slog.New(Redact(slog.NewJSONHandler(&out, nil))).Info("m", "list", test.list)
+		slog.New(New(slog.NewJSONHandler(&out, nil))).Info("m", "list", test.list)
 		if !strings.Contains(out.String(), test.want) {
 			t.Errorf("%s: %s, want %s", name, out.String(), test.want)
 		}
 		out.Reset()
-		slog.New(Redact(slog.NewJSONHandler(&out, nil))).Info("m", "tokens", test.list)
+		slog.New(New(slog.NewJSONHandler(&out, nil))).Info("m", "tokens", test.list)
 		if !strings.Contains(out.String(), `"tokens":"[redacted]"`) {
 			t.Errorf("%s: %s under a name that is secret", name, out.String())
 		}

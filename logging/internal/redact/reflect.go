@@ -1,4 +1,4 @@
-package logging
+package redact
 
 import (
 	"encoding"
@@ -10,10 +10,10 @@ import (
 )
 
 // reflect goes through what has no methods that say what it is.
-func (w *redactWalk) reflect(v reflect.Value, depth int) slog.Value {
+func (w *walker) reflect(v reflect.Value, depth int) slog.Value {
 	switch v.Kind() {
 	case reflect.String:
-		return slog.StringValue(w.text(v.String(), redactTextMax, false))
+		return slog.StringValue(w.text(v.String(), maxText, false))
 	case reflect.Bool:
 		return slog.BoolValue(v.Bool())
 	case reflect.Int, reflect.Int8, reflect.Int16, reflect.Int32, reflect.Int64:
@@ -21,7 +21,7 @@ func (w *redactWalk) reflect(v reflect.Value, depth int) slog.Value {
 	case reflect.Uint, reflect.Uint8, reflect.Uint16, reflect.Uint32, reflect.Uint64, reflect.Uintptr:
 		return slog.Uint64Value(v.Uint())
 	case reflect.Float32, reflect.Float64:
-		return redactFloat(v.Float())
+		return float(v.Float())
 	case reflect.Complex64, reflect.Complex128:
 		return slog.StringValue(strconv.FormatComplex(v.Complex(), 'g', -1, 128))
 	case reflect.Pointer, reflect.Interface:
@@ -36,8 +36,8 @@ func (w *redactWalk) reflect(v reflect.Value, depth int) slog.Value {
 	default:
 		return slog.StringValue(w.key(v.Type().String()))
 	}
-	if depth >= redactDepthMax {
-		return slog.StringValue(redactDeep)
+	if depth >= maxDepth {
+		return slog.StringValue(tooDeep)
 	}
 	switch v.Kind() {
 	case reflect.Map:
@@ -53,7 +53,7 @@ func (w *redactWalk) reflect(v reflect.Value, depth int) slog.Value {
 }
 
 // element is any for what reflection found.
-func (w *redactWalk) element(v reflect.Value, depth int) slog.Value {
+func (w *walker) element(v reflect.Value, depth int) slog.Value {
 	if v.Kind() == reflect.Struct && v.CanAddr() && v.Addr().CanInterface() && v.Addr().NumMethod() > v.NumMethod() {
 		v = v.Addr() // what it says may need its address
 	}
@@ -64,19 +64,19 @@ func (w *redactWalk) element(v reflect.Value, depth int) slog.Value {
 }
 
 // entry is attr for a key of a map or the name of a field.
-func (w *redactWalk) entry(key string, grade redactGrade, v reflect.Value, depth int) slog.Attr {
-	if grade == redactOpen {
+func (w *walker) entry(key string, grade secrecy, v reflect.Value, depth int) slog.Attr {
+	if grade == public {
 		return slog.Attr{Key: w.key(key), Value: w.element(v, depth+1)}
 	}
-	for range redactDepthMax {
+	for range maxDepth {
 		if v.Kind() != reflect.Interface && v.Kind() != reflect.Pointer || v.IsNil() {
 			break
 		}
 		v = v.Elem()
 	}
-	if grade == redactSoft && v.IsValid() {
+	if grade == soft && v.IsValid() {
 		if v.CanInterface() {
-			if x := slog.AnyValue(v.Interface()); redactNumber(x) {
+			if x := slog.AnyValue(v.Interface()); isNumber(x) {
 				return slog.Attr{Key: w.key(key), Value: x}
 			}
 		}
@@ -84,10 +84,10 @@ func (w *redactWalk) entry(key string, grade redactGrade, v reflect.Value, depth
 			return slog.Attr{Key: w.key(key), Value: w.reflect(v, depth+1)}
 		}
 	}
-	return slog.String(w.key(key), redactMark)
+	return slog.String(w.key(key), mark)
 }
 
-func (w *redactWalk) mapping(v reflect.Value, depth int) slog.Value {
+func (w *walker) mapping(v reflect.Value, depth int) slog.Value {
 	if v.Len() == 0 {
 		return slog.AnyValue(map[string]any{})
 	}
@@ -95,9 +95,9 @@ func (w *redactWalk) mapping(v reflect.Value, depth int) slog.Value {
 		key   string
 		value reflect.Value
 	}
-	pairs := make([]pair, 0, min(v.Len(), redactEntriesMax))
-	for it := v.MapRange(); len(pairs) < redactEntriesMax && it.Next(); {
-		pairs = append(pairs, pair{redactKey(it.Key()), it.Value()})
+	pairs := make([]pair, 0, min(v.Len(), maxEntries))
+	for it := v.MapRange(); len(pairs) < maxEntries && it.Next(); {
+		pairs = append(pairs, pair{keyText(it.Key()), it.Value()})
 	}
 	slices.SortFunc(pairs, func(a, b pair) int { return strings.Compare(a.key, b.key) })
 	attrs := make([]slog.Attr, 0, len(pairs)+1)
@@ -109,13 +109,13 @@ func (w *redactWalk) mapping(v reflect.Value, depth int) slog.Value {
 		attrs = append(attrs, w.entry(p.key, w.names.grade(p.key), p.value, depth))
 	}
 	if n := v.Len() - len(attrs); n > 0 {
-		attrs = append(attrs, redactMore(n))
+		attrs = append(attrs, more(n))
 	}
 	return slog.GroupValue(attrs...)
 }
 
-// redactKey returns the name that the key of a map has.
-func redactKey(v reflect.Value) string {
+// keyText returns the name that the key of a map has.
+func keyText(v reflect.Value) string {
 	if v.Kind() == reflect.Interface && !v.IsNil() {
 		v = v.Elem()
 	}
@@ -124,7 +124,7 @@ func redactKey(v reflect.Value) string {
 	}
 	if v.CanInterface() {
 		if x, ok := v.Interface().(encoding.TextMarshaler); ok {
-			return redactSafe(func() string {
+			return safely(func() string {
 				text, _ := x.MarshalText()
 				return string(text)
 			})
@@ -144,7 +144,7 @@ func redactKey(v reflect.Value) string {
 }
 
 // fields appends the exported fields of v to attrs.
-func (w *redactWalk) fields(attrs []slog.Attr, v reflect.Value, depth int) []slog.Attr {
+func (w *walker) fields(attrs []slog.Attr, v reflect.Value, depth int) []slog.Attr {
 	t := v.Type()
 	for i := range t.NumField() {
 		field := t.Field(i)
@@ -153,9 +153,9 @@ func (w *redactWalk) fields(attrs []slog.Attr, v reflect.Value, depth int) []slo
 		if tag == "-" || !field.IsExported() && !field.Anonymous {
 			continue
 		}
-		if field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct && depth < redactDepthMax {
+		if field.Anonymous && name == "" && field.Type.Kind() == reflect.Struct && depth < maxDepth {
 			grade := w.names.grade(field.Name)
-			if grade == redactOpen {
+			if grade == public {
 				attrs = w.fields(attrs, v.Field(i), depth+1)
 				continue
 			}
@@ -164,7 +164,7 @@ func (w *redactWalk) fields(attrs []slog.Attr, v reflect.Value, depth int) []slo
 			continue
 		}
 		if w.full(len(attrs)) {
-			return append(attrs, redactMore(t.NumField()-i))
+			return append(attrs, more(t.NumField()-i))
 		}
 		w.nodes--
 		grade := w.names.grade(field.Name)
@@ -178,43 +178,43 @@ func (w *redactWalk) fields(attrs []slog.Attr, v reflect.Value, depth int) []slo
 	return attrs
 }
 
-func (w *redactWalk) list(v reflect.Value, depth int) slog.Value {
+func (w *walker) list(v reflect.Value, depth int) slog.Value {
 	if v.Kind() == reflect.Slice && v.IsNil() {
 		return slog.AnyValue(nil)
 	}
 	if v.Type().Elem().Kind() == reflect.Uint8 {
-		b := make([]byte, min(v.Len(), redactTextMax+redactSlack))
+		b := make([]byte, min(v.Len(), maxText+slack))
 		for i := range b {
 			b[i] = byte(v.Index(i).Uint())
 		}
 		return w.bits(b, v.Len())
 	}
-	out := make([]any, 0, min(v.Len(), redactEntriesMax+1))
+	out := make([]any, 0, min(v.Len(), maxEntries+1))
 	for i := range v.Len() {
 		if w.full(i) {
 			out = append(out, "... (+"+strconv.Itoa(v.Len()-i)+" more)")
 			break
 		}
-		out = append(out, redactBare(w.element(v.Index(i), depth+1)))
+		out = append(out, listed(w.element(v.Index(i), depth+1)))
 	}
 	return slog.AnyValue(out)
 }
 
-// redactBare returns v for a list, in which there are no groups.
-func redactBare(v slog.Value) any {
+// listed returns v for a list, in which there are no groups.
+func listed(v slog.Value) any {
 	if v.Kind() != slog.KindGroup {
 		return v.Any()
 	}
 	out := make(map[string]any, len(v.Group()))
 	for _, a := range v.Group() {
 		if a.Key == "" && a.Value.Kind() == slog.KindGroup {
-			inline, _ := redactBare(a.Value).(map[string]any)
+			inline, _ := listed(a.Value).(map[string]any)
 			for key, value := range inline {
 				out[key] = value
 			}
 			continue
 		}
-		out[a.Key] = redactBare(a.Value)
+		out[a.Key] = listed(a.Value)
 	}
 	return out
 }

@@ -1,4 +1,4 @@
-package logging
+package redact
 
 import (
 	"fmt"
@@ -7,55 +7,57 @@ import (
 )
 
 const (
-	redactTextMax  = 2048
-	redactNameMax  = 128
-	redactStackMax = 16 << 10
-	redactStackKey = "stack"
+	maxText  = 2048
+	maxName  = 128
+	maxStack = 16 << 10
+	stackKey = "stack"
 
-	// redactSlack is how far is read behind what is kept, for secrets that begin
+	// slack is how far is read behind what is kept, for secrets that begin
 	// in front of the cut.
-	redactSlack = 512
+	slack = 512
 )
 
-// scrub returns s as [Redact] writes it: without what looks like a secret, with
-// control characters escaped, and cut.
-func scrub(s string) string {
-	return redactNames(nil).text(s, redactTextMax, false)
-}
+// Text returns s as a [Handler] writes it: without what looks like a secret, with control
+// characters escaped, and cut.
+func (n Names) Text(s string) string { return n.text(s, maxText, false) }
+
+// Part is Text for s as the first of total bytes, and keeps no more of it than limit and a
+// mark of what was cut.
+func (n Names) Part(s string, total, limit int) string { return n.part(s, total, limit, false) }
 
 // text returns s without secrets, escaped, and cut to limit bytes. Lines says that
 // newlines and tabs stay. It reads no more of s than limit and slack.
-func (n redactNames) text(s string, limit int, lines bool) string {
+func (n Names) text(s string, limit int, lines bool) string {
 	if n.quiet(s, limit, lines) {
 		return s
 	}
-	if !redactLong(s, limit) {
+	if !isLong(s, limit) {
 		limit = len(s)
 	}
 	return n.part(s, len(s), limit, lines)
 }
 
 // part is text for the first of total bytes: more of them than limit, or all.
-func (n redactNames) part(s string, total, limit int, lines bool) string {
+func (n Names) part(s string, total, limit int, lines bool) string {
 	keep := min(limit, len(s))
 	for back := 0; keep > 0 && keep < len(s) && back < utf8.UTFMax-1 && !utf8.RuneStart(s[keep]); back++ {
 		keep--
 	}
-	window := s[:min(len(s), keep+redactSlack)]
-	scan := redactScan{names: n, s: window, open: len(window) < total}
-	out := make([]byte, 0, keep+2*len(redactMark))
+	window := s[:min(len(s), keep+slack)]
+	scan := scanner{names: n, s: window, open: len(window) < total}
+	out := make([]byte, 0, keep+2*len(mark))
 	last := 0
 	for last < keep {
 		from, to, ok := scan.next()
 		if !ok || from >= keep {
 			break
 		}
-		out = redactEscaped(out, window[last:from], lines)
-		out = append(out, redactMark...)
+		out = escape(out, window[last:from], lines)
+		out = append(out, mark...)
 		last = to
 	}
 	if last < keep {
-		out = redactEscaped(out, window[last:keep], lines)
+		out = escape(out, window[last:keep], lines)
 		last = keep
 	}
 	if last < total {
@@ -64,19 +66,19 @@ func (n redactNames) part(s string, total, limit int, lines bool) string {
 	return string(out)
 }
 
-// redactLong reports whether s is to be cut. What has been cut before is not.
-func redactLong(s string, limit int) bool {
-	const mark = 32
-	return len(s) > limit && (len(s) > limit+mark || !strings.HasSuffix(s, " bytes)") ||
-		!strings.Contains(s[len(s)-min(mark, len(s)):], "... (+"))
+// isLong reports whether s is to be cut. What has been cut before is not.
+func isLong(s string, limit int) bool {
+	const tail = 32
+	return len(s) > limit && (len(s) > limit+tail || !strings.HasSuffix(s, " bytes)") ||
+		!strings.Contains(s[len(s)-min(tail, len(s)):], "... (+"))
 }
 
 // quiet reports whether text would return s as it is. It does not allocate.
-func (n redactNames) quiet(s string, limit int, lines bool) bool {
-	if redactLong(s, limit) {
+func (n Names) quiet(s string, limit int, lines bool) bool {
+	if isLong(s, limit) {
 		return false
 	}
-	if redactQuick(s) {
+	if isClean(s) {
 		return true
 	}
 	for i := 0; i < len(s); {
@@ -84,57 +86,57 @@ func (n redactNames) quiet(s string, limit int, lines bool) bool {
 		if r >= utf8.RuneSelf {
 			r, size = utf8.DecodeRuneInString(s[i:])
 		}
-		if redactControl(r, size, lines) {
+		if isControl(r, size, lines) {
 			return false
 		}
 		i += size
 	}
-	scan := redactScan{names: n, s: s}
+	scan := scanner{names: n, s: s}
 	_, _, found := scan.next()
 	return !found
 }
 
-// redactQuick reports whether s has nothing that calls for a closer look. Most
+// isClean reports whether s has nothing that calls for a closer look. Most
 // texts have not.
-func redactQuick(s string) bool {
+func isClean(s string) bool {
 	run := 0
 	for i := range len(s) {
-		switch redactClass[s[i]] {
-		case redactPlain:
+		switch classes[s[i]] {
+		case classPlain:
 			run = 0
-		case redactRun:
+		case classRun:
 			if run++; run >= 16 {
 				return false
 			}
-		case redactBlank:
-			if run >= 5 && redactSchemeEnd(s[i-1]) {
+		case classBlank:
+			if run >= 5 && endsScheme(s[i-1]) {
 				return false
 			}
 			run = 0
-		case redactPoint:
-			if run >= 3 && redactJSON(s[i-run:i]) {
+		case classPoint:
+			if run >= 3 && isJSON(s[i-run:i]) {
 				return false
 			}
 			run = 0
 		default:
 			return false
 		}
-		if s[i] == '+' && i >= 5 && redactSchemeEnd(s[i-1]) {
+		if s[i] == '+' && i >= 5 && endsScheme(s[i-1]) {
 			return false
 		}
 	}
 	return true
 }
 
-// redactSchemeEnd reports whether Basic, Bearer, Digest or BEGIN may end in b.
-func redactSchemeEnd(b byte) bool {
+// endsScheme reports whether Basic, Bearer, Digest or BEGIN may end in b.
+func endsScheme(b byte) bool {
 	b |= 0x20
 	return b == 'c' || b == 'r' || b == 't' || b == 'n'
 }
 
-// redactControl reports whether r, which has size bytes, changes how the text
+// isControl reports whether r, which has size bytes, changes how the text
 // around it is read or shown.
-func redactControl(r rune, size int, lines bool) bool {
+func isControl(r rune, size int, lines bool) bool {
 	switch {
 	case r < ' ':
 		return !lines || r != '\n' && r != '\t'
@@ -148,8 +150,8 @@ func redactControl(r rune, size int, lines bool) bool {
 	return r == 0x61c || r == 0x200e || r == 0x200f || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
 }
 
-// redactEscaped appends s to out, with control characters as Go writes them.
-func redactEscaped(out []byte, s string, lines bool) []byte {
+// escape appends s to out, with control characters as Go writes them.
+func escape(out []byte, s string, lines bool) []byte {
 	const hex = "0123456789abcdef"
 	for i := 0; i < len(s); {
 		r, size := rune(s[i]), 1
@@ -161,7 +163,7 @@ func redactEscaped(out []byte, s string, lines bool) []byte {
 			k = strings.IndexByte("\a\b\f\n\r\t\v", byte(r))
 		}
 		switch {
-		case !redactControl(r, size, lines):
+		case !isControl(r, size, lines):
 			out = append(out, s[i:i+size]...)
 		case k >= 0:
 			out = append(out, '\\', "abfnrtv"[k])

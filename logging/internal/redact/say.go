@@ -1,4 +1,4 @@
-package logging
+package redact
 
 import (
 	"bytes"
@@ -12,22 +12,22 @@ import (
 )
 
 // say returns the text of f, which is code of somebody else.
-func (w *redactWalk) say(f func() string) slog.Value {
-	return slog.StringValue(w.text(redactSafe(f), redactTextMax, false))
+func (w *walker) say(f func() string) slog.Value {
+	return slog.StringValue(w.text(safely(f), maxText, false))
 }
 
-func redactSafe(f func() string) (s string) {
+func safely(f func() string) (s string) {
 	defer func() {
 		if p := recover(); p != nil {
-			s = "!PANIC: " + redactPanic(p)
+			s = "!PANIC: " + panicText(p)
 		}
 	}()
 	return f()
 }
 
-// redactPanic describes p without fmt, which would follow a cycle to the end of
+// panicText describes p without fmt, which would follow a cycle to the end of
 // the stack.
-func redactPanic(p any) (s string) {
+func panicText(p any) (s string) {
 	defer func() {
 		if recover() != nil {
 			s = fmt.Sprintf("%T", p)
@@ -42,53 +42,53 @@ func redactPanic(p any) (s string) {
 	return fmt.Sprintf("%T", p)
 }
 
-func redactFloat(f float64) slog.Value {
+func float(f float64) slog.Value {
 	if math.IsNaN(f) || math.IsInf(f, 0) { // encoding/json fails on them
 		return slog.StringValue(strconv.FormatFloat(f, 'g', -1, 64))
 	}
 	return slog.Float64Value(f)
 }
 
-func (w *redactWalk) number(n json.Number) slog.Value {
+func (w *walker) number(n json.Number) slog.Value {
 	if i, err := n.Int64(); err == nil {
 		return slog.Int64Value(i)
 	}
 	if f, err := n.Float64(); err == nil && len(n) < 20 {
-		return redactFloat(f)
+		return float(f)
 	}
-	return slog.StringValue(w.text(n.String(), redactTextMax, false))
+	return slog.StringValue(w.text(n.String(), maxText, false))
 }
 
 // bits returns b, the first of total bytes, as a text if it is one. What is not may
 // be a key.
-func (w *redactWalk) bits(b []byte, total int) slog.Value {
+func (w *walker) bits(b []byte, total int) slog.Value {
 	if b == nil {
 		return slog.AnyValue(nil)
 	}
-	head := b[:min(len(b), redactTextMax+redactSlack)]
+	head := b[:min(len(b), maxText+slack)]
 	for k := 0; k < utf8.UTFMax-1 && len(head) < total && len(head) > 0 && !utf8.Valid(head); k++ {
 		head = head[:len(head)-1]
 	}
 	if bytes.IndexByte(head, 0) >= 0 || !utf8.Valid(head) {
 		return slog.StringValue("(" + strconv.Itoa(total) + " bytes)")
 	}
-	limit := min(redactTextMax, max(w.bytes, 0))
+	limit := min(maxText, max(w.bytes, 0))
 	w.bytes -= min(len(head), limit)
 	return slog.StringValue(w.names.part(string(head), total, limit, false))
 }
 
-func (w *redactWalk) request(r *http.Request) slog.Value {
+func (w *walker) request(r *http.Request) slog.Value {
 	path := ""
 	if r.URL != nil {
-		path = w.text(r.URL.Path, redactTextMax, false)
+		path = w.text(r.URL.Path, maxText, false)
 	}
 	return slog.GroupValue(slog.String("method", w.key(r.Method)), slog.String("path", path),
 		slog.String("remote_addr", w.key(r.RemoteAddr)))
 }
 
-func (w *redactWalk) marshal(x json.Marshaler, depth int) slog.Value {
+func (w *walker) marshal(x json.Marshaler, depth int) slog.Value {
 	var data []byte
-	fault := redactSafe(func() string {
+	fault := safely(func() string {
 		var err error
 		if data, err = x.MarshalJSON(); err != nil {
 			return "!ERROR: " + err.Error()
@@ -96,16 +96,16 @@ func (w *redactWalk) marshal(x json.Marshaler, depth int) slog.Value {
 		return ""
 	})
 	if fault != "" {
-		return slog.StringValue(w.text(fault, redactTextMax, false))
+		return slog.StringValue(w.text(fault, maxText, false))
 	}
 	return w.json(data, depth)
 }
 
-func (w *redactWalk) json(data []byte, depth int) slog.Value {
+func (w *walker) json(data []byte, depth int) slog.Value {
 	d := json.NewDecoder(bytes.NewReader(data))
 	d.UseNumber()
 	var x any
-	if len(data) > redactJSONMax || d.Decode(&x) != nil {
+	if len(data) > maxJSON || d.Decode(&x) != nil {
 		return w.bits(data, len(data))
 	}
 	return w.any(x, depth)

@@ -1,7 +1,7 @@
-package logging
+package redact
 
-// redactHex reports whether 32 characters in a row are hexadecimal digits.
-func redactHex(s string) bool {
+// isHex reports whether 32 characters in a row are hexadecimal digits.
+func isHex(s string) bool {
 	n := 0
 	for i := range len(s) {
 		if c := s[i]; '0' <= c && c <= '9' || 'a' <= c|0x20 && c|0x20 <= 'f' {
@@ -15,12 +15,12 @@ func redactHex(s string) bool {
 	return false
 }
 
-// redactBase32Min is less than the 52 characters that 32 random bytes have. That none of
+// minBase32 is less than the 52 characters that 32 random bytes have. That none of
 // so many is a digit, as in what is written in capitals, happens by chance once in 30,000.
-const redactBase32Min = 50
+const minBase32 = 50
 
-// redactBase32 reports whether as many characters in a row look like random base32.
-func redactBase32(s string) bool {
+// isBase32 reports whether as many characters in a row look like random base32.
+func isBase32(s string) bool {
 	n, digit := 0, false
 	for i := range len(s) {
 		switch c := s[i]; {
@@ -32,7 +32,7 @@ func redactBase32(s string) bool {
 		default:
 			n, digit = 0, false
 		}
-		if n >= redactBase32Min && digit {
+		if n >= minBase32 && digit {
 			return true
 		}
 	}
@@ -42,19 +42,19 @@ func redactBase32(s string) bool {
 // In random base64 two of three characters are of another kind (upper case, lower
 // case, digit) than the one before. In names that people make it is one of three.
 const (
-	redactRandomMin     = 40
-	redactRandomChanges = 18
+	minRandom  = 40
+	minChanges = 18
 )
 
-// redactRandom reports whether any redactRandomMin bytes of s look random.
-func redactRandom(s string) bool {
+// isRandom reports whether any minRandom bytes of s look random.
+func isRandom(s string) bool {
 	var seen [4]int // by kind; 0 is none
-	var changed [redactRandomMin]bool
-	var kinds [redactRandomMin]uint8
+	var changed [minRandom]bool
+	var kinds [minRandom]uint8
 	changes, before := 0, uint8(0)
 	for i := range len(s) {
-		at := i % redactRandomMin
-		if i >= redactRandomMin {
+		at := i % minRandom
+		if i >= minRandom {
 			seen[kinds[at]]--
 			if changed[at] {
 				changes--
@@ -77,7 +77,7 @@ func redactRandom(s string) bool {
 		if kind != 0 {
 			before = kind
 		}
-		if i >= redactRandomMin-1 && changes >= redactRandomChanges && seen[1] > 0 && seen[2] > 0 && seen[3] > 0 {
+		if i >= minRandom-1 && changes >= minChanges && seen[1] > 0 && seen[2] > 0 && seen[3] > 0 {
 			return true
 		}
 	}

@@ -1,80 +1,80 @@
-package logging
+package redact
 
 import "strings"
 
-// redactTypeMax bounds what is read of the name of a type.
-const redactTypeMax = 128
+// maxType bounds what is read of the name of a type.
+const maxType = 128
 
-// redactLiteral returns where a value at the start of s[v:] ends that has others in it: a
+// literal returns where a value at the start of s[v:] ends that has others in it: a
 // list or an object of JSON, or what fmt writes for one with %v or %#v, like map[a:b c:d],
 // &{a b} or []string{"a"}. It returns 0 if there is none.
-func redactLiteral(s string, v int) (end int) {
+func literal(s string, v int) (end int) {
 	k, typed := v, false // typed: what is in front of a brace is a type
 	if s[k] == '&' {
 		k, typed = k+1, true
 	}
-	for limit := v + redactTypeMax; k < min(len(s), limit); {
+	for limit := v + maxType; k < min(len(s), limit); {
 		before := s[v:k]
 		switch c := s[k]; {
 		case c == '{' && (typed || k == v):
-			return redactBalanced(s, k)
+			return balanced(s, k)
 		case c == '[' && (before == "" || strings.HasSuffix(before, "map") || strings.IndexByte("&*]", s[k-1]) >= 0):
-			k = redactBalanced(s, k)
+			k = balanced(s, k)
 		case c == ' ' && strings.HasPrefix(s[k:], " {") &&
 			(strings.HasSuffix(before, "interface") || strings.HasSuffix(before, "struct")):
-			k = redactBalanced(s, k+1)
-		case redactIsRun(c), c == '.', c == '*':
+			k = balanced(s, k+1)
+		case isRun(c), c == '.', c == '*':
 			typed = typed || c == '.'
 			k++
 			continue
 		default:
 			return end
 		}
-		end, limit, typed = k, k+redactTypeMax, true
+		end, limit, typed = k, k+maxType, true
 	}
 	return end
 }
 
-// redactAfter is the punctuation that may follow a value.
-const redactAfter = `,.)]}\:`
+// punctuation is the punctuation that may follow a value.
+const punctuation = `,.)]}\:`
 
 // quoted returns the end of the value s[v:e] if one in quotes follows that belongs to it,
 // as in auth: token="a b", and else e. The quote opens one if what is in front of it asks
 // for a value, and what is behind it is none of what follows the end of one.
-func (c *redactScan) quoted(v, e int) int {
+func (c *scanner) quoted(v, e int) int {
 	s, k := c.s, e
-	for k < len(s) && strings.IndexByte(redactAfter, s[k]) >= 0 {
+	for k < len(s) && strings.IndexByte(punctuation, s[k]) >= 0 {
 		k++
 	}
 	b := k
 	for b > v && s[b-1] == '\\' {
 		b--
 	}
-	if b == v || strings.IndexByte("=:([{", s[b-1]) < 0 || redactOpening(s[k:]) == 0 {
+	if b == v || strings.IndexByte("=:([{", s[b-1]) < 0 || opening(s[k:]) == 0 {
 		return e
 	}
-	e = min(len(s), redactQuoted(s, k+1, s[k], k-b)+k-b+1)
-	if e < len(s) && redactIsRun(s[e]) {
+	e = min(len(s), quoteEnd(s, k+1, s[k], k-b)+k-b+1)
+	if e < len(s) && isRun(s[e]) {
 		e = c.bare(e)
 	}
 	return e
 }
 
-// redactOpening returns the length of the quote at the start of s if a value follows it, or
+// opening returns the length of the quote at the start of s if a value follows it, or
 // 0; slashes that are in front of it count.
-func redactOpening(s string) int {
+func opening(s string) int {
 	k := 0
 	for k < len(s) && s[k] == '\\' {
 		k++
 	}
-	if k+1 >= len(s) || strings.IndexByte("\"'`", s[k]) < 0 || s[k+1] <= ' ' || strings.IndexByte(redactAfter+";&<>+\"'`", s[k+1]) >= 0 {
+	if k+1 >= len(s) || strings.IndexByte("\"'`", s[k]) < 0 || s[k+1] <= ' ' || strings.IndexByte(punctuation+";&<>+\"'`", s[k+1]) >= 0 {
 		return 0
 	}
 	return k + 1
 }
 
-// redactCookies reports whether value is the first of several cookies, which rest begins
+// isCookies reports whether value is the first of several cookies, which rest begins
 // behind.
-func redactCookies(value, rest string) bool {
+func isCookies(value, rest string) bool {
 	return strings.Contains(value, "=") && strings.HasPrefix(rest, "; ")
 }

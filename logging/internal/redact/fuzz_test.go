@@ -1,4 +1,4 @@
-package logging
+package redact
 
 import (
 	"bytes"
@@ -9,7 +9,7 @@ import (
 	"testing"
 )
 
-func FuzzRedact(f *testing.F) {
+func FuzzHandler(f *testing.F) {
 	for _, s := range []string{
 		"", "a", "token=", `{"token":"`, "Bearer ", "\n", "\xff", "https://u:", "0123456789abcdef0123456789abcdef", "aaaa/bbbb+",
 		"-----BEGIN PRIVATE KEY-----", strings.Repeat("x", 2040), "token='a'", "%2E", "eyJ.", "auth:[", "\u202e", `\u`, `token\u003d`, "%3D", "[redacted]", "auth[",
@@ -19,14 +19,14 @@ func FuzzRedact(f *testing.F) {
 	f.Add("m", "k", "auth[", ":[")
 	f.Add("m", "k", "auTh.", ":FFFFFFFFFF")
 	f.Fuzz(func(t *testing.T, msg, key, before, after string) {
-		planted := before + redactJWT + after
+		planted := before + jwt + after
 		for _, text := range []bool{false, true} {
 			var buf bytes.Buffer
 			var h slog.Handler = slog.NewJSONHandler(&buf, nil)
 			if text {
 				h = slog.NewTextHandler(&buf, nil)
 			}
-			l := slog.New(Redact(h, "own"))
+			l := slog.New(New(h, "own"))
 			l.With(key, planted).WithGroup(key+planted).Info(msg+planted, key, planted, planted, 1, slog.Group(key, key, []byte(planted)),
 				"err", errors.New(planted), "map", map[string]any{planted: []any{planted}}, "stack", planted, "raw", json.RawMessage(planted),
 				"list", []string{before, planted, after}, "bytes", [][]byte{[]byte(planted)}, slog.Group("g", before, []string{planted}))
@@ -37,23 +37,23 @@ func FuzzRedact(f *testing.F) {
 			if !text && !json.Valid(buf.Bytes()) {
 				t.Fatalf("not JSON: %q", out)
 			}
-			if strings.Contains(out, redactPayload) || strings.Contains(out, redactSig) {
+			if strings.Contains(out, jwtPayload) || strings.Contains(out, jwtSig) {
 				t.Fatalf("leaked: %q", out)
 			}
 		}
 		if len(planted) >= 300 || strings.Contains(planted, "[redacted]") || strings.Contains(planted, "-----BEGIN") {
 			return
 		}
-		once := scrub(planted)
-		twice := scrub(once)
+		once := Names(nil).Text(planted)
+		twice := Names(nil).Text(once)
 		if strings.Contains(once, `\`) {
 			return
 		}
 		// The brackets of a mark can make a name of what it is in, as in "auth[[redacted]:x" and
 		// "auth.[redacted]:x", whose value is taken then too. After that nothing changes.
 		named := strings.ContainsAny(before+after, "[]") || strings.ContainsAny(after, ":=>%")
-		if twice != once && !named || scrub(twice) != twice {
-			t.Fatalf("not idempotent: %q, %q, %q", once, twice, scrub(twice))
+		if twice != once && !named || Names(nil).Text(twice) != twice {
+			t.Fatalf("not idempotent: %q, %q, %q", once, twice, Names(nil).Text(twice))
 		}
 	})
 }

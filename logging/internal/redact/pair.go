@@ -1,4 +1,4 @@
-package logging
+package redact
 
 import (
 	"strconv"
@@ -7,18 +7,18 @@ import (
 
 // pair looks for the value of a secret whose name ends before s[p:q], which is what
 // separates them.
-func (c *redactScan) pair(p, q int) (from, to int, ok bool) {
+func (c *scanner) pair(p, q int) (from, to int, ok bool) {
 	name := c.name(p)
-	if name.grade == redactOpen {
+	if name.grade == public {
 		return 0, 0, false
 	}
 	s, v := c.s, q
 	for v < len(s) {
 		n := 1
 		if s[v] != '=' && s[v] != '>' && s[v] != ':' && s[v] != ' ' && s[v] != '\t' {
-			n = redactSpace(s[v:])
+			n = space(s[v:])
 		}
-		if n == 0 || s[v] != '\t' && !name.quoted && redactSpace(s[v:]) > 0 && s[v] != ' ' {
+		if n == 0 || s[v] != '\t' && !name.quoted && space(s[v:]) > 0 && s[v] != ' ' {
 			break
 		}
 		v += n
@@ -26,8 +26,8 @@ func (c *redactScan) pair(p, q int) (from, to int, ok bool) {
 	if v == len(s) {
 		return 0, 0, false
 	}
-	if rest, found := strings.CutPrefix(strings.TrimPrefix(s[v:], "["), redactMark); found &&
-		(rest == "" || !redactIsRun(rest[0])) {
+	if rest, found := strings.CutPrefix(strings.TrimPrefix(s[v:], "["), mark); found &&
+		(rest == "" || !isRun(rest[0])) {
 		c.pos = len(s) - len(rest)
 		return 0, 0, false
 	}
@@ -36,11 +36,11 @@ func (c *redactScan) pair(p, q int) (from, to int, ok bool) {
 		t++
 	}
 	if t < len(s) && (s[t] == '"' || s[t] == '\'' || s[t] == '`') {
-		from, to = t+1, redactQuoted(s, t+1, s[t], t-v)
-		return from, to, to > from && !strings.HasPrefix(s[from:to], redactMark)
+		from, to = t+1, quoteEnd(s, t+1, s[t], t-v)
+		return from, to, to > from && !strings.HasPrefix(s[from:to], mark)
 	}
-	if to = redactLiteral(s, v); to > 0 {
-		if to < len(s) && redactIsRun(s[to]) {
+	if to = literal(s, v); to > 0 {
+		if to < len(s) && isRun(s[to]) {
 			to = c.bare(to)
 		}
 		return v, to, true
@@ -50,31 +50,31 @@ func (c *redactScan) pair(p, q int) (from, to int, ok bool) {
 		return 0, 0, false
 	}
 	spaced := s[p] == ':' && v == q+1 && s[q] == ' '
-	scheme := e < len(s) && redactScheme(s[v:e]) && redactSpace(s[e:]) > 0
+	scheme := e < len(s) && isScheme(s[v:e]) && space(s[e:]) > 0
 	if (!scheme || !name.header) && c.prose(v, e, name.grade, spaced && !name.header) ||
 		name.file && strings.Trim(s[v:e], "0123456789:") == "" ||
-		s[p] == ':' && !spaced && name.grade == redactSoft && redactEvent(s) {
+		s[p] == ':' && !spaced && name.grade == soft && isEvent(s) {
 		return 0, 0, false
 	}
 	if scheme {
-		for v = e; v < len(s) && redactSpace(s[v:]) > 0; {
-			v += redactSpace(s[v:])
+		for v = e; v < len(s) && space(s[v:]) > 0; {
+			v += space(s[v:])
 		}
-		if strings.HasPrefix(s[v:], redactMark) {
-			c.pos = v + len(redactMark)
+		if strings.HasPrefix(s[v:], mark) {
+			c.pos = v + len(mark)
 			return 0, 0, false
 		}
 		e = c.bare(v)
 	}
-	if name.header && (s[p] == ':' || redactCookies(s[v:e], s[e:])) {
+	if name.header && (s[p] == ':' || isCookies(s[v:e], s[e:])) {
 		return v, c.line(v), true
 	}
 	return v, c.quoted(v, e), e > v
 }
 
-// redactSpace returns the length of the space at the start of s, which may have
+// space returns the length of the space at the start of s, which may have
 // been escaped, or 0.
-func redactSpace(s string) int {
+func space(s string) int {
 	switch {
 	case s == "":
 	case s[0] <= ' ':
@@ -85,31 +85,31 @@ func redactSpace(s string) int {
 	return 0
 }
 
-// redactEvent reports whether all of s is words of lower case: a name like
+// isEvent reports whether all of s is words of lower case: a name like
 // session:join, and not a pair.
-func redactEvent(s string) bool {
+func isEvent(s string) bool {
 	return len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_-:") == ""
 }
 
 // bare returns the end of the value without quotes that starts at i, without the
 // punctuation of the text around it.
-func (c *redactScan) bare(i int) int {
+func (c *scanner) bare(i int) int {
 	e := i
 	for e < len(c.s) && c.s[e] != ' ' && strings.IndexByte("\t\r\n&;\"'`<>", c.s[e]) < 0 {
-		if c.s[e] == '\\' && redactBreak(c.s[e+1:]) {
+		if c.s[e] == '\\' && isBreak(c.s[e+1:]) {
 			break
 		}
 		e++
 	}
-	for e > i && strings.IndexByte(redactAfter, c.s[e-1]) >= 0 {
+	for e > i && strings.IndexByte(punctuation, c.s[e-1]) >= 0 {
 		e--
 	}
 	return e
 }
 
-// redactBreak reports whether a value ends at a slash that s follows: at what JSON writes
+// isBreak reports whether a value ends at a slash that s follows: at what JSON writes
 // for &, < and >, and at the end of a line, if another name follows.
-func redactBreak(s string) bool {
+func isBreak(s string) bool {
 	s = strings.TrimPrefix(s, `r\`) // of both characters of a line end
 	if len(s) < 2 {
 		return false
@@ -122,24 +122,24 @@ func redactBreak(s string) bool {
 		return false
 	}
 	k := 1
-	for k < len(s) && k < 64 && redactIsRun(s[k]) {
+	for k < len(s) && k < 64 && isRun(s[k]) {
 		k++
 	}
-	return k > 1 && k < len(s) && (s[k] == ':' || s[k] == '=' || redactSpace(s[k:]) > 0 && redactScheme(s[1:k]))
+	return k > 1 && k < len(s) && (s[k] == ':' || s[k] == '=' || space(s[k:]) > 0 && isScheme(s[1:k]))
 }
 
 // line returns the end of the line that i is in.
-func (c *redactScan) line(i int) int {
+func (c *scanner) line(i int) int {
 	if k := strings.IndexAny(c.s[i:], "\r\n"); k >= 0 {
 		return i + k
 	}
 	return len(c.s)
 }
 
-// redactQuoted returns where what was quoted ends in s[i:]. Inside of other quotes
+// quoteEnd returns where what was quoted ends in s[i:]. Inside of other quotes
 // there were slashes in front of the first quote, and as many are in front of the
 // last; in front of one that belongs to the value there are more.
-func redactQuoted(s string, i int, quote byte, slashes int) int {
+func quoteEnd(s string, i int, quote byte, slashes int) int {
 	n := 0
 	for k := i; k < len(s); k++ {
 		switch {
@@ -154,8 +154,8 @@ func redactQuoted(s string, i int, quote byte, slashes int) int {
 	return len(s)
 }
 
-// redactBalanced returns the end of the list or object that starts at i.
-func redactBalanced(s string, i int) int {
+// balanced returns the end of the list or object that starts at i.
+func balanced(s string, i int) int {
 	depth, slashes := 0, 0
 	for k := i; k < len(s); k++ {
 		switch s[k] {
@@ -163,7 +163,7 @@ func redactBalanced(s string, i int) int {
 			slashes++
 			continue
 		case '"':
-			k = redactQuoted(s, k+1, '"', slashes) + slashes
+			k = quoteEnd(s, k+1, '"', slashes) + slashes
 		case '[', '{':
 			depth++
 		case ']', '}':
@@ -176,15 +176,15 @@ func redactBalanced(s string, i int) int {
 	return len(s)
 }
 
-// redactLabel is what is in front of a separator.
-type redactLabel struct {
-	grade  redactGrade
+// label is what is in front of a separator.
+type label struct {
+	grade  secrecy
 	quoted bool
 	header bool // the value goes to the end of the line
 	file   bool // may be a file, and the value the number of a line
 }
 
-func (c *redactScan) name(p int) (label redactLabel) {
+func (c *scanner) name(p int) (label label) {
 	s, k := c.s[c.done:p], p-c.done
 	for k > 0 && p-c.done-k < 3 && (s[k-1] == ' ' || s[k-1] == '\t') {
 		k--
@@ -196,14 +196,14 @@ func (c *redactScan) name(p int) (label redactLabel) {
 	end := k
 	for k > 0 && end-k < 128 {
 		escaped := s[k-1] == '\\' && end-k >= 5 && s[k] == 'u'
-		if !escaped && !redactIsRun(s[k-1]) && s[k-1] < 0x80 && strings.IndexByte(".%[]", s[k-1]) < 0 {
+		if !escaped && !isRun(s[k-1]) && s[k-1] < 0x80 && strings.IndexByte(".%[]", s[k-1]) < 0 {
 			break
 		}
 		k--
 	}
 	name := s[k:end]
 	if strings.ContainsAny(name, `%\`) {
-		name = strings.TrimRight(redactDecode(name), "\"'` ")
+		name = strings.TrimRight(decode(name), "\"'` ")
 		name = name[strings.LastIndexAny(name, "?&/:;=#@ \"'{,")+1:]
 	}
 	for rest := name; rest != ""; { // user[password], auth.token
@@ -219,31 +219,31 @@ func (c *redactScan) name(p int) (label redactLabel) {
 			label.grade = max(label.grade, c.names.grade(part[i+1:]))
 		}
 	}
-	if label.grade == redactOpen && k > 0 {
+	if label.grade == public && k > 0 {
 		switch {
 		case s[k-1] == '\\' && name != "" && strings.IndexByte("nrt", name[0]) >= 0:
 			label.grade = c.names.grade(name[1:]) // behind the text of an escaped line end
 		case s[k-1] == ' ' && (strings.EqualFold(name, "key") || strings.EqualFold(name, "id")):
 			b := k - 1
-			for b > 0 && end-b < 32 && redactIsRun(s[b-1]) {
+			for b > 0 && end-b < 32 && isRun(s[b-1]) {
 				b--
 			}
 			label.grade = c.names.grade(s[b:end])
 		}
 	}
-	if label.grade == redactOpen {
+	if label.grade == public {
 		return label
 	}
 	lower := strings.ToLower(name)
 	label.header = strings.Contains(lower, "cookie") || strings.Contains(lower, "authorization")
 	dot := strings.LastIndexByte(name, '.')
-	label.file = dot > 0 && len(name)-dot <= 5 && c.names.grade(name[dot+1:]) == redactOpen
+	label.file = dot > 0 && len(name)-dot <= 5 && c.names.grade(name[dot+1:]) == public
 	return label
 }
 
-// redactDecode resolves ASCII that was written with percent signs, once or twice,
+// decode resolves ASCII that was written with percent signs, once or twice,
 // or with \u.
-func redactDecode(s string) string {
+func decode(s string) string {
 	for range 2 {
 		out := make([]byte, 0, len(s))
 		for i := 0; i < len(s); i++ {
@@ -263,41 +263,4 @@ func redactDecode(s string) string {
 		s = string(out)
 	}
 	return s
-}
-
-// prose reports whether s[v:e] is a word of the text and not the value of a secret.
-// If it follows a colon and a space it may be the start of a sentence.
-func (c *redactScan) prose(v, e int, grade redactGrade, spaced bool) bool {
-	word := strings.TrimLeft(c.s[v:e], "([{")
-	if len(word) > 24 {
-		return false
-	}
-	switch strings.ToLower(word) {
-	case "", "nil", "null", "none", "true", "false", "undefined", "empty", "a", "an", "the", "is", "was", "are",
-		"has", "had", "of", "in", "to", "for", "from", "and", "or", "no", "yes", "not", "must", "should", "cannot", "too",
-		"bad", "invalid", "missing", "expired", "malformed", "unknown", "unexpected", "unsupported", "unauthorized",
-		"forbidden", "denied", "rejected", "refused", "revoked", "required", "mismatch", "failed", "failure",
-		"wrong", "closed", "timeout", "eof", "error", "internal", "canceled", "ok", "valid", "unavailable",
-		"dial", "read", "write", "lookup", "context", "connection", "i/o", "redis", "http", "json", "strconv",
-		"token", "tokens", "auth", "authentication", "authorization", "scheme", "prefix", "header", "credentials",
-		"key", "signature", "session", "cookie", "password", "***", "redacted", "string", "int", "[]byte":
-		return true
-	}
-	if grade == redactSecret {
-		return false
-	}
-	if len(word) <= 5 && strings.Trim(word, "0123456789") == "" {
-		return true
-	}
-	const letters = "abcdefghijklmnopqrstuvwxyz"
-	if !spaced || strings.Trim(word[1:], letters+"_") != "" || !redactIsRun(word[0]) || '0' <= word[0] && word[0] <= '9' {
-		return false
-	}
-	if strings.Contains(word, "_") || strings.HasPrefix(c.s[e:], ":") {
-		return true // a code, or another error
-	}
-	after, found := strings.CutPrefix(c.s[e:], " ")
-	after, _, _ = strings.Cut(after[:min(len(after), 24)], " ")
-	after = strings.TrimRight(after, ".,;")
-	return found && after != "" && strings.Trim(after, letters) == ""
 }

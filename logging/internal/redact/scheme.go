@@ -1,4 +1,4 @@
-package logging
+package redact
 
 import (
 	"encoding/base64"
@@ -6,7 +6,7 @@ import (
 )
 
 // user looks for the user of a URL whose :// ends at i.
-func (c *redactScan) user(i int) (from, to int, ok bool) {
+func (c *scanner) user(i int) (from, to int, ok bool) {
 	end, last := c.authority(i)
 	s := c.s[i:end]
 	host := s
@@ -24,7 +24,7 @@ func (c *redactScan) user(i int) (from, to int, ok bool) {
 			}
 		}
 	}
-	if at <= 0 || s[:at] == redactMark {
+	if at <= 0 || s[:at] == mark {
 		return 0, 0, false
 	}
 	return i, i + at, true
@@ -33,8 +33,8 @@ func (c *redactScan) user(i int) (from, to int, ok bool) {
 // authority returns where what may have the user of a URL ends, which begins at i, and
 // where its last @ is, if that is not in front of i. What was read for the URL before is
 // not read again, however many there are.
-func (c *redactScan) authority(i int) (end, at int) {
-	limit := min(len(c.s), i+2*redactSlack)
+func (c *scanner) authority(i int) (end, at int) {
+	limit := min(len(c.s), i+2*slack)
 	for c.ahead = max(c.ahead, i); c.ahead < limit; c.ahead++ {
 		b := c.s[c.ahead]
 		if strings.IndexByte(" \t\r\n\"'`<>", b) >= 0 {
@@ -49,13 +49,13 @@ func (c *redactScan) authority(i int) (end, at int) {
 
 // encodedUser is user for what may be a percent-encoded :// at i. The next one of these
 // has a slash, so that each reads no further than to that.
-func (c *redactScan) encodedUser(i int) (from, to int, ok bool) {
+func (c *scanner) encodedUser(i int) (from, to int, ok bool) {
 	const sep = "%3A%2F%2F"
 	if len(c.s) < i+len(sep) || !strings.EqualFold(c.s[i:i+len(sep)], sep) {
 		return 0, 0, false
 	}
 	from = i + len(sep)
-	end := min(len(c.s), from+2*redactSlack)
+	end := min(len(c.s), from+2*slack)
 	k := from
 	for k < end && strings.IndexByte(" \t\r\n\"'`<>&/?#", c.s[k]) < 0 &&
 		(c.s[k] != '%' || k+3 > end || !strings.EqualFold(c.s[k:k+3], "%2F")) {
@@ -63,12 +63,12 @@ func (c *redactScan) encodedUser(i int) (from, to int, ok bool) {
 	}
 	host := c.s[from:k]
 	at := strings.LastIndex(host, "%40")
-	return from, from + at, at > 0 && host[:at] != redactMark
+	return from, from + at, at > 0 && host[:at] != mark
 }
 
-// redactEncoded returns the length of %3x at the start of s, encoded once or twice, or
+// encoded returns the length of %3x at the start of s, encoded once or twice, or
 // of \u003x as some write JSON, for one of the digits, or of those of 2E if there are none.
-func redactEncoded(s string, digits ...byte) int {
+func encoded(s string, digits ...byte) int {
 	n := 1
 	switch {
 	case strings.HasPrefix(s, "%25"):
@@ -95,7 +95,7 @@ func redactEncoded(s string, digits ...byte) int {
 
 // source looks for the user of a data source name, like user:password@tcp(host)/name or
 // user:password@/name, whose @ is at i.
-func (c *redactScan) source(i int) (from, to int, ok bool) {
+func (c *scanner) source(i int) (from, to int, ok bool) {
 	rest := c.s[i+1 : min(len(c.s), i+16)]
 	bare := strings.HasPrefix(rest, "/")
 	net, _, found := strings.Cut(rest, "(")
@@ -105,7 +105,7 @@ func (c *redactScan) source(i int) (from, to int, ok bool) {
 	s := c.s[max(c.done, i-256):i]
 	s = s[strings.LastIndexAny(s, " \t\r\n\"'`<>")+1:]
 	user, password, _ := strings.Cut(s, ":")
-	if password == "" || bare && password[0] == '/' || strings.HasSuffix(s, redactMark) {
+	if password == "" || bare && password[0] == '/' || strings.HasSuffix(s, mark) {
 		return 0, 0, false
 	}
 	return i - len(s) + strings.LastIndexByte(user, '=') + 1, i, true
@@ -113,10 +113,10 @@ func (c *redactScan) source(i int) (from, to int, ok bool) {
 
 // scheme looks for the credentials behind the name of a scheme, which is the end of
 // the run s[i:j].
-func (c *redactScan) scheme(i, j int) (from, to int) {
+func (c *scanner) scheme(i, j int) (from, to int) {
 	v := j
 	for v < len(c.s) {
-		n := redactSpace(c.s[v:])
+		n := space(c.s[v:])
 		if c.s[v] == '+' {
 			n = 1
 		} else if strings.HasPrefix(c.s[v:], "%20") {
@@ -129,30 +129,30 @@ func (c *redactScan) scheme(i, j int) (from, to int) {
 		}
 		v += n
 	}
-	if v == j || v == len(c.s) || strings.HasPrefix(c.s[v:], redactMark) {
+	if v == j || v == len(c.s) || strings.HasPrefix(c.s[v:], mark) {
 		return 0, 0
 	}
 	name := c.s[max(i, j-6):j]
-	quote := redactOpening(c.s[v:])
+	quote := opening(c.s[v:])
 	v += quote
 	switch {
 	case strings.EqualFold(name, "bearer"):
 		if strings.HasPrefix(c.s[v:], "realm=") || strings.HasPrefix(c.s[v:], "error=") {
 			break // a challenge
 		}
-		if e := c.bare(v); !c.prose(v, e, redactSoft, false) {
+		if e := c.bare(v); !c.prose(v, e, soft, false) {
 			return v, c.credentials(v, e, quote)
 		}
 	case strings.EqualFold(name, "digest"):
 		k := v
-		for k < len(c.s) && redactIsRun(c.s[k]) {
+		for k < len(c.s) && isRun(c.s[k]) {
 			k++
 		}
 		if k > v && strings.HasPrefix(c.s[k:], "=") {
 			return v, c.line(v)
 		}
 	case strings.EqualFold(c.s[max(i, j-5):j], "basic"):
-		if e := c.bare(v); redactBasic(c.s[v:e]) {
+		if e := c.bare(v); isBasic(c.s[v:e]) {
 			return v, c.credentials(v, e, quote)
 		}
 	}
@@ -161,15 +161,15 @@ func (c *redactScan) scheme(i, j int) (from, to int) {
 
 // credentials returns the end of the credentials s[v:e], which go on to the end of the
 // quote in front of them, if there is one of that length.
-func (c *redactScan) credentials(v, e, quote int) int {
+func (c *scanner) credentials(v, e, quote int) int {
 	if quote > 0 {
-		return redactQuoted(c.s, v, c.s[v-1], quote-1)
+		return quoteEnd(c.s, v, c.s[v-1], quote-1)
 	}
 	return c.quoted(v, e)
 }
 
-// redactBasic reports whether s is credentials, and not a word behind "basic".
-func redactBasic(s string) bool {
+// isBasic reports whether s is credentials, and not a word behind "basic".
+func isBasic(s string) bool {
 	text := strings.TrimRight(s, "=")
 	plain, _ := base64.RawStdEncoding.DecodeString(text[:len(text)-len(text)%4])
 	if strings.Contains(string(plain), ":") {
@@ -179,8 +179,8 @@ func redactBasic(s string) bool {
 	return len(s) >= 8 && mixed && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != ""
 }
 
-// redactScheme reports whether word is the name of a scheme of credentials.
-func redactScheme(word string) bool {
+// isScheme reports whether word is the name of a scheme of credentials.
+func isScheme(word string) bool {
 	switch strings.ToLower(word) {
 	case "basic", "bearer", "digest", "negotiate", "ntlm", "token", "apikey", "jwt", "dpop", "hawk":
 		return true

@@ -1,52 +1,52 @@
-package logging
+package redact
 
 import (
 	"encoding/base64"
 	"strings"
 )
 
-const redactMark = "[redacted]"
+const mark = "[redacted]"
 
-// What a byte is to a [redactScan].
+// What a byte is to a [scanner].
 const (
-	redactPlain   = iota
-	redactRun     // of base64url
-	redactBlank   // a space
-	redactPoint   // between the parts of a token
-	redactSep     // between a name and a value
-	redactPercent // may stand for one of the others
-	redactAt      // behind a user
-	redactEscape  // to be escaped, or not ASCII
+	classPlain   = iota
+	classRun     // of base64url
+	classBlank   // a space
+	classPoint   // between the parts of a token
+	classSep     // between a name and a value
+	classPercent // may stand for one of the others
+	classAt      // behind a user
+	classEscape  // to be escaped, or not ASCII
 )
 
-var redactClass = func() (class [256]uint8) {
+var classes = func() (class [256]uint8) {
 	for i := range class {
 		switch c := byte(i); {
 		case 'a' <= c|0x20 && c|0x20 <= 'z', '0' <= c && c <= '9', c == '-', c == '_':
-			class[i] = redactRun
+			class[i] = classRun
 		case c == ' ':
-			class[i] = redactBlank
+			class[i] = classBlank
 		case c == '.':
-			class[i] = redactPoint
+			class[i] = classPoint
 		case c == ':', c == '=':
-			class[i] = redactSep
+			class[i] = classSep
 		case c == '%', c == '\\':
-			class[i] = redactPercent
+			class[i] = classPercent
 		case c == '@':
-			class[i] = redactAt
+			class[i] = classAt
 		case c < ' ', c >= 0x7f:
-			class[i] = redactEscape
+			class[i] = classEscape
 		}
 	}
 	return class
 }()
 
-func redactIsRun(c byte) bool { return redactClass[c] == redactRun }
+func isRun(c byte) bool { return classes[c] == classRun }
 
-// redactScan finds secrets in s by their shape, in one pass. Nothing in it looks
+// scanner finds secrets in s by their shape, in one pass. Nothing in it looks
 // back or ahead further than a bound, or goes on behind what it has looked at.
-type redactScan struct {
-	names redactNames
+type scanner struct {
+	names Names
 	s     string
 	open  bool // s is the beginning of a longer text
 	pos   int
@@ -57,17 +57,17 @@ type redactScan struct {
 }
 
 // next returns where the next secret is. They are in order.
-func (c *redactScan) next() (from, to int, ok bool) {
+func (c *scanner) next() (from, to int, ok bool) {
 	for !ok && c.pos < len(c.s) {
 		i := c.pos
 		c.pos++
-		switch redactClass[c.s[i]] {
-		case redactRun:
-			for c.pos < len(c.s) && redactIsRun(c.s[c.pos]) {
+		switch classes[c.s[i]] {
+		case classRun:
+			for c.pos < len(c.s) && isRun(c.s[c.pos]) {
 				c.pos++
 			}
 			from, to, ok = c.run(i, c.pos)
-		case redactSep:
+		case classSep:
 			switch {
 			case strings.HasPrefix(c.s[i:], "://"):
 				c.pos += 2
@@ -78,17 +78,17 @@ func (c *redactScan) next() (from, to int, ok bool) {
 			default:
 				from, to, ok = c.pair(i, i+1)
 			}
-		case redactPercent:
+		case classPercent:
 			if from, to, ok = c.encodedUser(i); ok {
 				break
 			}
-			if n := redactEncoded(c.s[i:], 'D', 'A'); n > 0 {
+			if n := encoded(c.s[i:], 'D', 'A'); n > 0 {
 				if from, to, ok = c.pair(i, i+n); !ok {
 					c.pos = max(c.pos, i+n)
 					c.done = i + n // what is in front of it is in no other name
 				}
 			}
-		case redactAt:
+		case classAt:
 			from, to, ok = c.source(i)
 		}
 	}
@@ -99,7 +99,7 @@ func (c *redactScan) next() (from, to int, ok bool) {
 }
 
 // run looks at s[i:j], which is all of a run.
-func (c *redactScan) run(i, j int) (from, to int, ok bool) {
+func (c *scanner) run(i, j int) (from, to int, ok bool) {
 	if k := c.token(i, j); k > 0 {
 		return i, k, true
 	}
@@ -113,19 +113,19 @@ func (c *redactScan) run(i, j int) (from, to int, ok bool) {
 			return i, k, true
 		}
 	}
-	if j-i >= 16 && redactVendor(c.s[i:j]) || j-i >= 32 && redactHex(c.s[i:j]) ||
-		j-i >= redactBase32Min && redactBase32(c.s[i:j]) {
+	if j-i >= 16 && isVendor(c.s[i:j]) || j-i >= 32 && isHex(c.s[i:j]) ||
+		j-i >= minBase32 && isBase32(c.s[i:j]) {
 		return i, j, true
 	}
 	if i < c.wide {
 		return 0, 0, false
 	}
 	k := j
-	for k < len(c.s) && (redactIsRun(c.s[k]) || c.s[k] == '+' || c.s[k] == '/') {
+	for k < len(c.s) && (isRun(c.s[k]) || c.s[k] == '+' || c.s[k] == '/') {
 		k++
 	}
 	c.wide = k
-	if k-i < redactRandomMin || !redactRandom(c.s[i:k]) {
+	if k-i < minRandom || !isRandom(c.s[i:k]) {
 		return 0, 0, false
 	}
 	for range 16 { // names of folders stay, if what follows them is enough
@@ -133,7 +133,7 @@ func (c *redactScan) run(i, j int) (from, to int, ok bool) {
 		for f < k && ('a' <= c.s[f] && c.s[f] <= 'z' || c.s[f] == '-' || c.s[f] == '_') {
 			f++
 		}
-		if f == k || c.s[f] != '/' || !redactRandom(c.s[f+1:k]) {
+		if f == k || c.s[f] != '/' || !isRandom(c.s[f+1:k]) {
 			break
 		}
 		i = f + 1
@@ -145,7 +145,7 @@ func (c *redactScan) run(i, j int) (from, to int, ok bool) {
 }
 
 // token returns the end of the JSON Web Token that starts in the run s[i:j], or 0.
-func (c *redactScan) token(i, j int) (end int) {
+func (c *scanner) token(i, j int) (end int) {
 	s, parts, last := c.s, 1, j-i
 	end = j
 	for {
@@ -157,30 +157,30 @@ func (c *redactScan) token(i, j int) (end int) {
 		if k < len(s) && s[k] == '.' {
 			n = 1
 		} else if k < len(s) && s[k] == '%' {
-			n = redactEncoded(s[k:])
+			n = encoded(s[k:])
 		}
 		if n == 0 {
 			break
 		}
-		if parts == 1 && !redactJSON(s[i:j]) {
+		if parts == 1 && !isJSON(s[i:j]) {
 			return 0
 		}
 		start := k + n
-		for end = start; end < len(s) && redactIsRun(s[end]); end++ {
+		for end = start; end < len(s) && isRun(s[end]); end++ {
 		}
 		parts, last = parts+1, end-start
 	}
 	switch {
 	case parts > 2, parts == 2 && (last > 0 || c.open && end == len(s)):
 		return end
-	case parts == 1 && c.open && end == len(s) && redactJSON(s[i:j]):
+	case parts == 1 && c.open && end == len(s) && isJSON(s[i:j]):
 		return end
 	}
 	return 0
 }
 
-// redactJSON reports whether s has what decodes to the start of a JSON object.
-func redactJSON(s string) bool {
+// isJSON reports whether s has what decodes to the start of a JSON object.
+func isJSON(s string) bool {
 	for {
 		i := strings.IndexByte(s, 'e') // of all that begin with {
 		if i < 0 || len(s) < i+3 {
@@ -208,7 +208,7 @@ func redactJSON(s string) bool {
 }
 
 // pem returns the end of the private key that starts at i, or 0.
-func (c *redactScan) pem(i int) int {
+func (c *scanner) pem(i int) int {
 	head := c.s[i+len("-----BEGIN"):]
 	head, _, ok := strings.Cut(head[:min(len(head), 64)], "-----")
 	if !strings.Contains(head, "PRIVATE KEY") || !ok {
@@ -226,9 +226,9 @@ func (c *redactScan) pem(i int) int {
 	return len(c.s) - len(body) + k + len("-----END") + n + len("-----")
 }
 
-// redactVendors are the beginnings of the keys of services, and how long what
+// vendors are the beginnings of the keys of services, and how long what
 // follows is at least.
-var redactVendors = [...]struct {
+var vendors = [...]struct {
 	prefix string
 	tail   int
 }{
@@ -239,12 +239,12 @@ var redactVendors = [...]struct {
 	{"sk-", 20}, {"xoxa-", 10}, {"xoxb-", 10}, {"xoxp-", 10}, {"xoxr-", 10}, {"xoxs-", 10}, {"xapp-", 10},
 }
 
-func redactVendor(run string) bool {
+func isVendor(run string) bool {
 	for i := range len(run) {
 		if i > 0 && run[i-1] != '-' && run[i-1] != '_' {
 			continue
 		}
-		for _, v := range redactVendors {
+		for _, v := range vendors {
 			if v.prefix[0] == run[i] && len(run)-i >= len(v.prefix)+v.tail && strings.HasPrefix(run[i:], v.prefix) &&
 				strings.ContainsAny(run[i+len(v.prefix):min(len(run), i+64)], "0123456789") {
 				return true
