@@ -9,11 +9,10 @@ import (
 	"os"
 	"time"
 
+	"github.com/sioware/sioware/wrap/internal/payload"
 	"github.com/zishang520/engine.io-go-parser/packet"
-	"github.com/zishang520/engine.io-go-parser/parser"
 	"github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/transports"
-	"github.com/zishang520/engine.io/v2/types"
 )
 
 // maxRecord is the longest packet that the host finds in a long-polling payload:
@@ -39,9 +38,9 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 	}
 
 	// The host takes a body that breaks off for whole (transports/polling.go:167).
-	var body bytes.Buffer
+	var buf bytes.Buffer
 	inTime := h.hurry(w, r)
-	if _, err := body.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody)); err != nil {
+	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody)); err != nil {
 		status := http.StatusBadRequest
 		if e := (*http.MaxBytesError)(nil); errors.As(err, &e) {
 			status = http.StatusRequestEntityTooLarge
@@ -52,14 +51,14 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 		return nil, nil, false
 	}
 	inTime()
-	payload := body.Bytes()
+	body := buf.Bytes()
 
 	// The engine judges a request whose packets it cannot read by one without
 	// meaning; the packets follow if it accepts.
 	version := protocol(s, query)
 	switch {
 	case binary:
-		packets, err := decodeBinary(payload)
+		packets, err := payload.Binary(body)
 		if err != nil || version != 3 || s == nil {
 			// The host leaves a binary POST of Engine.IO 4 without an answer
 			// (transports/polling.go:131).
@@ -67,19 +66,19 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 			return nil, nil, false
 		}
 		return withBody(r, []byte("\x00\x01\xff6")), func() { deliver(s, packets) }, true
-	case version == 4 && longestRecord(payload) > maxRecord:
+	case version == 4 && payload.Longest(body) > maxRecord:
 		if s == nil || s.Transport().Name() != transports.POLLING || query.Has("j") {
 			http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
 			return nil, nil, false
 		}
-		packets, err := decodeText(payload)
+		packets, err := payload.Text(body)
 		if err != nil {
 			badRequest(w)
 			return nil, nil, false
 		}
 		return withBody(r, []byte("6")), func() { deliver(s, packets) }, true
 	}
-	return withBody(r, payload), nil, true
+	return withBody(r, body), nil, true
 }
 
 // hurry bounds the time that a body may take by that after which a session without a
@@ -118,70 +117,6 @@ func withBody(r *http.Request, body []byte) *http.Request {
 	c.ContentLength = int64(len(body))
 	c.TransferEncoding = nil
 	return c
-}
-
-// longestRecord returns the length of the longest packet of an Engine.IO 4
-// payload.
-func longestRecord(payload []byte) int {
-	longest := 0
-	for len(payload) > longest {
-		i := bytes.IndexByte(payload, parser.SEPARATOR)
-		if i < 0 {
-			return max(longest, len(payload))
-		}
-		longest = max(longest, i)
-		payload = payload[i+1:]
-	}
-	return longest
-}
-
-// decodeText reads an Engine.IO 4 payload, without the host's bound on a packet.
-func decodeText(payload []byte) (packets []*packet.Packet, err error) {
-	for record := range bytes.SplitSeq(payload, []byte{parser.SEPARATOR}) {
-		p, err := parser.Parserv4().DecodePacket(types.NewStringBuffer(record))
-		if err != nil {
-			return nil, err
-		}
-		packets = append(packets, p)
-	}
-	return packets, nil
-}
-
-var errPayload = errors.New("wrap: malformed binary payload")
-
-// decodeBinary reads a binary payload of Engine.IO 3. A packet is a byte 0 (text)
-// or 1, the digits of its length as bytes 0 to 9, 0xFF, and that many bytes. The
-// host takes a length at its word: a negative one panics, a large one loops for
-// years, and it reads the bytes of a text as if they were encoded twice
-// (engine.io-go-parser parser-v3.go:384).
-func decodeBinary(payload []byte) (packets []*packet.Packet, err error) {
-	for p := payload; len(p) > 0; {
-		end := bytes.IndexByte(p, 0xFF)
-		if end < 2 || end > 10 || p[0] > 1 {
-			return nil, errPayload
-		}
-		text, n := p[0] == 0, 0
-		for _, d := range p[1:end] {
-			if d > 9 {
-				return nil, errPayload
-			}
-			n = n*10 + int(d)
-		}
-		if p = p[end+1:]; n > len(p) {
-			return nil, errPayload
-		}
-		data := types.NewBytesBuffer(p[:n])
-		if text {
-			data = types.NewStringBuffer(p[:n])
-		}
-		decoded, err := parser.Parserv3().DecodePacket(data)
-		if err != nil {
-			return nil, err
-		}
-		packets = append(packets, decoded)
-		p = p[n:]
-	}
-	return packets, nil
 }
 
 // deliver hands packets to the session, as the host does with those that it

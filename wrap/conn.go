@@ -10,6 +10,8 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+
+	"github.com/sioware/sioware/wrap/internal/header"
 )
 
 // maxAhead bounds what a conn reads ahead while a middleware runs.
@@ -89,7 +91,7 @@ func (c *conn) Write(p []byte) (n int, err error) {
 // keeps it for the next write.
 func (c *conn) respond(p, more []byte, head http.Header) (int, error) {
 	if bytes.Contains(p, []byte("\r\nSec-WebSocket-Protocol: ")) {
-		delete(head, protocolHeader) // a middleware of the engine has chosen one
+		delete(head, header.Protocol) // a middleware of the engine has chosen one
 	}
 	var b bytes.Buffer
 	b.Grow(len(p) + len(more) + 512)

@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"github.com/gorilla/websocket"
+	"github.com/sioware/sioware/wrap/internal/header"
 	"github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/types"
 )
@@ -89,7 +90,7 @@ func (e *engaged) enter(w http.ResponseWriter, r *http.Request) {
 // commit hands over the headers of the chain, of which h are those that its end has.
 func (e *engaged) commit(h http.Header) {
 	if e.want == http.StatusSwitchingProtocols {
-		e.ctx.ResponseHeaders.With(upgradeHeader(e.offered, h, e.rec.header))
+		e.ctx.ResponseHeaders.With(header.Upgrade(e.offered, h, e.rec.header))
 		return
 	}
 	for _, k := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding"} {
@@ -111,7 +112,7 @@ func serveEngine(h http.Handler, ctx *types.HttpContext, next func(error)) {
 	r := e.start(ctx.Request(), e, isHandshake(ctx))
 	if websocket.IsWebSocketUpgrade(r) {
 		e.want = http.StatusSwitchingProtocols
-		e.offered = offered(r)
+		e.offered = header.Offered(r)
 	}
 	ok := false
 	defer func() {
@@ -164,10 +165,10 @@ func commit(ctx *types.HttpContext, hs ...http.Header) {
 				continue
 			}
 			if own, ok := ctx.ResponseHeaders.Gets(k); ok {
-				merge(out, http.Header{k: own})
+				header.Merge(out, http.Header{k: own})
 				ctx.ResponseHeaders.Remove(k)
 			}
-			merge(out, http.Header{k: slices.Clone(vs)})
+			header.Merge(out, http.Header{k: slices.Clone(vs)})
 		}
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"math"
 	"sync/atomic"
 
+	"github.com/sioware/sioware/wrap/internal/decode"
 	"github.com/zishang520/engine.io-go-parser/packet"
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
@@ -65,7 +66,7 @@ func (in *inbound) incoming(args ...any) {
 	if kind != parser.CONNECT && kind != parser.DISCONNECT && !in.conn.kicked.Load() {
 		return // nearly all
 	}
-	f, ok, err := parseFrame(b)
+	f, ok, err := decode.Frame(b)
 	if !ok || err != nil {
 		return
 	}

@@ -240,23 +240,6 @@ func TestGuardCleansUp(t *testing.T) {
 	}
 }
 
-// A length that is one more than what is left is an error, not a panic.
-func TestDecodeBinaryOneShort(t *testing.T) {
-	t.Parallel()
-	for payload, ok := range map[string]bool{
-		"\x00\x02\xff4x":             true,
-		"\x00\x02\xff4":              false,
-		"\x01\x03\xff\x04x":          false,
-		"\x00\x01\xff6\x00\x01\xff":  false,
-		"\x00\x01\xff6\x00\x01\xff6": true,
-	} {
-		b := []byte(payload)
-		if _, err := decodeBinary(b[:len(b):len(b)]); (err == nil) != ok {
-			t.Errorf("%q: %v", payload, err)
-		}
-	}
-}
-
 type fakeSession struct {
 	engine.Socket
 	transport *fakeTransport

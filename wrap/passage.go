@@ -8,6 +8,7 @@ import (
 	"net/http"
 
 	"github.com/gorilla/websocket"
+	"github.com/sioware/sioware/wrap/internal/header"
 )
 
 // passage is the way of one request through Handler into the engine. Only its answer
@@ -84,7 +85,7 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	// Late headers (a session's cookie) are set in WriteHeader, and loggers take
 	// the status from there.
 	p.w.WriteHeader(http.StatusSwitchingProtocols)
-	p.read(http.StatusSwitchingProtocols, func() { c.head = upgradeHeader(p.offered, p.w.Header(), p.front.Header()) })
+	p.read(http.StatusSwitchingProtocols, func() { c.head = header.Upgrade(p.offered, p.w.Header(), p.front.Header()) })
 	if p.probe != nil {
 		p.probe.conn = c
 		return p.probe, rw, nil

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/sioware/sioware/wrap/internal/header"
 	"github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/types"
 )
@@ -98,7 +99,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // handshake runs the chain, and the engine as its innermost handler.
 func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
-	p := &passage{h: h, opens: true, offered: offered(r)}
+	p := &passage{h: h, opens: true, offered: header.Offered(r)}
 	p.front.ResponseWriter, p.front.x = w, &p.exchange
 	r = p.start(r, p, true)
 	called := p.run(h.chain, &p.front, r)
@@ -130,7 +131,7 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 	if h.engine != nil {
 		s, _ = h.engine.Clients().Load(lastOf(query["sid"]))
 	}
-	p := &passage{h: h, offered: offered(r)}
+	p := &passage{h: h, offered: header.Offered(r)}
 	p.front.ResponseWriter, p.front.x = w, &p.exchange
 	if s != nil {
 		p.mark = marked(s.Request().Request()).session()

@@ -1,4 +1,4 @@
-package wrap
+package decode
 
 import (
 	"encoding/json"
@@ -120,7 +120,7 @@ func attachment(data any) (types.BufferInterface, error) {
 
 // decodeFrame reads a text frame.
 func decodeFrame(frame []byte) (*parser.Packet, error) {
-	f, ok, err := parseFrame(frame)
+	f, ok, err := Frame(frame)
 	switch {
 	case err != nil:
 		return nil, err

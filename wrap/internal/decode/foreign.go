@@ -1,4 +1,4 @@
-package wrap
+package decode
 
 import (
 	"fmt"
@@ -10,9 +10,9 @@ import (
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 )
 
-// foreignDecoder puts checks around the decoder of another parser. Its own emitter is what the
+// foreign puts checks around the decoder of another parser. Its own emitter is what the
 // host listens to.
-type foreignDecoder struct {
+type foreign struct {
 	events.EventEmitter
 
 	create func() parser.Decoder
@@ -29,7 +29,7 @@ type foreignDecoder struct {
 
 // Add decodes one frame and emits the packets that it completes, or returns an
 // error, upon which the host closes the client (client.go:192).
-func (d *foreignDecoder) Add(data any) error {
+func (d *foreign) Add(data any) error {
 	emitted, err := d.decode(data)
 	if err != nil {
 		return err
@@ -41,7 +41,7 @@ func (d *foreignDecoder) Add(data any) error {
 }
 
 // Destroy drops what an incomplete packet holds; later frames are refused.
-func (d *foreignDecoder) Destroy() {
+func (d *foreign) Destroy() {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.destroyed = true
@@ -52,7 +52,7 @@ func (d *foreignDecoder) Destroy() {
 }
 
 // decode returns what inner emits for a frame.
-func (d *foreignDecoder) decode(data any) (emitted [][]any, err error) {
+func (d *foreign) decode(data any) (emitted [][]any, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer func() {
@@ -74,7 +74,7 @@ func (d *foreignDecoder) decode(data any) (emitted [][]any, err error) {
 	}
 	var f wire.Frame
 	if frame, ok := text(data); ok {
-		if f, _, err = parseFrame(frame); err != nil {
+		if f, _, err = Frame(frame); err != nil {
 			return nil, err
 		}
 	} else if d.pending {
@@ -111,7 +111,7 @@ func (d *foreignDecoder) decode(data any) (emitted [][]any, err error) {
 }
 
 // use has inner decode what follows.
-func (d *foreignDecoder) use(inner parser.Decoder) {
+func (d *foreign) use(inner parser.Decoder) {
 	_ = inner.On("decoded", func(args ...any) { d.emitted = append(d.emitted, args) })
 	d.inner, d.pending, d.buffered = inner, false, 0
 }

@@ -1,4 +1,4 @@
-package wrap
+package decode
 
 import (
 	"strings"
@@ -25,8 +25,8 @@ func text(data any) ([]byte, bool) {
 	return nil, false
 }
 
-// parseFrame reads the frame of a packet, within our bounds. It is not ok if it is none.
-func parseFrame(text []byte) (f wire.Frame, ok bool, err error) {
+// Frame reads the frame of a packet, within our bounds. It is not ok if it is none.
+func Frame(text []byte) (f wire.Frame, ok bool, err error) {
 	f, ok = wire.Parse(text)
 	switch {
 	case !ok:
