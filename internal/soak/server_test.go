@@ -125,6 +125,7 @@ func (s *server) handler() http.Handler {
 	o.SetUpgradeTimeout(upgradeTimeout)
 	o.SetMaxHttpBufferSize(maxBody)
 	o.SetAllowEIO3(true)
+	o.SetAdapter(hesitant{})
 	s.io = socket.NewServer(nil, wrap.Harden(o))
 	s.namespaces.watch(s.io)
 	s.online.Watch(s.told.hear)
