@@ -230,11 +230,12 @@ func (c *connection) enter(nsp string, st *state) error {
 	return nil
 }
 
-// leave is called when a middleware of ours has decided about st.
-func (c *connection) leave(nsp string, st *state, admitted bool) {
+// leave is called when a middleware has decided about st, and reports whether that is the
+// first refusal.
+func (c *connection) leave(nsp string, st *state, admitted bool) (refused bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !admitted && !st.counted {
+	if refused = !admitted && !st.counted; refused {
 		// The host answers on another goroutine (socket/namespace.go:275): a client that
 		// does not wait for that may have its next CONNECT in the middlewares by then,
 		// which is not what is refused. A refusal that passes through several of ours is
@@ -247,18 +248,19 @@ func (c *connection) leave(nsp string, st *state, admitted bool) {
 	}
 	a, ok := c.pending.get(nsp)
 	if !ok || a.st != st {
-		return // closed meanwhile
+		return refused // closed meanwhile
 	}
 	if !admitted {
 		c.settle(nsp, a)
 		c.refused++
-		return
+		return refused
 	}
 	if !a.admitted {
 		a.admitted = true
 		c.pending.set(nsp, a)
 		c.unresolved.Add(1)
 	}
+	return false
 }
 
 // connected is called when the host has connected st.

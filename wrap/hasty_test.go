@@ -73,6 +73,48 @@ func TestHasty(t *testing.T) {
 	}
 }
 
+// Nor is that of a plain middleware in UseAll: the client may come back without having seen
+// it, and nobody closes its connection.
+func TestHastyPlain(t *testing.T) {
+	t.Parallel()
+	var runs atomic.Int32
+	var connected atomic.Bool
+	answer := make(chan struct{})
+	contexts := make(chan context.Context, 2)
+	s := serve(t, func(io *socket.Server) {
+		_ = io.On("connection", func(...any) { connected.Store(true) })
+		wrap.UseAll(io, func(s *socket.Socket, next func(*socket.ExtendedError)) {
+			contexts <- wrap.Context(s)
+			if runs.Add(1) == 1 {
+				next(socket.NewExtendedError("no", nil))
+				return
+			}
+			next(nil)
+		})
+	})
+	_ = s.IO.Engine().On("connection", func(args ...any) {
+		_ = args[0].(engine.Socket).On("packetCreate", func(...any) {
+			if runs.Load() > 0 {
+				<-answer
+			}
+		})
+	})
+	c := s.Dial(t, siotest.Dial{NoConnect: true})
+	c.Connect("/", nil)
+	c.Connect("/", nil)
+	first := <-contexts
+	siotest.Eventually(t, "the first socket is refused", func() bool { return first.Err() != nil })
+	if d := (*wrap.Disconnected)(nil); !errors.As(context.Cause(first), &d) || d.Reason != "refused" {
+		t.Errorf("the first socket: %v", context.Cause(first))
+	}
+	second := <-contexts
+	close(answer)
+	siotest.Eventually(t, "the second socket is connected", connected.Load)
+	if err := second.Err(); err != nil {
+		t.Errorf("the second socket: %v", context.Cause(second))
+	}
+}
+
 // Nor is that to a client that has left while its CONNECT was in a middleware.
 func TestHastyGone(t *testing.T) {
 	t.Parallel()

@@ -26,7 +26,21 @@ type walk struct {
 // tell calls next.
 func (w *walk) tell(ext *socket.ExtendedError) {
 	w.told.Store(true)
+	if ext != nil {
+		ext = stateOf(w.s).refusedBy(ext)
+	}
 	w.next(ext)
+}
+
+// refusedBy notes a refusal, which is that of a plain middleware unless one of ours has
+// noted it, and returns what the client is to be told. That the socket is refused is so
+// known before the client is, who may not wait for it: see connection.leave.
+func (st *state) refusedBy(ext *socket.ExtendedError) *socket.ExtendedError {
+	if !st.conn.leave(st.nsp, st, false) {
+		return ext
+	}
+	st.end(&refusedCause{Disconnected{reasonRefused, st.refuser()}, ext})
+	return (&foreign{ext}).extended()
 }
 
 // What has become of one middleware.

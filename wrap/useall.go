@@ -15,7 +15,7 @@ import (
 //
 // What [Func] says about refused clients, early events and plain middlewares that
 // panic holds for all of them, whatever mws are made of. Of each only the first call of
-// next counts. The host runs what follows inside of next; here it runs when the
+// next counts, and data of a refusal that cannot be marshaled is left out, as with [Guard]. The host runs what follows inside of next; here it runs when the
 // middleware has returned, or inside of next if that is called later.
 //
 // The host makes the child of a dynamic namespace before mws run, and keeps it although

@@ -3,6 +3,7 @@ package wrap_test
 import (
 	"context"
 	"fmt"
+	"reflect"
 	"regexp"
 	"sync"
 	"testing"
@@ -38,6 +39,27 @@ func TestUseAll(t *testing.T) {
 			}
 			in := s.Dial(t, siotest.Dial{Namespace: nsp, Auth: map[string]any{"in": true}})
 			in.Connected(t)
+		}
+	}
+}
+
+// The host would answer what cannot be marshaled with an empty packet.
+func TestUseAllRefusalData(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		data any
+		want map[string]any
+	}{
+		"channel": {map[string]any{"x": make(chan int)}, map[string]any{"message": "no", "data": nil}},
+		"map":     {map[string]any{"x": "y"}, map[string]any{"message": "no", "data": map[string]any{"x": "y"}}},
+	} {
+		s := serve(t, func(io *socket.Server) {
+			wrap.UseAll(io, func(_ *socket.Socket, next func(*socket.ExtendedError)) {
+				next(socket.NewExtendedError("no", c.data))
+			})
+		})
+		if got := s.Dial(t, siotest.Dial{}).ConnectError(t).Data; !reflect.DeepEqual(got, c.want) {
+			t.Errorf("%s: got %v, want %v", name, got, c.want)
 		}
 	}
 }
