@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"reflect"
 	"slices"
 	"time"
 
@@ -200,7 +201,9 @@ func (o *Options[C]) audit() (Options[C], error) {
 	if c.Warning == 0 {
 		c.Warning = defaultWarning
 	}
-	if c.Store == nil {
+	if v := reflect.ValueOf(c.Store); v.Kind() == reflect.Pointer && v.IsNil() {
+		fault("Store: a nil %T", c.Store) // or New would panic
+	} else if c.Store == nil {
 		c.Store = NewMemoryStore()
 	}
 	if c.Logger == nil {
