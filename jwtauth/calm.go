@@ -10,14 +10,19 @@ import (
 )
 
 // calm runs f, which calls what others have written (Options.Verify, Keys, the Store),
-// and turns a panic into an error, as package wrap does for middlewares.
+// and turns a panic into an error, as package wrap does for middlewares. Of that of an
+// error which panics when it is asked for its cause, such as a nil pointer, it makes one
+// too: here, and not where the error is looked at.
 func calm(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &wrap.Error{Code: "internal", Err: panics.New(p)}
 		}
 	}()
-	return f()
+	if err = f(); err != nil {
+		_ = errors.As(err, new(*panics.Error)) // asks all that there are
+	}
+	return err
 }
 
 // panicked logs the stack of err, if it is a recovered panic.

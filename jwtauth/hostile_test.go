@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -94,6 +97,39 @@ func TestApplicationPanics(t *testing.T) {
 			t.Errorf("%v", got)
 		}
 		<-told
+	}
+}
+
+// TestNilError: an error that is a nil pointer, or has one for its cause, is a fault of
+// ours, and no panic of a page or of who calls Authenticate.
+func TestNilError(t *testing.T) {
+	t.Parallel()
+	b := newScripted()
+	b.onAdmit(func(context.Context, jwtauth.Login) (jwtauth.Verdict, error) {
+		return jwtauth.Revoked, siotest.NilError()
+	})
+	for name, o := range map[string]*jwtauth.Options[claims]{
+		"of the Store": {Store: b},
+		"of Verify": {Verify: func(context.Context, *jwtauth.Identity[claims]) error {
+			return &wrap.Error{Code: "forbidden", Err: siotest.NilError()}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			o.Logger = slog.New(slog.DiscardHandler)
+			a := newAuth(t, o)
+			good := token(t, "ada", time.Hour)
+			_, err := a.Authenticate(t.Context(), good)
+			if e := (*wrap.Error)(nil); !errors.As(err, &e) || e.Code != "internal" {
+				t.Errorf("Authenticate: %v", err)
+			}
+			w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodGet, "/", nil)
+			r.Header.Set("Authorization", "Bearer "+good)
+			a.Handler(http.NotFoundHandler()).ServeHTTP(w, r)
+			if w.Code != http.StatusInternalServerError {
+				t.Errorf("a page: %d %s", w.Code, w.Body)
+			}
+		})
 	}
 }
 
