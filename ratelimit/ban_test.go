@@ -264,3 +264,28 @@ func TestBanAfterHandshake(t *testing.T) {
 	early.Connect("/", nil)
 	early.Connected(t)
 }
+
+// TestBanElsewhere: nor does it on a node that has not heard of the ban: who keeps
+// handshakes for later would have sockets there in spite of it.
+func TestBanElsewhere(t *testing.T) {
+	t.Parallel()
+	store := &shared{MemoryStore: ratelimit.NewMemoryStore(0)}
+	node := func() *siotest.Server {
+		l := newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{
+			Events: ratelimit.PerHour(1), Penalty: ratelimit.Penalty{After: ratelimit.PerHour(1), Ban: time.Hour},
+			Store: store, Logger: quiet,
+		})
+		return serve(t, func(io *socket.Server) { wrap.UseAll(io, l.Middleware()) }, l.Handler)
+	}
+	a, b := node(), node()
+	early, kept := b.Dial(t, siotest.Dial{NoConnect: true}), time.After(1100*time.Millisecond)
+	c := a.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	for range 3 {
+		c.Emit("echo")
+	}
+	putOut(t, c, "ban")
+	<-kept
+	early.Connect("/", nil)
+	refused(t, early, "rate_limited", "ban")
+}

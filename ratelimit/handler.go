@@ -54,7 +54,7 @@ func (l *Limiter) Handler(next http.Handler) http.Handler {
 			}
 		}
 		if v.Policy == policyConnect && mark.Connecting(r.Context()) {
-			r = r.WithContext(context.WithValue(r.Context(), ticketKey{l}, &ticket{key: key, verdict: v}))
+			r = r.WithContext(context.WithValue(r.Context(), ticketKey{l}, &ticket{key: key, verdict: v, at: time.Now()}))
 		}
 		next.ServeHTTP(w, r)
 	})
@@ -67,8 +67,13 @@ type ticketKey struct{ l *Limiter }
 type ticket struct {
 	key     string
 	verdict Verdict
+	at      time.Time
 	used    atomic.Bool
 }
+
+// ticketFresh is how long what the Store has said about bans is taken for true: a client
+// sends CONNECT at once, and who keeps the handshake for later may do so to escape one.
+const ticketFresh = time.Second
 
 // announce sets the fields that tell of the limit.
 func (p *policy) announce(h http.Header, v Verdict) {

@@ -145,8 +145,16 @@ func (l *Limiter) join(ctx context.Context, s *socket.Socket) error {
 // no ban since; told means that the refusal of that one was told, in a dry run.
 func (l *Limiter) attempt(ctx context.Context, p *policy, s *socket.Socket, key string) (v Verdict, told bool, err error) {
 	t, ok := s.Request().Request().Context().Value(ticketKey{l}).(*ticket)
-	if ok && t.key == key && p.knownBanOf(key).Allowed && t.used.CompareAndSwap(false, true) {
-		return t.verdict, !t.verdict.Allowed && p.DryRun, nil
+	if ok && t.key == key && !t.used.Load() {
+		ban := p.knownBanOf(key)
+		if ban.Allowed && p.Penalty.Ban > 0 && time.Since(t.at) > ticketFresh {
+			if ban, err = p.ban(ctx, key); err != nil { // another node may know of one
+				return Verdict{}, false, err
+			}
+		}
+		if ban.Allowed && t.used.CompareAndSwap(false, true) {
+			return t.verdict, !t.verdict.Allowed && p.DryRun, nil
+		}
 	}
 	v, err = p.attempt(ctx, kindConnect, key)
 	return v, false, err
