@@ -166,7 +166,7 @@ func TestBytesStorePanics(t *testing.T) {
 	c.Emit("echo", strings.Repeat("x", 2000))
 	panics.Store(true)
 	checkRefusal(t, say(t, c, "echo"), "rate_limited", "bytes")
-	if !strings.Contains(log.String(), "panic while counting bytes") {
+	if !strings.Contains(log.String(), "panic in the Store") {
 		t.Errorf("the log has\n%.500s", log.String())
 	}
 }

@@ -70,8 +70,8 @@ func (p *policy) failure(ctx context.Context, err error, r Refusal) *wrap.Error 
 }
 
 // panicked logs that something of the application has panicked, and where.
-func (p *policy) panicked(ctx context.Context, what string, v any) {
-	p.Logger.LogAttrs(ctx, slog.LevelError, "ratelimit: panic in "+what,
+func panicked(ctx context.Context, logger *slog.Logger, what string, v any) {
+	logger.LogAttrs(ctx, slog.LevelError, "ratelimit: panic in "+what,
 		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
 }
 

@@ -192,7 +192,7 @@ func (p *policy) cost(s *socket.Socket, e *wrap.Event) (n int64, err error) {
 	}
 	defer func() {
 		if v := recover(); v != nil {
-			p.panicked(wrap.Context(s), "Options.Cost", v)
+			panicked(wrap.Context(s), p.Logger, "Options.Cost", v)
 			n, err = 1, fmt.Errorf("%w: panic: %v", errCost, v)
 		}
 	}()

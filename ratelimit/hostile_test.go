@@ -101,6 +101,33 @@ func internal(t *testing.T, c *siotest.Client) {
 	}
 }
 
+// TestHandlerStorePanics: a handshake has an answer also where the store panics, or returns
+// an error that does, and has not paid.
+func TestHandlerStorePanics(t *testing.T) {
+	t.Parallel()
+	for name, fail := range map[string]func() error{
+		"panic": func() error { panic("secret cause") }, "nil error": siotest.NilError,
+	} {
+		fails := true
+		l := newLimiter(t, ratelimit.PerHour(1), &ratelimit.Options{
+			Store: storeFunc(func(context.Context, string, ratelimit.Limit, int64) (v ratelimit.Verdict, err error) {
+				if fails {
+					return v, fail()
+				}
+				return ratelimit.Verdict{Allowed: true}, nil
+			}),
+			Logger: quiet,
+		})
+		if got := knock(l); got != http.StatusInternalServerError {
+			t.Errorf("%s: %d", name, got)
+		}
+		fails = false
+		if got := knock(l); got != http.StatusOK {
+			t.Errorf("%s: %d afterwards", name, got)
+		}
+	}
+}
+
 // TestHostilePanics: a panic of what others have written ends neither the process nor
 // what is held: each user may have one connection, and gets it afterwards.
 func TestHostilePanics(t *testing.T) {

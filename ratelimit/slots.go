@@ -3,7 +3,6 @@ package ratelimit
 import (
 	"context"
 	"errors"
-	"fmt"
 
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -71,12 +70,6 @@ func (c *client) enter(ctx context.Context, p *policy, key string) (h *hold, fir
 // acquire asks the store for the slot.
 func (h *hold) acquire(ctx context.Context, p *policy, key string) {
 	defer close(h.ready)
-	defer func() {
-		if v := recover(); v != nil {
-			p.panicked(ctx, "the Store", v)
-			h.release, h.err = nil, fmt.Errorf("%w: %v", errPanic, v)
-		}
-	}()
 	h.release, h.verdict, h.err = p.tier.acquire(ctx, p.storeKey(kindConcurrent, key), int64(p.Concurrent))
 	h.verdict.Policy = policyConcurrent
 	if h.release == nil && h.err == nil && h.verdict.Allowed {

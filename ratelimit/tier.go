@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -154,7 +155,7 @@ func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error
 	}
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := f(limited)
+	err := t.calm(limited, f)
 	switch {
 	case err == nil:
 		if t.state.away.Load() { // all calls share its cache line
@@ -171,10 +172,25 @@ func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error
 	return err
 }
 
+// calm calls the store, whose panic it turns into an error: a handshake has nobody else
+// who does. An error that panics when it is asked for its cause, as a nil pointer may, is
+// asked here.
+func (t *tier) calm(ctx context.Context, f func(ctx context.Context) error) (err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			panicked(ctx, t.logger, "the Store", v)
+			err = fmt.Errorf("%w: %v", errPanic, v)
+		}
+	}()
+	err = f(ctx)
+	_ = errors.Is(err, errPanic)
+	return err
+}
+
 // outage reports whether err, which ask has returned, says that the store is away: not
-// that the caller is, or has asked for nonsense.
+// that the caller is, or has asked for nonsense, nor that the store is broken.
 func outage(ctx context.Context, err error) bool {
-	return ctx.Err() == nil && !errors.Is(err, ErrCost) && !errors.Is(err, ErrLimit)
+	return ctx.Err() == nil && !errors.Is(err, ErrCost) && !errors.Is(err, ErrLimit) && !errors.Is(err, errPanic)
 }
 
 // decide does without the store, which has returned err. v is what this node thinks.
