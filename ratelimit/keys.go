@@ -79,7 +79,9 @@ func (m *member) keysFor(p *policy, s *socket.Socket) (k *keys) {
 	k.ban = p.storeKey(kindBan, k.key)
 	k.events = p.storeKey(kindEvents, k.key)
 	k.banHash, k.eventsHash = p.tier.local.hash(k.ban), p.tier.local.hash(k.events)
-	m.keys.Store(k)
+	if !m.keys.CompareAndSwap(old, k) {
+		return m.keysFor(p, s) // of the first events, that come at once, none has its own turns
+	}
 	return k
 }
 
