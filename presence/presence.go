@@ -75,14 +75,14 @@ func New(user func(*socket.Socket) (string, bool), opts *Options) (*Tracker, err
 		return nil, err
 	}
 	t := &Tracker{
-		user: user, opts: o, store: o.Store,
+		user: user, opts: o, store: &calm{Store: o.Store, logger: o.Logger},
 		clock:   alarm.New(workers),
 		devices: make(map[string]*device),
 		places:  make(map[place]*device),
 		users:   make(map[string][]*device),
 		rooms:   make(map[string]*room),
 	}
-	if t.store == nil {
+	if o.Store == nil {
 		t.store, t.own = NewMemoryStore(), true
 	}
 	t.departures.init(t.store, o.Timeout)

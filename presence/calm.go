@@ -1,0 +1,65 @@
+package presence
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+// calm is a Store of the application's, of which a panic ends neither the process nor the
+// goroutine that calls it: it is as if it had not answered. Nobody else recovers where those
+// who have gone are told, and where Watch looks who is there.
+type calm struct {
+	Store
+	logger *slog.Logger
+	panics atomic.Uint64
+}
+
+// recovered makes an error of a panic.
+func (c *calm) recovered(err *error) {
+	v := recover()
+	if v == nil {
+		return
+	}
+	*err = fmt.Errorf("%w: panic: %v", ErrUnavailable, v)
+	if n := c.panics.Add(1); n&(n-1) == 0 { // ever less often
+		c.logger.Error("presence: the Store panicked", "panic", fmt.Sprint(v), "times", n, "stack", string(debug.Stack()))
+	}
+}
+
+func (c *calm) Join(ctx context.Context, e Entry) (err error) {
+	defer c.recovered(&err)
+	return c.Store.Join(ctx, e)
+}
+
+func (c *calm) Leave(ctx context.Context, cause Cause, now bool, seats ...Seat) (err error) {
+	defer c.recovered(&err)
+	return c.Store.Leave(ctx, cause, now, seats...)
+}
+
+func (c *calm) Evict(ctx context.Context, user string, cause Cause, reason string, except ...string) (n int, err error) {
+	defer c.recovered(&err)
+	return c.Store.Evict(ctx, user, cause, reason, except...)
+}
+
+func (c *calm) Get(ctx context.Context, room string, users ...string) (all []Record, err error) {
+	defer c.recovered(&err)
+	return c.Store.Get(ctx, room, users...)
+}
+
+func (c *calm) List(ctx context.Context, room, cursor string, n int) (page []Record, next string, err error) {
+	defer c.recovered(&err)
+	return c.Store.List(ctx, room, cursor, n)
+}
+
+func (c *calm) Scan(ctx context.Context, cursor string, n int) (page []Record, next string, err error) {
+	defer c.recovered(&err)
+	return c.Store.Scan(ctx, cursor, n)
+}
+
+func (c *calm) Count(ctx context.Context, room string) (n int, err error) {
+	defer c.recovered(&err)
+	return c.Store.Count(ctx, room)
+}
