@@ -10,6 +10,7 @@ import (
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/session"
+	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -138,6 +139,33 @@ func TestTwice(t *testing.T) {
 		t.Errorf("got %d, %v", n, err)
 	}
 	kicked(t, c, "session_expired")
+}
+
+// TestHandlerTwice: whoever has Handler in front of the server and in the engine has one
+// session and one cookie all the same, which is the one that the socket has.
+func TestHandlerTwice(t *testing.T) {
+	t.Parallel()
+	store := newMemory()
+	m := newManager(t, store, nil)
+	var io *socket.Server
+	s := siotest.Config{
+		Options: wrap.Harden(nil),
+		Handler: func(h http.Handler) http.Handler {
+			io.Engine().Use(wrap.Engine(m.Handler))
+			return wrap.Handler(h, m.Handler, m.Handler)
+		},
+	}.NewServer(t, func(server *socket.Server) {
+		io = server
+		io.Use(m.Middleware())
+	})
+	for n, polling := range []bool{false, true} {
+		c := s.Dial(t, siotest.Dial{Polling: polling})
+		c.Connected(t)
+		cookie := given(t, c) // the only one
+		if !store.has(cookie) || store.len() != n+1 {
+			t.Errorf("polling %t: the store has %d sessions, and %s: %t", polling, store.len(), cookie, store.has(cookie))
+		}
+	}
 }
 
 // TestClose: who is there stays, and nobody comes in.

@@ -54,7 +54,12 @@ func (m *Manager) fresh(v *visit) *stored {
 // does not answer. One whose client has left meanwhile is not logged.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		v, cookies, err := m.visit(r)
+		connecting := mark.Connecting(r.Context())
+		if v, ok := r.Context().Value(visitKey{m}).(*visit); ok && v.checked && connecting {
+			next.ServeHTTP(w, r) // used twice: another session would take the place of the first in the browser
+			return
+		}
+		v, cookies, err := m.visit(r, connecting)
 		if err != nil && r.Context().Err() != nil {
 			w.WriteHeader(http.StatusServiceUnavailable) // to nobody, and no fault to log
 			return
@@ -73,10 +78,9 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// visit finds or makes the session of r, and returns the Set-Cookie headers that this
-// takes.
-func (m *Manager) visit(r *http.Request) (*visit, []string, error) {
-	connecting := mark.Connecting(r.Context())
+// visit finds the session of r, or makes one for a client that is connecting, and returns
+// the Set-Cookie headers that this takes.
+func (m *Manager) visit(r *http.Request, connecting bool) (*visit, []string, error) {
 	if connecting {
 		if err := m.origins.Check(r); err != nil {
 			return nil, nil, refusal(ErrOrigin, err)
