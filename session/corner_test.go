@@ -179,3 +179,31 @@ func TestGoneAfterClose(t *testing.T) {
 	}
 	kicked(t, c, "session_expired")
 }
+
+// TestRenewAnswerLost: whatever the store has done without saying so, the browser has a
+// session that holds what the old one did.
+func TestRenewAnswerLost(t *testing.T) {
+	t.Parallel()
+	inner := newMemory()
+	store := &tap{Store: inner}
+	m := newManager(t, store, &session.Options{Logger: quiet})
+	for nth, calls := 1, 1; calls >= nth-1; nth++ { // until there is no such call
+		_, cookie := plain(t, inner, "", func(values map[any]any) { values["cart"] = "full" })
+		calls = 0
+		store.set(func(_, _ string, pass func() error) error {
+			err := pass()
+			if calls++; calls == nth { // by one goroutine at a time
+				return errSecret
+			}
+			return err
+		})
+		w, err := renew(t, m, cookie, login)
+		store.set(nil)
+		if err == nil {
+			cookie = "sid=" + w.Result().Cookies()[0].Value
+		}
+		if seen, _ := plain(t, inner, cookie, nil); seen.IsNew || seen.Values["cart"] != "full" {
+			t.Errorf("call %d: %v; the session has %v", nth, err, seen.Values)
+		}
+	}
+}

@@ -133,8 +133,15 @@ func (m *Manager) replace(ctx context.Context, w *work, host string, st *stored,
 	if err != nil {
 		return nil, err
 	}
-	if _, err := m.erase(ctx, w, host, st); err != nil && w.lost {
-		// Nobody knows whether it will be done. The browser must have one of the two.
+	_, err = m.erase(ctx, w, host, st)
+	if err != nil && !w.lost {
+		// It may have been done, and the answer lost. The browser must have one of the two.
+		if _, gone := m.load(ctx, w, host, st.cookie); isGone(gone) {
+			err = nil
+		}
+	}
+	if err != nil && w.lost {
+		// Nobody knows whether it will be done.
 		m.warn(ctx, "a session that has a new ID may be in the store for a while", err)
 		m.eraseSoon(st.key, lead{host, st.cookie})
 	} else if err != nil {
