@@ -69,7 +69,8 @@ type Store interface {
 	Close(ctx context.Context) error
 }
 
-// Seat is the place of a device in a room.
+// Seat is the place of a device in a room. One without a user, or in a room with a zero
+// byte, is refused by Join; for all other methods it is one that is not there.
 type Seat struct {
 	Room string // without a zero byte; "" is everywhere
 	User string // not empty

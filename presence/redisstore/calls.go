@@ -104,19 +104,16 @@ func (s *Store) refused(h *held, o outcome) error {
 
 // Leave implements [presence.Store]. It takes one round trip for up to 2,000 seats.
 func (s *Store) Leave(ctx context.Context, cause presence.Cause, now bool, all ...presence.Seat) error {
-	for _, seat := range all {
-		if err := check(seat); err != nil {
-			return fmt.Errorf("redisstore: %w", err)
-		}
-	}
 	s.mu.Lock()
 	if s.closed {
 		s.mu.Unlock()
 		return presence.ErrClosed
 	}
-	leaves := make([]leave, len(all))
-	for i, seat := range all {
-		leaves[i] = s.seats.giveUp(seat, cause, now)
+	leaves := make([]leave, 0, len(all))
+	for _, seat := range all {
+		if check(seat) == nil { // else nobody has it
+			leaves = append(leaves, s.seats.giveUp(seat, cause, now))
+		}
 	}
 	s.mu.Unlock()
 	var failure error
@@ -142,7 +139,7 @@ func (s *Store) Leave(ctx context.Context, cause presence.Cause, now bool, all .
 // the devices are not counted.
 func (s *Store) Evict(ctx context.Context, user string, cause presence.Cause, reason string, except ...string) (int, error) {
 	if user == "" {
-		return 0, fmt.Errorf("redisstore: %w", presence.ErrUser)
+		return 0, nil // who is nobody
 	}
 	result := new([]string)
 	err := s.do(ctx, func(ctx context.Context) error {

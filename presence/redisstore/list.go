@@ -3,7 +3,6 @@ package redisstore
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strconv"
 	"strings"
 
@@ -32,26 +31,23 @@ func (s span) has(name string) bool {
 	return name == "" || strings.HasPrefix(name, "m") && (s.from == "-" || strings.HasPrefix(name, s.from[1:]))
 }
 
-// spanOf returns where the members of a room are.
-func spanOf(room string) (span, error) {
-	if strings.IndexByte(room, 0) >= 0 {
-		return span{}, fmt.Errorf("redisstore: %w", presence.ErrRoom)
-	}
+// spanOf returns where the members of a room are, and false if it cannot have any.
+func spanOf(room string) (span, bool) {
 	from, to := rangeOf(room)
 	if room == "" {
-		return span{0, partitions, from, to}, nil
+		return span{0, partitions, from, to}, true
 	}
 	p := partition(room, "")
-	return span{p, p + 1, from, to}, nil
+	return span{p, p + 1, from, to}, strings.IndexByte(room, 0) < 0
 }
 
 // List implements [presence.Store]. Members are in the order of their IDs, those of the
 // room "" in each partition, and a page has up to 1,000. It takes one round trip, two for
 // the room "".
 func (s *Store) List(ctx context.Context, room, cursor string, n int) ([]presence.Record, string, error) {
-	where, err := spanOf(room)
-	if err != nil {
-		return nil, "", err
+	where, ok := spanOf(room)
+	if !ok {
+		return nil, "", nil
 	}
 	return s.list(ctx, where, cursor, n)
 }
@@ -64,9 +60,9 @@ func (s *Store) Scan(ctx context.Context, cursor string, n int) ([]presence.Reco
 
 // Count implements [presence.Store]. It takes one round trip.
 func (s *Store) Count(ctx context.Context, room string) (int, error) {
-	where, err := spanOf(room)
-	if err != nil {
-		return 0, err
+	where, ok := spanOf(room)
+	if !ok {
+		return 0, nil
 	}
 	counts, err := s.counts(ctx, where)
 	sum := 0

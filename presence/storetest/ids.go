@@ -112,11 +112,24 @@ var idCases = []storeCase{
 		e := presence.Entry{Seat: presence.Seat{Room: k.room("r"), Device: k.device("a")}}
 		k.is(k.store().Join(k.Context(), e), presence.ErrUser)
 		k.count(k.store(), "r", 0)
+		k.join("r", "u", "a")
+		k.leave(presence.CauseLeft, true, e.Seat, k.seat("r", "u", "a")) // the first is not there
+		k.count(k.store(), "r", 0)
+		if n, err := k.store().Evict(k.Context(), "", presence.CauseKicked, ""); n != 0 || err != nil {
+			k.fail("Evict of nobody: %d, %v", n, err)
+		}
 	}},
 	{"ZeroByte", saysRoom, func(k *kit) {
 		for _, room := range []string{"\x00", "\x00r", "r\x00", "r\x00s"} {
 			e := presence.Entry{Seat: presence.Seat{Room: k.tag + room, User: k.user("u"), Device: k.device("a")}}
 			k.is(k.store().Join(k.Context(), e), presence.ErrRoom)
+			k.leave(presence.CauseLeft, true, e.Seat)
+			if n, err := k.store().Count(k.Context(), e.Room); n != 0 || err != nil {
+				k.fail("Count of %q: %d, %v", e.Room, n, err)
+			}
+			if page, next, err := k.store().List(k.Context(), e.Room, "", 10); len(page) > 0 || next != "" || err != nil {
+				k.fail("List of %q: %v, %q, %v", e.Room, page, next, err)
+			}
 		}
 		k.count(k.store(), "r", 0)
 	}},
