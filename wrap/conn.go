@@ -93,6 +93,7 @@ func (c *conn) respond(p, more []byte, head http.Header) (int, error) {
 	if bytes.Contains(p, []byte("\r\nSec-WebSocket-Protocol: ")) {
 		delete(head, header.Protocol) // a middleware of the engine has chosen one
 	}
+	header.Unsaid(head, p)
 	var b bytes.Buffer
 	b.Grow(len(p) + len(more) + 512)
 	b.Write(p[:len(p)-2])

@@ -90,7 +90,11 @@ func (e *engaged) enter(w http.ResponseWriter, r *http.Request) {
 // commit hands over the headers of the chain, of which h are those that its end has.
 func (e *engaged) commit(h http.Header) {
 	if e.want == http.StatusSwitchingProtocols {
-		e.ctx.ResponseHeaders.With(header.Upgrade(e.offered, h, e.rec.header))
+		// Of lists there may be values of handlers around the engine, and of chains before.
+		all := make(http.Header)
+		header.Merge(all, e.ctx.ResponseHeaders.All())
+		header.Merge(all, header.Upgrade(e.offered, h, e.rec.header))
+		e.ctx.ResponseHeaders.Replace(all)
 		return
 	}
 	for _, k := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding"} {
@@ -99,10 +103,13 @@ func (e *engaged) commit(h http.Header) {
 	commit(e.ctx, h, e.rec.header)
 	// The host sets its own cookie late, in place of all others
 	// (engine/base-server.go:318), unless these have another spelling.
-	if out := e.ctx.Response().Header(); out["Set-Cookie"] != nil {
-		out["set-cookie"] = append(out["set-cookie"], out["Set-Cookie"]...)
-		delete(out, "Set-Cookie")
+	out := map[string][]string(e.ctx.Response().Header())
+	for _, v := range out["Set-Cookie"] {
+		if !slices.Contains(out["set-cookie"], v) { // of a chain before
+			out["set-cookie"] = append(out["set-cookie"], v)
+		}
 	}
+	delete(out, "Set-Cookie")
 }
 
 // serveEngine runs the chain for a request that the engine holds.

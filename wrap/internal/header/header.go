@@ -3,6 +3,7 @@
 package header
 
 import (
+	"bytes"
 	"net/http"
 	"slices"
 	"strings"
@@ -25,6 +26,21 @@ func Merge(dst, src http.Header) {
 				// Clipped, since middlewares share slices (rs/cors does).
 				dst[k] = append(slices.Clip(dst[k]), v)
 			}
+		}
+	}
+}
+
+// Unsaid removes from head what the response p says by itself, since a middleware of the
+// engine, or of a Handler within this one, has set it too: as in [Merge].
+func Unsaid(head http.Header, p []byte) {
+	for k, vs := range head {
+		line := "\r\n" + k + ": "
+		switch {
+		case !bytes.Contains(p, []byte(line)):
+		case k != "Set-Cookie" && k != "Vary":
+			delete(head, k)
+		default: // the values are head's own; see [Upgrade]
+			head[k] = slices.DeleteFunc(vs, func(v string) bool { return bytes.Contains(p, []byte(line+v+"\r\n")) })
 		}
 	}
 }
