@@ -115,8 +115,9 @@ func (rec *recorder) refused() *Error {
 		Err:        errors.New("wrap: refused by HTTP middleware"),
 	}
 	text := strings.TrimSpace(rec.body.String())
-	ct := rec.header.Get("Content-Type")
-	if text != "" && rec.body.Len() <= maxMessage && rec.header.Get("Content-Encoding") == "" && (ct == "" || strings.HasPrefix(ct, "text/plain")) {
+	ct, _, _ := strings.Cut(rec.header.Get("Content-Type"), ";")
+	ct = strings.TrimSpace(ct)
+	if text != "" && rec.body.Len() <= maxMessage && rec.header.Get("Content-Encoding") == "" && (ct == "" || strings.EqualFold(ct, "text/plain")) {
 		e.Message = text
 	}
 	return e

@@ -63,7 +63,7 @@ func (p *passage) serve(w http.ResponseWriter, r *http.Request) int32 {
 	case status == http.StatusOK && p.late != nil:
 		p.late()
 	}
-	a.replay(w)
+	a.replay(w, p.opens)
 	return int32(status)
 }
 

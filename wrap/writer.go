@@ -168,10 +168,14 @@ func (a *answer) release() {
 	a.sealed, a.p, a.header, a.body = true, nil, nil, nil
 }
 
-// replay writes the sealed answer to w.
-func (a *answer) replay(w http.ResponseWriter) {
+// replay writes the sealed answer to w. A chain may change its body, as one that compresses
+// does, and net/http knows the length of a short one by itself.
+func (a *answer) replay(w http.ResponseWriter, chain bool) {
 	h := w.Header()
 	delete(h, "Content-Length") // of a body that a middleware had in mind
+	if chain {
+		delete(a.header, "Content-Length")
+	}
 	delete(h, "Transfer-Encoding")
 	header.Merge(h, a.header)
 	w.WriteHeader(a.status)

@@ -1,0 +1,75 @@
+package wrap_test
+
+import (
+	"compress/gzip"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+
+	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
+)
+
+// zipped is the writer of a middleware that compresses and leaves the length to net/http.
+type zipped struct {
+	http.ResponseWriter
+	gzip *gzip.Writer
+}
+
+func (z zipped) Write(p []byte) (int, error) { return z.gzip.Write(p) }
+
+func TestChainChangesBody(t *testing.T) {
+	t.Parallel()
+	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
+		return wrap.Handler(h, mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+			w.Header().Set("Content-Encoding", "gzip")
+			z := gzip.NewWriter(w)
+			defer z.Close()
+			next.ServeHTTP(zipped{w, z}, r)
+		}))
+	}}.NewServer(t, nil)
+	for query, want := range map[string]string{"transport=polling": `"sid"`, "transport=nonsense": `"code"`} {
+		req, err := http.NewRequest("GET", s.URL+siotest.Path+"?EIO=4&"+query, nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header.Set("Accept-Encoding", "gzip") // ours, so that net/http does not decode it
+		res, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		z, err := gzip.NewReader(res.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if body, err := io.ReadAll(z); err != nil || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %q, %v", query, body, err)
+		}
+	}
+	s.IO.Engine().Close() // nobody polls
+}
+
+// The type of a body is written in any case (RFC 9110, section 8.3.1), and may have others
+// behind it.
+func TestNamespaceMessage(t *testing.T) {
+	t.Parallel()
+	for contentType, want := range map[string]string{
+		"Text/Plain ; charset=utf-8": "not today",
+		"text/plain":                 "not today",
+		"text/plainer":               "Unauthorized",
+	} {
+		s := serve(t, func(io *socket.Server) {
+			io.Use(wrap.Namespace(mw(func(_ http.Handler, w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Content-Type", contentType)
+				w.WriteHeader(http.StatusUnauthorized)
+				_, _ = w.Write([]byte("not today"))
+			})))
+		})
+		if got := s.Dial(t, siotest.Dial{}).ConnectError(t).Message(); got != want {
+			t.Errorf("%s: message %q, want %q", contentType, got, want)
+		}
+	}
+}
