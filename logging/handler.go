@@ -25,10 +25,10 @@ const statusGone = 499
 // What *wrap.Error answers is recorded here, with its cause, and not by package wrap.
 // A panic of next is recorded with its stack, and goes on as http.ErrAbortHandler, so that
 // net/http does not log what it says. One with http.ErrAbortHandler has no stack: nobody
-// gets the answer, and the request is recorded with code "aborted". The writer that next
-// gets has what the server's own has of http.Hijacker, http.Flusher, io.ReaderFrom and
-// http.Pusher. At a disabled level, and without an Observer, requests go to next as they
-// are.
+// gets the answer, and the request is recorded with code "aborted", as it is if next ends
+// its goroutine (runtime.Goexit). The writer that next gets has what the server's own has of
+// http.Hijacker, http.Flusher, io.ReaderFrom and http.Pusher. At a disabled level, and
+// without an Observer, requests go to next as they are.
 func (l *Logger) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
@@ -49,9 +49,11 @@ func (l *Logger) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 	x.conn.ID = newID()
 	x.note = &note{Context: r.Context(), l: l, id: x.conn.ID}
 	x.answer = &answer{ResponseWriter: w}
+	returned := false
 	defer func() {
 		switch p := recover(); {
 		case p == nil:
+			x.aborted = !returned // by runtime.Goexit
 			x.tell(nil, "")
 			return
 		case isAbort(p):
@@ -63,6 +65,7 @@ func (l *Logger) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http would log what p says
 	}()
 	next.ServeHTTP(x.answer.wrapped(), r.WithContext(x.note))
+	returned = true
 }
 
 // isAbort reports whether a handler has panicked to abort its request.
@@ -86,7 +89,7 @@ type request struct {
 	conn       Conn
 	answer     *answer // apart, for the host keeps it as long as the connection
 	connecting bool    // it is a handshake
-	aborted    bool    // by http.ErrAbortHandler
+	aborted    bool    // by http.ErrAbortHandler or runtime.Goexit
 }
 
 // outcome is what became of a request.

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 
@@ -82,7 +83,12 @@ func TestRequest(t *testing.T) {
 // TestRequestAborted: the Observer hears of it, and whose doing it was.
 func TestRequestAborted(t *testing.T) {
 	t.Parallel()
-	for _, left := range []bool{false, true} {
+	abort := func() { panic(http.ErrAbortHandler) }
+	for _, c := range []struct {
+		left  bool
+		abort func()
+	}{{false, abort}, {true, abort}, {false, runtime.Goexit}} {
+		left := c.left
 		o := new(observer)
 		l, log := newLogger(t, slog.LevelDebug, &logging.Options{Observer: o})
 		ctx, cancel := context.WithCancel(t.Context())
@@ -92,7 +98,7 @@ func TestRequestAborted(t *testing.T) {
 				cancel()
 				<-r.Context().Done()
 			}
-			panic(http.ErrAbortHandler)
+			c.abort()
 		})
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, s.URL, nil)
 		if err != nil {
