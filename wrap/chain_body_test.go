@@ -1,6 +1,7 @@
 package wrap_test
 
 import (
+	"bytes"
 	"compress/gzip"
 	"io"
 	"net/http"
@@ -72,4 +73,29 @@ func TestNamespaceMessage(t *testing.T) {
 			t.Errorf("%s: message %q, want %q", contentType, got, want)
 		}
 	}
+}
+
+// statusless is the writer of a middleware that passes on a body alone, at its end.
+type statusless struct {
+	http.ResponseWriter
+	body bytes.Buffer
+}
+
+func (s *statusless) WriteHeader(int)             {}
+func (s *statusless) Write(p []byte) (int, error) { return s.body.Write(p) }
+
+func TestChainKeepsStatus(t *testing.T) {
+	t.Parallel()
+	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {
+		r := start(mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+			if !wrap.IsHandshake(r) {
+				next.ServeHTTP(w, r)
+				return
+			}
+			s := &statusless{ResponseWriter: w}
+			next.ServeHTTP(s, r)
+			_, _ = w.Write(s.body.Bytes()) // of an upgrade there is none
+		}))
+		r.admitted(t)
+	})
 }

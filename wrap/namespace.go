@@ -86,8 +86,15 @@ func (rec *recorder) WriteHeader(status int) {
 	}
 }
 
+// begin sets the status of who writes without one; see front.begin.
+func (rec *recorder) begin() {
+	if !rec.x.left.Load() {
+		rec.WriteHeader(http.StatusOK)
+	}
+}
+
 func (rec *recorder) Write(p []byte) (int, error) {
-	rec.WriteHeader(http.StatusOK)
+	rec.begin()
 	keep := len(p)
 	if !rec.whole {
 		keep = min(keep, max(0, maxMessage+1-rec.body.Len()))
@@ -97,7 +104,7 @@ func (rec *recorder) Write(p []byte) (int, error) {
 }
 
 // Flush implements http.Flusher.
-func (rec *recorder) Flush() { rec.WriteHeader(http.StatusOK) }
+func (rec *recorder) Flush() { rec.begin() }
 
 // refused returns the refusal that was recorded.
 func (rec *recorder) refused() *Error {

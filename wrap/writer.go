@@ -53,13 +53,19 @@ func (f *front) WriteHeader(status int) {
 }
 
 func (f *front) Write(p []byte) (int, error) {
-	if f.x.status.Load() == 0 {
-		f.WriteHeader(http.StatusOK)
-	}
+	f.begin()
 	if f.taken() {
 		return len(p), nil
 	}
 	return f.ResponseWriter.Write(p)
+}
+
+// begin sets the status of who writes without one. Once the connection has been taken that is
+// no answer: a middleware may have kept the 101 to itself, and the session is not to end of it.
+func (f *front) begin() {
+	if f.x.status.Load() == 0 && !f.hijacked.Load() {
+		f.WriteHeader(http.StatusOK)
+	}
 }
 
 // taken reports whether nothing may be written any more: the connection is no
@@ -83,9 +89,7 @@ func (f *front) Flush() { _ = f.FlushError() }
 
 // FlushError serves http.ResponseController.
 func (f *front) FlushError() error {
-	if f.x.status.Load() == 0 {
-		f.WriteHeader(http.StatusOK)
-	}
+	f.begin()
 	if f.taken() {
 		return nil
 	}
