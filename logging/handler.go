@@ -2,7 +2,6 @@ package logging
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -71,7 +70,7 @@ func (l *Logger) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 // isAbort reports whether a handler has panicked to abort its request.
 func isAbort(p any) bool {
 	err, ok := p.(error)
-	return ok && errors.Is(err, http.ErrAbortHandler)
+	return ok && is(err, http.ErrAbortHandler)
 }
 
 // panicError is a recovered panic.

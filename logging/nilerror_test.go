@@ -24,19 +24,27 @@ func TestNilErrors(t *testing.T) {
 			})
 		}, l.Handler, func(next http.Handler) http.Handler {
 			return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-				if r.Header.Get("X-Do") == "" {
+				switch r.Header.Get("X-Do") {
+				case "refuse":
+					(&wrap.Error{Code: "forbidden", Err: cause}).ServeHTTP(w, r)
+				case "panic":
+					panic(cause)
+				default:
 					next.ServeHTTP(w, r)
-					return
 				}
-				(&wrap.Error{Code: "forbidden", Err: cause}).ServeHTTP(w, r)
 			})
 		})
 		s.Dial(t, d).Connected(t)
 		check(t, log.one(t, "socket disconnected"), object{"code": "replaced", "error": "*siotest.nilError", "stack": nil})
-		d.Header = http.Header{"X-Do": {"refuse"}}
-		if _, err := s.Open(t, d); err == nil {
-			t.Error("not refused")
+		for i, what := range []string{"refuse", "panic"} {
+			d.Header = http.Header{"X-Do": {what}}
+			if _, err := s.Open(t, d); err == nil {
+				t.Error("not refused")
+			}
+			check(t, log.wait(t, i+1, "handshake refused")[i], []object{
+				{"status": 403, "code": "forbidden", "error": "*siotest.nilError"},
+				{"status": nil, "code": "internal", "error": "panic: <nil>"},
+			}[i])
 		}
-		check(t, log.one(t, "handshake refused"), object{"status": 403, "code": "forbidden", "error": "*siotest.nilError"})
 	})
 }

@@ -134,12 +134,13 @@ func call(f func() error) (err error) {
 	return sound(f())
 }
 
-// sound returns err, the application's, and panics if that cannot be asked for its cause,
-// as one cannot that is a nil pointer: here a panic is recovered, and later it would end the
-// process.
+// sound returns err, the application's, and panics if that cannot be asked what it is, or
+// for its cause, as one cannot that is a nil pointer: here a panic is recovered, and later it
+// would end the process.
 func sound(err error) error {
 	if err != nil {
 		_ = errors.Is(err, errClosed)
+		_ = errors.As(err, new(*foreign))
 	}
 	return err
 }

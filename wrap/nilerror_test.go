@@ -9,11 +9,19 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
+// asError is an error that says of itself what it is.
+type asError struct{ as func(any) bool }
+
+func (e *asError) Error() string      { return "" }
+func (e *asError) As(target any) bool { return e.as(target) }
+
 // TestNilError: a cause that is a nil pointer is a fault, and not the end of the process.
 func TestNilError(t *testing.T) {
 	t.Parallel()
 	cause := siotest.NilError()
-	for name, err := range map[string]error{"error": cause, "cause": &wrap.Error{Code: "forbidden", Err: cause}} {
+	for name, err := range map[string]error{
+		"error": cause, "cause": &wrap.Error{Code: "forbidden", Err: cause}, "As": (*asError)(nil),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			s := serve(t, func(io *socket.Server) {
