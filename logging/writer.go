@@ -45,7 +45,7 @@ func (a *answer) flush() {
 // hijack gives the connection away. What is answered on it is not seen: it is taken for
 // an upgrade.
 func (a *answer) hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, rw, err := a.ResponseWriter.(http.Hijacker).Hijack()
+	c, rw, err := http.NewResponseController(a.ResponseWriter).Hijack()
 	if err == nil {
 		a.status.CompareAndSwap(0, http.StatusSwitchingProtocols)
 	}
@@ -64,7 +64,7 @@ func (a *answer) readFrom(r io.Reader) (int64, error) {
 // HTTP/2 come together.
 func (a *answer) wrapped() http.ResponseWriter {
 	_, flushes := a.ResponseWriter.(http.Flusher)
-	_, hijacks := a.ResponseWriter.(http.Hijacker)
+	hijacks := canHijack(a.ResponseWriter)
 	_, reads := a.ResponseWriter.(io.ReaderFrom)
 	_, pushes := a.ResponseWriter.(http.Pusher)
 	switch {
@@ -80,6 +80,21 @@ func (a *answer) wrapped() http.ResponseWriter {
 		return hijacker{a}
 	}
 	return a
+}
+
+// canHijack reports whether http.ResponseController finds a connection behind w: it would go
+// past us, and nobody would note the upgrade.
+func canHijack(w http.ResponseWriter) bool {
+	for {
+		switch v := w.(type) {
+		case http.Hijacker:
+			return true
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = v.Unwrap()
+		default:
+			return false
+		}
+	}
 }
 
 type flusher struct{ *answer }

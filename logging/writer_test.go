@@ -28,6 +28,11 @@ type hijackWriter struct {
 
 func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, w.err }
 
+// unwrapWriter is the writer of a middleware that counts on http.ResponseController.
+type unwrapWriter struct{ bareWriter }
+
+func (w unwrapWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
+
 type bothWriter struct {
 	*flushWriter
 	*hijackWriter
@@ -52,6 +57,7 @@ func TestWriter(t *testing.T) {
 		{"flusher", &flushWriter{ResponseWriter: base}, true, false, 200},
 		{"hijacker", &hijackWriter{ResponseWriter: base}, false, true, 101},
 		{"failing hijacker", &hijackWriter{base, errors.New("no")}, false, true, 200},
+		{"unwraps to a hijacker", unwrapWriter{bareWriter{&hijackWriter{ResponseWriter: base}}}, false, true, 101},
 		{"both", bothWriter{&flushWriter{}, &hijackWriter{}, base}, true, true, 200}, // flushed first
 	} {
 		l, log := newLogger(t, slog.LevelDebug, nil)
