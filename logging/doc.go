@@ -54,6 +54,8 @@
 // cause, which it was not. took is how long it took to decide, duration how long the
 // socket was connected.
 //
+// A handshake that a middleware answers in the engine's place is refused, be it with 200.
+//
 // A request or handshake has code "aborted" if its handler has panicked with
 // http.ErrAbortHandler, as httputil.ReverseProxy does when the answer breaks off: the client
 // has got no answer, or a part of it. status is then left out unless the handler has set one.

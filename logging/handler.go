@@ -136,7 +136,8 @@ func (x *request) outcome(panicked error) (o outcome) {
 	case o.status == 0:
 		o.status, o.refused = http.StatusInternalServerError, true // as wrap answers
 	default:
-		o.refused = o.status != http.StatusSwitchingProtocols &&
+		// A middleware that answers in the engine's place refuses, were it with 200.
+		o.refused = !mark.Passed(x.r.Context()) || o.status != http.StatusSwitchingProtocols &&
 			(o.status != http.StatusOK || x.conn.Transport == transports.WEBSOCKET)
 	}
 	if o.refused && o.code == "" {

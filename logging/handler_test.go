@@ -182,6 +182,8 @@ func TestHandshakeRefused(t *testing.T) {
 			object{"level": "WARN", "status": 429, "code": "http_429", "error": nil}},
 		{"redirect", answering(func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/x", http.StatusFound) }),
 			object{"level": "WARN", "status": 302, "code": "http_302"}},
+		{"page", answering(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "sign in") }),
+			object{"level": "WARN", "status": 200, "code": "http_200", "error": nil}},
 		{"silent", answering(func(http.ResponseWriter, *http.Request) {}),
 			object{"level": "ERROR", "status": 500, "code": "http_500"}},
 		{"panic", answering(func(http.ResponseWriter, *http.Request) { panic("oops") }),

@@ -127,6 +127,12 @@ func (h *handshake) session() *handshake {
 // Connecting implements mark.Run.
 func (h *handshake) Connecting() bool { return h.opens && h.x.Load() != nil }
 
+// Passed serves mark.Passed.
+func (h *handshake) Passed() bool {
+	x := h.x.Load()
+	return x == nil || x.state.Load() == entered
+}
+
 // marked finds the innermost handshake in the context of r.
 func marked(r *http.Request) *handshake {
 	h, _ := r.Context().Value(mark.Key{}).(*handshake)

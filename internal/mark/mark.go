@@ -32,6 +32,13 @@ func Connecting(ctx context.Context) bool {
 	return ok && run.Connecting()
 }
 
+// Passed reports whether the chain for which package wrap is running the middleware has called
+// next by now. It is true where that is not known.
+func Passed(ctx context.Context) bool {
+	run, ok := ctx.Value(Key{}).(interface{ Passed() bool })
+	return !ok || run.Passed()
+}
+
 // ListenerKey is the key of the context value by which who answers a request with a
 // refusal finds who wants to know. Its value is a [Listener].
 type ListenerKey struct{}

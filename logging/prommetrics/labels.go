@@ -52,12 +52,12 @@ func outcomeOf(e *logging.Event) int {
 	return 0
 }
 
-// stable are the codes that the packages of sioware refuse with, and that of requests
-// whose handler has aborted them.
+// stable are the codes that the packages of sioware refuse with, and those of requests
+// whose handler has aborted them, or answers in the engine's place.
 var stable = []string{
 	"token_missing", "token_invalid", "token_expired", "token_revoked", "user_disabled",
 	"forbidden", codeLimited, "too_many_connections", "session_missing", "session_expired",
-	"origin_denied", "replaced", "unavailable", "internal", "aborted",
+	"origin_denied", "replaced", "unavailable", "internal", "aborted", "http_200",
 	"engine_0", "engine_1", "engine_2", "engine_3", "engine_4", "engine_5",
 }
 

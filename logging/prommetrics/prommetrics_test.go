@@ -157,7 +157,7 @@ func TestStableCodes(t *testing.T) {
 	want := map[string]float64{}
 	codes := strings.Fields("token_missing token_invalid token_expired token_revoked user_disabled forbidden" +
 		" rate_limited too_many_connections session_missing session_expired origin_denied replaced unavailable internal" +
-		" http_400 http_401 http_403 http_404 http_429 http_500 http_502 http_503 http_504" +
+		" http_200 http_400 http_401 http_403 http_404 http_429 http_500 http_502 http_503 http_504" +
 		" engine_0 engine_1 engine_2 engine_3 engine_4 engine_5")
 	for _, code := range codes {
 		m.Refused(root, logging.Refusal{By: "x", Code: code})
