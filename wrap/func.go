@@ -17,6 +17,7 @@ const defaultTimeout = 10 * time.Second
 var (
 	errLate    = errors.New("wrap: middleware returned after its deadline")
 	errTimeout = errors.New("wrap: middleware did not call next in time")
+	errGoexit  = errors.New("wrap: middleware has ended its goroutine")
 	errClosed  = errors.New("wrap: connection closed")
 	errRevoked = errors.New("wrap: the handshake of this connection was refused")
 )
@@ -59,10 +60,18 @@ func within(timeout time.Duration, name string, f func(context.Context, *socket.
 		}
 		ctx := deadline.After(a.st.context(), timeout)
 		a.watch()
+		returned := false
+		defer func() {
+			if !returned { // runtime.Goexit, as of t.FailNow: nobody else would decide
+				ctx.End()
+				a.decide(&Error{Code: codeInternal, Err: errGoexit})
+			}
+		}()
 		err := call(func() error {
 			defer a.stop() // also upon runtime.Goexit: what is watched is kept
 			return f(ctx, s)
 		})
+		returned = true
 		if err == nil && ctx.Err() != nil {
 			err = &Error{Code: codeUnavailable, Err: errLate}
 		}

@@ -312,7 +312,21 @@ func TestFuncRefusedCollected(t *testing.T) {
 	}
 }
 
-// What ends its goroutine, as t.FailNow does, keeps nothing.
+// What ends its goroutine, as t.FailNow does, refuses: the client is not to wait for the
+// timeout of a connection that nobody reads any more. Over long-polling its POST breaks off.
+func TestFuncGoexit(t *testing.T) {
+	t.Parallel()
+	s := serve(t, func(io *socket.Server) {
+		io.Use(wrap.Func(func(context.Context, *socket.Socket) error { runtime.Goexit(); return nil }))
+	})
+	c := s.Dial(t, siotest.Dial{})
+	if p := c.ConnectError(t); refusalData(t, p)["code"] != "internal" {
+		t.Errorf("got %s", p.Raw)
+	}
+	s.IO.Engine().Close() // nobody reads the connection
+}
+
+// What ends its goroutine keeps nothing.
 func TestFuncGoexitCollected(t *testing.T) {
 	t.Parallel()
 	opts := socket.DefaultServerOptions()
