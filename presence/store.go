@@ -9,7 +9,8 @@ import (
 // Store keeps who is where. [NewMemoryStore] makes one for a single process, package
 // redisstore one that many share. Package storetest holds a Store against what is said
 // here. Its methods may be called concurrently; those that take a context return by the
-// time it has ended, with its error or one that errors.Is finds to be [ErrUnavailable].
+// time it has ended, with its error or one that errors.Is finds to be [ErrUnavailable]. To
+// a Tracker one that panics has not answered.
 //
 // What a Store counts are seats: a user has one in a room for each of his devices there.
 // The room "" is everywhere: who has a seat in it is online. A member of a room is a user
