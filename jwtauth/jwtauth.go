@@ -13,6 +13,7 @@ import (
 
 	"github.com/sioware/sioware/internal/alarm"
 	"github.com/sioware/sioware/internal/mark"
+	"github.com/sioware/sioware/internal/nilptr"
 	"github.com/sioware/sioware/internal/origin"
 	"github.com/sioware/sioware/internal/recovery"
 	"github.com/sioware/sioware/internal/sidecar"
@@ -52,7 +53,7 @@ type Auth[C any] struct {
 // it when the server has ended.
 func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 	o, err := opts.audit()
-	if keys == nil {
+	if keys == nil || nilptr.Is(keys) {
 		err = errors.Join(err, errors.New("jwtauth: no keys"))
 	} else {
 		err = errors.Join(keys.Check(), err)

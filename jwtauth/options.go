@@ -5,11 +5,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"reflect"
 	"slices"
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/sioware/sioware/internal/nilptr"
 	"github.com/sioware/sioware/internal/origin"
 	"github.com/sioware/sioware/jwtauth/internal/jws"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -201,7 +201,7 @@ func (o *Options[C]) audit() (Options[C], error) {
 	if c.Warning == 0 {
 		c.Warning = defaultWarning
 	}
-	if v := reflect.ValueOf(c.Store); v.Kind() == reflect.Pointer && v.IsNil() {
+	if nilptr.Is(c.Store) {
 		fault("Store: a nil %T", c.Store) // or New would panic
 	} else if c.Store == nil {
 		c.Store = NewMemoryStore()

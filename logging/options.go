@@ -5,9 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"reflect"
 
 	"github.com/sioware/sioware/internal/clientip"
+	"github.com/sioware/sioware/internal/nilptr"
 	"github.com/sioware/sioware/logging/internal/redact"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -99,7 +99,7 @@ func (o *Options) audit() (Options, *clientip.Source, error) {
 		name  string
 		value any
 	}{{"Level", c.Level}, {"Observer", c.Observer}} {
-		if isNil(f.value) {
+		if nilptr.Is(f.value) {
 			fault("%s: a nil %T", f.name, f.value)
 		}
 	}
@@ -108,7 +108,7 @@ func (o *Options) audit() (Options, *clientip.Source, error) {
 	}
 	if c.Events != nil {
 		e := *c.Events
-		if isNil(e.Level) {
+		if nilptr.Is(e.Level) {
 			fault("Events: Level: a nil %T", e.Level)
 		}
 		if e.Level == nil {
@@ -147,10 +147,4 @@ func (o *Options) audit() (Options, *clientip.Source, error) {
 		}
 	}
 	return c, proxies, errors.Join(faults...)
-}
-
-// isNil reports whether v is a nil pointer of some type.
-func isNil(v any) bool {
-	p := reflect.ValueOf(v)
-	return p.Kind() == reflect.Pointer && p.IsNil()
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	"github.com/sioware/sioware/internal/nilptr"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -106,6 +107,7 @@ func (o *Options) audit() (Options, error) {
 	fault(c.Grace > maxGrace, "Grace: %v is more than %v", c.Grace, maxGrace)
 	fault(c.MaxDevices < 0, "MaxDevices: %d is negative", c.MaxDevices)
 	fault(c.Policy < NewestWins || c.Policy > OldestWins, "Policy: unknown value %d", c.Policy)
+	fault(nilptr.Is(c.Store), "Store: a nil %T", c.Store)
 	fault(c.Timeout < 0, "Timeout: %v is negative", c.Timeout)
 	for _, limit := range []struct {
 		name     string

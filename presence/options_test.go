@@ -28,6 +28,10 @@ func TestOptions(t *testing.T) {
 	if _, err := presence.New(query, &presence.Options{Policy: -1}); err == nil {
 		t.Error("an unknown policy, and no error")
 	}
+	var unset *presence.MemoryStore // a variable that was not set is no store of its own
+	if _, err := presence.New(query, &presence.Options{Store: unset}); err == nil || !strings.Contains(err.Error(), "Store: a nil *presence.MemoryStore") {
+		t.Errorf("a nil store: %v", err)
+	}
 	o := &presence.Options{Grace: -1, MaxUser: 5}
 	p := newTracker(t, o)
 	if o.Grace != -1 || o.MaxRooms != 0 || o.Timeout != 0 || o.Logger != nil || o.Store != nil {

@@ -6,10 +6,10 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
-	"reflect"
 	"time"
 
 	"github.com/sioware/sioware/internal/clientip"
+	"github.com/sioware/sioware/internal/nilptr"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -208,7 +208,7 @@ func (o *Options) audit(connect Limit) (Options, error) {
 	if c.Concurrent < 0 {
 		fault("Concurrent: %d is negative", c.Concurrent)
 	}
-	if v := reflect.ValueOf(c.Store); v.Kind() == reflect.Pointer && v.IsNil() {
+	if nilptr.Is(c.Store) {
 		fault("Store: a nil %T", c.Store)
 	}
 	if _, ok := c.Store.(SlotStore); !ok && c.Store != nil && c.Concurrent > 0 {

@@ -8,6 +8,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/gorilla/sessions"
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/session"
 	"github.com/sioware/sioware/wrap"
@@ -27,6 +28,9 @@ func TestOptions(t *testing.T) {
 		if !strings.Contains(err.Error(), part) {
 			t.Errorf("nothing of %s in %q", part, err)
 		}
+	}
+	if _, err := session.New((*sessions.CookieStore)(nil), "sid", nil); err == nil || !strings.Contains(err.Error(), "no store") {
+		t.Errorf("a store that is a nil pointer: %v", err)
 	}
 	for _, name := range []string{"", "a b", "a;b", "a=b", "a,b", "\x00", "ä", `"`} {
 		if _, err := session.New(newMemory(), name, nil); err == nil {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/gorilla/sessions"
 	"github.com/sioware/sioware/internal/alarm"
+	"github.com/sioware/sioware/internal/nilptr"
 	"github.com/sioware/sioware/internal/origin"
 	"github.com/sioware/sioware/internal/recovery"
 	"github.com/sioware/sioware/internal/rooms"
@@ -68,7 +69,7 @@ type member struct{ session *Session }
 // error joins all faults. Close it when the server has ended.
 func New(store sessions.Store, name string, opts *Options) (*Manager, error) {
 	o, origins, err := opts.audit()
-	if store == nil {
+	if store == nil || nilptr.Is(store) {
 		err = errors.Join(err, errors.New("session: no store"))
 	}
 	if (&http.Cookie{Name: name, Value: "x"}).Valid() != nil {

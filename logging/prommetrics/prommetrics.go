@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/prometheus/client_golang/prometheus"
+	"github.com/sioware/sioware/internal/nilptr"
 	"github.com/sioware/sioware/logging"
 )
 
@@ -41,7 +42,7 @@ type received [len(outcomes)]prometheus.Counter
 // that of reg, as it is where they are registered already; then none of them is.
 func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
 	o, err := opts.withDefaults()
-	if reg == nil {
+	if reg == nil || nilptr.Is(reg) {
 		err = errors.Join(errors.New("prommetrics: no Registerer"), err)
 	}
 	if err != nil {

@@ -279,6 +279,9 @@ func TestSeries(t *testing.T) {
 
 func TestNewFaults(t *testing.T) {
 	t.Parallel()
+	if _, err := prommetrics.New((*prometheus.Registry)(nil), nil); err == nil || err.Error() != "prommetrics: no Registerer" {
+		t.Errorf("a Registry that is a nil pointer: %v", err)
+	}
 	_, err := prommetrics.New(nil, &prommetrics.Options{
 		Prefix:      "my-app",
 		Events:      []string{"fine", "", "\xff", strings.Repeat("x", 65)},
