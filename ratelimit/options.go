@@ -140,7 +140,8 @@ type Options struct {
 	ProxyHeader string
 
 	// IPv6Prefix is how many bits of an IPv6 address count as one client: 64 if 0,
-	// which is what one customer has at least. 32 to 128.
+	// which is what one customer has at least. 32 to 128. IPv4 addresses count alone, also
+	// as those that a translator has put into 64:ff9b::/96 (RFC 6052).
 	IPv6Prefix int
 
 	// Allow are addresses that are not limited, and Deny those that are refused with

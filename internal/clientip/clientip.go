@@ -110,13 +110,20 @@ func (s *Source) Of(r *http.Request) netip.Addr {
 	return client
 }
 
+// translated are the IPv4 addresses that a translator in front of a server that has IPv6
+// alone has put into IPv6 ones (RFC 6052, section 2.1): all of them are in one /64.
+var translated = netip.MustParsePrefix("64:ff9b::/96")
+
 // Group returns the prefix that counts as one client: an IPv4 address alone,
-// mapped or not, and the first bits of an IPv6 address, of which a client has
-// many. Bits below 0 count as 0, and above 128 as 128. The prefix of the zero
+// mapped or translated or not, and the first bits of an IPv6 address, of which a client
+// has many. Bits below 0 count as 0, and above 128 as 128. The prefix of the zero
 // Addr is the zero Prefix.
 func Group(a netip.Addr, bits int) netip.Prefix {
 	if a = a.Unmap(); a.Is4() {
 		bits = 32
+	}
+	if translated.Contains(a) {
+		bits = 128
 	}
 	p, _ := a.Prefix(min(max(bits, 0), 128)) // fails for no valid address
 	return p

@@ -22,6 +22,8 @@ func TestGroup(t *testing.T) {
 		{"IPv4, negative bits", addr("1.2.3.4"), -1, "1.2.3.4/32"},
 		{"mapped", addr("::ffff:1.2.3.4"), 64, "1.2.3.4/32"},
 		{"mapped with zone", addr("::ffff:1.2.3.4%eth0"), 64, "1.2.3.4/32"},
+		{"translated", addr("64:ff9b::1.2.3.4"), 64, "64:ff9b::102:304/128"},
+		{"translated for a network of its own", addr("64:ff9b:1::1.2.3.4"), 64, "64:ff9b:1::/64"},
 		{"/64", addr("2001:db8:1:2:3:4:5:6"), 64, "2001:db8:1:2::/64"},
 		{"/56", addr("2001:db8:1:2ff:3:4:5:6"), 56, "2001:db8:1:200::/56"},
 		{"/48", addr("2001:db8:1:2:3:4:5:6"), 48, "2001:db8:1::/48"},
