@@ -48,11 +48,19 @@ func lose(t *testing.T, s *siotest.Server, d siotest.Dial, sessions *sync.Map) s
 	t.Helper()
 	c := s.Dial(t, d)
 	pid, _ := c.Connected(t).Data.(map[string]any)["pid"].(string)
-	c.Close()
-	siotest.Eventually(t, "the session is persisted", func() bool {
-		_, ok := sessions.Load(socket.PrivateSessionId(pid))
-		return ok
+	// The state is stored before the socket leaves its rooms, and the one that is restored has
+	// its ID: nobody comes back so soon.
+	left := make(chan struct{})
+	s.IO.Sockets().Sockets().Range(func(_ socket.SocketId, s *socket.Socket) bool {
+		end := sync.OnceFunc(func() { close(left) })
+		_ = s.On("disconnect", func(...any) { end() })
+		return true
 	})
+	c.Close()
+	<-left
+	if _, ok := sessions.Load(socket.PrivateSessionId(pid)); !ok {
+		t.Fatal("the session is not persisted")
+	}
 	d.Auth = map[string]any{"pid": pid, "offset": "0"}
 	return d
 }
