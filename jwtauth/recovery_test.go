@@ -34,11 +34,7 @@ func TestRecovery(t *testing.T) {
 		}
 		c := s.Dial(t, with(good))
 		pid, _ := c.Connected(t).Data.(object)["pid"].(string)
-		c.Close()
-		siotest.Eventually(t, "the session is persisted", func() bool {
-			_, ok := recovery.States.Load(socket.PrivateSessionId(pid))
-			return ok
-		})
+		recovery.Lose(t, s, c, pid)
 		back := func(token any) siotest.Dial {
 			return siotest.Dial{Auth: object{"pid": pid, "offset": "0", "token": token}}
 		}

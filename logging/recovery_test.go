@@ -31,12 +31,8 @@ func TestRecovered(t *testing.T) {
 		pid, _ := c.Connected(t).Data.(object)["pid"].(string)
 		first := log.one(t, "socket connected")
 		check(t, first, object{"conn.recovered": nil})
-		c.Close()
+		recovery.Lose(t, s, c, pid)
 		log.one(t, "socket disconnected")
-		siotest.Eventually(t, "the session is persisted", func() bool {
-			_, ok := recovery.States.Load(socket.PrivateSessionId(pid))
-			return ok
-		})
 
 		d.Auth = object{"pid": pid, "offset": "0"}
 		var back []*siotest.Client

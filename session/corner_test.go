@@ -26,11 +26,7 @@ func TestRecoveryAdmit(t *testing.T) {
 	c := s.Dial(t, with(s.visit(t)))
 	pid, _ := c.Connected(t).Data.(object)["pid"].(string)
 	mine, _ := s.m.From(<-s.sockets)
-	c.Close()
-	siotest.Eventually(t, "the state is persisted", func() bool {
-		_, ok := recovery.States.Load(socket.PrivateSessionId(pid))
-		return ok
-	})
+	recovery.Lose(t, s.Server, c, pid)
 	for _, cookie := range []string{"", "sid=x"} {
 		d := with(cookie)
 		d.Auth = object{"pid": pid, "offset": "0"}

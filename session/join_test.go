@@ -221,11 +221,8 @@ func TestRecovery(t *testing.T) {
 		c := s.Dial(t, with(mine))
 		pid, _ := c.Connected(t).Data.(object)["pid"].(string)
 		<-s.sockets
-		c.Close()
-		siotest.Eventually(t, "the state is persisted, and the socket has left", func() bool {
-			_, ok := recovery.States.Load(socket.PrivateSessionId(pid))
-			return ok && session.Seats(s.m) == 0
-		})
+		recovery.Lose(t, s.Server, c, pid)
+		siotest.Eventually(t, "its seat is free", func() bool { return session.Seats(s.m) == 0 })
 		back := func(cookie string) siotest.Dial {
 			d := with(cookie)
 			d.Auth = object{"pid": pid, "offset": "0"}

@@ -243,7 +243,7 @@ func TestRecoveryBareHost(t *testing.T) {
 	}
 	// Missed packets are sent before any middleware runs.
 	no := false
-	o, sessions := recovering(&no, []any{"missed"})
+	o, recovery := recovering(&no, []any{"missed"})
 	s := siotest.Config{Options: o}.NewServer(t, func(io *socket.Server) {
 		io.Use(func(s *socket.Socket, next func(*socket.ExtendedError)) {
 			if s.Recovered() {
@@ -253,7 +253,7 @@ func TestRecoveryBareHost(t *testing.T) {
 			next(nil)
 		})
 	})
-	d := lose(t, s, siotest.Dial{Settled: true}, sessions)
+	d := lose(t, s, siotest.Dial{Settled: true}, recovery)
 	c := s.Dial(t, d)
 	c.NextEvent(t, "missed")
 	c.ConnectError(t)

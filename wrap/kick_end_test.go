@@ -206,7 +206,7 @@ func TestKickRecovery(t *testing.T) {
 	for name, d := range transports {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			o, sessions := recovering(nil)
+			o, recovery := recovering(nil)
 			root := make(chan *socket.Socket, 1)
 			s := siotest.Config{
 				Options: wrap.Harden(o),
@@ -220,7 +220,7 @@ func TestKickRecovery(t *testing.T) {
 			wrap.Kick(<-root, revoked())
 			kickedWith(t, c, "/")
 			c.AwaitDone(t)
-			sessions.Range(func(pid, _ any) bool {
+			recovery.States.Range(func(pid, _ any) bool {
 				t.Error("stored:", pid)
 				return false
 			})

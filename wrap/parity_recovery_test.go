@@ -3,7 +3,6 @@ package wrap_test
 import (
 	"context"
 	"net/http"
-	"sync"
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
@@ -11,56 +10,25 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// remembering is an adapter that restores sessions. The host's own panics in
-// NewServer from Go 1.26 on (utils/timer.go:26 of engine.io).
-type remembering struct {
-	socket.Adapter
-	sessions *sync.Map
-	missed   []any
-}
-
-func (a *remembering) PersistSession(s *socket.SessionToPersist) { a.sessions.Store(s.Pid, s) }
-
-func (a *remembering) RestoreSession(pid socket.PrivateSessionId, _ string) (*socket.Session, error) {
-	if s, ok := a.sessions.Load(pid); ok {
-		return &socket.Session{SessionToPersist: s.(*socket.SessionToPersist), MissedPackets: a.missed}, nil
-	}
-	return nil, nil
-}
-
 // recovering returns options with state recovery. skip is SkipMiddlewares.
-func recovering(skip *bool, missed ...any) (*socket.ServerOptions, *sync.Map) {
-	sessions := new(sync.Map)
+func recovering(skip *bool, missed ...any) (*socket.ServerOptions, *siotest.Recovery) {
+	recovery := &siotest.Recovery{Missed: missed}
 	r := &socket.ConnectionStateRecovery{}
 	if skip != nil {
 		r.SetSkipMiddlewares(*skip)
 	}
 	o := socket.DefaultServerOptions()
 	o.SetConnectionStateRecovery(r)
-	o.SetAdapter(adapters(func(nsp socket.Namespace) socket.Adapter {
-		return &remembering{(&socket.AdapterBuilder{}).New(nsp), sessions, missed}
-	}))
-	return o, sessions
+	o.SetAdapter(recovery)
+	return o, recovery
 }
 
 // lose connects a client, drops it, and returns how to come back.
-func lose(t *testing.T, s *siotest.Server, d siotest.Dial, sessions *sync.Map) siotest.Dial {
+func lose(t *testing.T, s *siotest.Server, d siotest.Dial, recovery *siotest.Recovery) siotest.Dial {
 	t.Helper()
 	c := s.Dial(t, d)
 	pid, _ := c.Connected(t).Data.(map[string]any)["pid"].(string)
-	// The state is stored before the socket leaves its rooms, and the one that is restored has
-	// its ID: nobody comes back so soon.
-	left := make(chan struct{})
-	s.IO.Sockets().Sockets().Range(func(_ socket.SocketId, s *socket.Socket) bool {
-		end := sync.OnceFunc(func() { close(left) })
-		_ = s.On("disconnect", func(...any) { end() })
-		return true
-	})
-	c.Close()
-	<-left
-	if _, ok := sessions.Load(socket.PrivateSessionId(pid)); !ok {
-		t.Fatal("the session is not persisted")
-	}
+	recovery.Lose(t, s, c, pid)
 	d.Auth = map[string]any{"pid": pid, "offset": "0"}
 	return d
 }
@@ -85,7 +53,7 @@ func TestParityRecovery(t *testing.T) {
 				t.Run(name, func(t *testing.T) {
 					t.Parallel()
 					var ran journal
-					o, sessions := recovering(tt.skip)
+					o, recovery := recovering(tt.skip)
 					s := siotest.Config{
 						Options: wrap.Harden(o),
 						Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
@@ -114,7 +82,7 @@ func TestParityRecovery(t *testing.T) {
 							}
 						})
 					})
-					d := lose(t, s, d, sessions)
+					d := lose(t, s, d, recovery)
 					c := s.Dial(t, d)
 					if tt.revoke {
 						if got := refusalData(t, c.ConnectError(t))["code"]; got != "token_revoked" {
