@@ -31,12 +31,13 @@ func (c *scanner) pair(p, q int) (from, to int, ok bool) {
 		c.pos = len(s) - len(rest)
 		return 0, 0, false
 	}
-	t := v
+	start := v + prefix(s[v:])
+	t := start
 	for t < len(s) && s[t] == '\\' {
 		t++
 	}
 	if t < len(s) && (s[t] == '"' || s[t] == '\'' || s[t] == '`') {
-		from, to = t+1, quoteEnd(s, t+1, s[t], t-v)
+		from, to = t+1, quoteEnd(s, t+1, s[t], t-start)
 		return from, to, to > from && !strings.HasPrefix(s[from:to], mark)
 	}
 	if to = literal(s, v); to > 0 {
@@ -70,6 +71,19 @@ func (c *scanner) pair(p, q int) (from, to int, ok bool) {
 		return v, c.line(v), true
 	}
 	return v, c.quoted(v, e), e > v
+}
+
+// prefix returns the length of what other languages write in front of a quote, as in b'...',
+// u'...' and Rb"...", or 0 if no quote follows.
+func prefix(s string) int {
+	k := 0
+	for k < len(s) && k < 2 && strings.IndexByte("bBfFrRuU", s[k]) >= 0 {
+		k++
+	}
+	if quote := strings.TrimLeft(s[k:min(len(s), k+8)], `\`); quote == "" || strings.IndexByte("\"'", quote[0]) < 0 {
+		return 0
+	}
+	return k
 }
 
 // space returns the length of the space at the start of s, which may have
