@@ -9,6 +9,7 @@ import (
 
 	"github.com/sioware/sioware/internal/rooms"
 	"github.com/sioware/sioware/internal/sidecar"
+	"github.com/sioware/sioware/wrap/internal/few"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -41,11 +42,11 @@ type connection struct {
 	text     bool       // packets are text; what is binary is an attachment
 	protocol int        // of Engine.IO
 	mu       sync.Mutex
-	reason   string                 // why it was closed
-	open     few[*state, struct{}]  // sockets whose context has not ended
-	pending  few[string, admission] // by namespace: not yet connected nor refused
-	room     chan struct{}          // closed when one of pending is settled; nil if nobody waits
-	joined   few[string, *state]    // by namespace: connected
+	reason   string                     // why it was closed
+	open     few.Map[*state, struct{}]  // sockets whose context has not ended
+	pending  few.Map[string, admission] // by namespace: not yet connected nor refused
+	room     chan struct{}              // closed when one of pending is settled; nil if nobody waits
+	joined   few.Map[string, *state]    // by namespace: connected
 	refused  int
 	refusing map[string]int // by namespace: refusals of ours whose CONNECT_ERROR has not been seen
 	idle     *time.Timer    // runs after Kick; see linger
@@ -97,7 +98,7 @@ func (c *connection) add(st *state) {
 	c.mu.Lock()
 	closed := c.reason
 	if closed == "" {
-		c.open.set(st, struct{}{})
+		c.open.Set(st, struct{}{})
 	}
 	c.mu.Unlock()
 	if closed != "" {
@@ -109,18 +110,18 @@ func (c *connection) add(st *state) {
 func (c *connection) remove(st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.open.remove(st)
-	if a, ok := c.pending.get(st.nsp); ok && a.st == st {
+	c.open.Remove(st)
+	if a, ok := c.pending.Get(st.nsp); ok && a.st == st {
 		c.settle(st.nsp, a)
 	}
-	if joined, _ := c.joined.get(st.nsp); joined == st {
-		c.joined.remove(st.nsp)
+	if joined, _ := c.joined.Get(st.nsp); joined == st {
+		c.joined.Remove(st.nsp)
 	}
 }
 
 // settle removes a pending admission. c.mu is held.
 func (c *connection) settle(nsp string, a admission) {
-	c.pending.remove(nsp)
+	c.pending.Remove(nsp)
 	if a.admitted {
 		c.unresolved.Add(-1)
 	}
@@ -140,7 +141,7 @@ func (c *connection) settle(nsp string, a admission) {
 func (c *connection) awaitRoom() {
 	timer := time.NewTimer(maxSettle)
 	defer timer.Stop()
-	for c.pending.len() >= maxPending {
+	for c.pending.Len() >= maxPending {
 		if c.room == nil {
 			c.room = make(chan struct{})
 		}
@@ -164,8 +165,8 @@ func (c *connection) close(reason string) {
 	if c.idle != nil {
 		c.idle.Stop()
 	}
-	open := make([]*state, 0, c.open.len())
-	for st := range c.open.all() {
+	open := make([]*state, 0, c.open.Len())
+	for st := range c.open.All() {
 		open = append(open, st)
 	}
 	left := c.left
@@ -207,17 +208,17 @@ func (c *connection) leaves(nsp string, l *rooms.Leaving) {
 func (c *connection) enter(nsp string, st *state) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	a, ok := c.pending.get(nsp)
-	if !ok && c.pending.len() >= maxPending {
+	a, ok := c.pending.Get(nsp)
+	if !ok && c.pending.Len() >= maxPending {
 		c.awaitRoom()
-		a, ok = c.pending.get(nsp)
+		a, ok = c.pending.Get(nsp)
 	}
 	switch {
 	case ok && a.st != st:
 		// The host would admit both: 100 CONNECTs while a middleware waits make
 		// 100 sockets of one client in one namespace.
 		return errPending
-	case !ok && c.pending.len() >= maxPending:
+	case !ok && c.pending.Len() >= maxPending:
 		return errPending
 	case c.refused >= maxRefusals:
 		return errRefusals
@@ -226,7 +227,7 @@ func (c *connection) enter(nsp string, st *state) error {
 		c.unresolved.Add(-1)
 	}
 	a.st, a.admitted = st, false // settled stays: a middleware may have called next twice
-	c.pending.set(nsp, a)
+	c.pending.Set(nsp, a)
 	return nil
 }
 
@@ -246,7 +247,7 @@ func (c *connection) leave(nsp string, st *state, admitted bool) (refused bool) 
 		}
 		c.refusing[nsp]++
 	}
-	a, ok := c.pending.get(nsp)
+	a, ok := c.pending.Get(nsp)
 	if !ok || a.st != st {
 		return refused // closed meanwhile
 	}
@@ -257,7 +258,7 @@ func (c *connection) leave(nsp string, st *state, admitted bool) (refused bool) 
 	}
 	if !a.admitted {
 		a.admitted = true
-		c.pending.set(nsp, a)
+		c.pending.Set(nsp, a)
 		c.unresolved.Add(1)
 	}
 	return false
@@ -267,10 +268,10 @@ func (c *connection) leave(nsp string, st *state, admitted bool) (refused bool) 
 func (c *connection) connected(nsp string, st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if a, ok := c.pending.get(nsp); ok && a.st == st {
+	if a, ok := c.pending.Get(nsp); ok && a.st == st {
 		c.settle(nsp, a)
 	}
-	if _, open := c.open.get(st); open {
-		c.joined.set(nsp, st)
+	if _, open := c.open.Get(st); open {
+		c.joined.Set(nsp, st)
 	}
 }

@@ -119,7 +119,7 @@ type departure struct {
 func (c *connection) departs(nsp string, st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	joined, _ := c.joined.get(nsp)
+	joined, _ := c.joined.Get(nsp)
 	old := c.departing[nsp]
 	if joined == nil || st != nil && st != joined || old.st == joined {
 		return

@@ -228,7 +228,7 @@ func TestRemoveMany(t *testing.T) {
 	if d := time.Since(start); d > 10*time.Second { // which is 100 times what it takes
 		t.Errorf("it has taken %v", d)
 	}
-	if c.open.len() != 0 || c.joined.len() != 0 {
-		t.Errorf("%d open, %d joined", c.open.len(), c.joined.len())
+	if c.open.Len() != 0 || c.joined.Len() != 0 {
+		t.Errorf("%d open, %d joined", c.open.Len(), c.joined.Len())
 	}
 }

@@ -141,7 +141,7 @@ func (c *connection) closeUnused(weakly weak.Pointer[socket.Client]) {
 		return
 	}
 	c.mu.Lock()
-	pending := c.pending.len() > 0
+	pending := c.pending.Len() > 0
 	if pending {
 		c.startIdle(weakly) // until they are decided
 	}

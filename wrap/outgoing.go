@@ -48,9 +48,9 @@ func (c *connection) answered(nsp string, connected bool) *state {
 		c.refusing[nsp] = n - 1
 		return nil
 	}
-	a, ok := c.pending.get(nsp)
+	a, ok := c.pending.Get(nsp)
 	if !ok && !connected {
-		if st, _ := c.joined.get(nsp); st != nil {
+		if st, _ := c.joined.Get(nsp); st != nil {
 			return st
 		}
 		return c.stray(nsp)
@@ -60,7 +60,7 @@ func (c *connection) answered(nsp string, connected bool) *state {
 	}
 	if connected {
 		a.settled = c.mark.settle()
-		c.pending.set(nsp, a)
+		c.pending.Set(nsp, a)
 		return nil
 	}
 	c.refused++
@@ -71,7 +71,7 @@ func (c *connection) answered(nsp string, connected bool) *state {
 // since somebody has asked for its Context, and that is not connected: where plain
 // middlewares are alone, it is the one that they have refused. c.mu is held.
 func (c *connection) stray(nsp string) *state {
-	for st := range c.open.all() {
+	for st := range c.open.All() {
 		if st.nsp == nsp && st.alien() {
 			return st
 		}
@@ -85,7 +85,7 @@ func (c *connection) stray(nsp string) *state {
 func (c *connection) unreadable() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	for nsp, a := range c.pending.all() {
+	for nsp, a := range c.pending.All() {
 		if a.admitted {
 			c.settle(nsp, a)
 		}

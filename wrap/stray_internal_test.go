@@ -43,7 +43,7 @@ func TestContextOfPlainRefusal(t *testing.T) {
 	}
 	conn := <-conns
 	conn.mu.Lock()
-	open := conn.open.len()
+	open := conn.open.Len()
 	conn.mu.Unlock()
 	if open != 1 || admitted.Err() != nil {
 		t.Errorf("%d states are open, and that of the connected socket has ended: %v", open, admitted.Err())

@@ -1,17 +1,19 @@
-package wrap
+// Package few has a map that mostly has one entry.
+package few
 
 import "iter"
 
-// few is a map that mostly has one entry, as a connection has one namespace: that one
+// Map is a map that mostly has one entry, as a connection has one namespace: that one
 // takes no memory of its own. The zero value is empty and ready for use.
-type few[K comparable, V any] struct {
+type Map[K comparable, V any] struct {
 	key   K
 	value V
 	used  bool // key and value are an entry
 	more  map[K]V
 }
 
-func (f *few[K, V]) get(key K) (V, bool) {
+// Get returns the value of key, and whether there is one.
+func (f *Map[K, V]) Get(key K) (V, bool) {
 	if f.used && f.key == key {
 		return f.value, true
 	}
@@ -19,7 +21,8 @@ func (f *few[K, V]) get(key K) (V, bool) {
 	return v, ok
 }
 
-func (f *few[K, V]) set(key K, value V) {
+// Set makes value that of key.
+func (f *Map[K, V]) Set(key K, value V) {
 	if _, ok := f.more[key]; !ok && (!f.used || f.key == key) {
 		f.key, f.value, f.used = key, value, true
 		return
@@ -30,23 +33,25 @@ func (f *few[K, V]) set(key K, value V) {
 	f.more[key] = value
 }
 
-func (f *few[K, V]) remove(key K) {
+// Remove removes key, if it is there.
+func (f *Map[K, V]) Remove(key K) {
 	if f.used && f.key == key {
-		*f = few[K, V]{more: f.more}
+		*f = Map[K, V]{more: f.more}
 		return
 	}
 	delete(f.more, key)
 }
 
-func (f *few[K, V]) len() int {
+// Len returns how many entries there are.
+func (f *Map[K, V]) Len() int {
 	if f.used {
 		return 1 + len(f.more)
 	}
 	return len(f.more)
 }
 
-// all returns the entries. The one that is at hand may be removed meanwhile.
-func (f *few[K, V]) all() iter.Seq2[K, V] {
+// All returns the entries. The one that is at hand may be removed meanwhile.
+func (f *Map[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		if f.used && !yield(f.key, f.value) {
 			return
