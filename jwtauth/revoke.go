@@ -44,14 +44,22 @@ func (a *Auth[C]) concerned(r Revocation) (sessions []*session[C]) {
 		list, key = byID, r.ID
 	}
 	for _, n := range a.index.find(list, key) {
-		id := n.identity.Load()
-		switch {
-		case id == nil: // a guest since its token expired
-		case list == byID && id.ID == key, list == bySubject && id.IssuedAt.Before(r.Before):
+		if revokes(r, n.identity.Load()) {
 			sessions = append(sessions, n)
 		}
 	}
 	return sessions
+}
+
+// revokes reports whether r is about the token of id, which is in the index under it.
+func revokes[C any](r Revocation, id *Identity[C]) bool {
+	switch {
+	case id == nil: // a guest since its token expired
+		return false
+	case r.ID != "":
+		return id.ID == r.ID
+	}
+	return id.Subject == r.Subject && id.IssuedAt.Before(r.Before)
 }
 
 // changed is told by the store. It must not block: the clock's workers do the
@@ -60,7 +68,7 @@ func (a *Auth[C]) changed(c Change) {
 	switch {
 	case c.Revocation.ID != "" || c.Revocation.Subject != "":
 		for _, n := range a.concerned(c.Revocation) {
-			n.condemn(refusal(ErrRevoked, nil))
+			n.condemn(refusal(ErrRevoked, nil), func(id *Identity[C]) bool { return revokes(c.Revocation, id) })
 		}
 	case c.Login.Subject != "":
 		for _, n := range a.index.find(bySubject, c.Login.Subject) {

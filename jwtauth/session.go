@@ -171,14 +171,19 @@ func (n *session[C]) expire(s *socket.Socket, id *Identity[C]) {
 	wire.Emit(s, "auth:expired", e.ClientData())
 }
 
-// condemn has the socket disconnected, from whatever goroutine.
-func (n *session[C]) condemn(e *wrap.Error) {
+// condemn has the socket disconnected, from whatever goroutine, if its identity still is one
+// that e is about: a refresh that was answered with a yes holds.
+func (n *session[C]) condemn(e *wrap.Error, about func(*Identity[C]) bool) (still bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
+	if !about(n.identity.Load()) {
+		return false
+	}
 	if n.verdict == nil {
 		n.verdict = e
 	}
 	n.arm(time.Now())
+	return true
 }
 
 // doubt has the store asked about the socket, after a moment.
@@ -211,10 +216,8 @@ func (n *session[C]) recheck() {
 	case err == nil:
 	case errors.Is(err, ErrUnavailable):
 		n.doubt(recheckAfter + rand.N(recheckAfter))
-	case n.identity.Load() == id:
-		n.condemn(asError(err))
-	default: // refreshed meanwhile
-		n.doubt(0)
+	case !n.condemn(asError(err), func(now *Identity[C]) bool { return now == id }):
+		n.doubt(0) // refreshed meanwhile
 	}
 }
 
