@@ -43,7 +43,7 @@ type Key func(s *socket.Socket) (key string, ok bool)
 func ByIP(*socket.Socket) (string, bool) { return "", false }
 
 // ByUser counts by user, such as auth.Subject of package jwtauth knows it, and those
-// who have none by address. Attempts to connect are counted by user only if the
+// who have none by address; without subject it is [ByIP]. Attempts to connect are counted by user only if the
 // Limiter stands behind what authenticates.
 func ByUser(subject func(s *socket.Socket) (string, bool)) Key { return subject }
 

@@ -18,11 +18,12 @@
 //		...
 //	})
 //
-// Any store works: cookies, files, redistore and the rest. None of them is made for a
-// connection that outlives its request, or for two requests at a time; this package
-// sees to that. It never hands the handshake's request to a store, which gorilla's
-// change. It holds one lock for each session, loads it anew before each change, and
-// waits for no store that hangs.
+// Any store works that has one cookie for a session: cookies, files, redistore and the rest.
+// None of them is made for a connection that outlives its request, or for two requests at
+// a time; this package sees to that. It never hands the handshake's request to a store,
+// which gorilla's change: a store gets one of its own, which has that cookie, the Host and a
+// live context, and no other header. It holds one lock for each session, loads it anew
+// before each change, and waits for no store that hangs.
 //
 // # Where in the chain
 //
