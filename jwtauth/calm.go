@@ -19,10 +19,7 @@ func calm(f func() error) (err error) {
 			err = &wrap.Error{Code: "internal", Err: panics.New(p)}
 		}
 	}()
-	if err = f(); err != nil {
-		_ = errors.As(err, new(*panics.Error)) // asks all that there are
-	}
-	return err
+	return panics.Ask(f())
 }
 
 // panicked logs the stack of err, if it is a recovered panic.

@@ -6,9 +6,11 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"sync/atomic"
+
+	"github.com/sioware/sioware/internal/panics"
 )
 
-// calm is a Store of the application's, of which a panic ends neither the process nor the
+// calm is a Store of the application's, of which a panic, or an error that panics, ends neither the process nor the
 // goroutine that calls it: it is as if it had not answered. Nobody else recovers where those
 // who have gone are told, and where Watch looks who is there.
 type calm struct {
@@ -31,35 +33,40 @@ func (c *calm) recovered(err *error) {
 
 func (c *calm) Join(ctx context.Context, e Entry) (err error) {
 	defer c.recovered(&err)
-	return c.Store.Join(ctx, e)
+	return panics.Ask(c.Store.Join(ctx, e))
 }
 
 func (c *calm) Leave(ctx context.Context, cause Cause, now bool, seats ...Seat) (err error) {
 	defer c.recovered(&err)
-	return c.Store.Leave(ctx, cause, now, seats...)
+	return panics.Ask(c.Store.Leave(ctx, cause, now, seats...))
 }
 
 func (c *calm) Evict(ctx context.Context, user string, cause Cause, reason string, except ...string) (n int, err error) {
 	defer c.recovered(&err)
-	return c.Store.Evict(ctx, user, cause, reason, except...)
+	n, err = c.Store.Evict(ctx, user, cause, reason, except...)
+	return n, panics.Ask(err)
 }
 
 func (c *calm) Get(ctx context.Context, room string, users ...string) (all []Record, err error) {
 	defer c.recovered(&err)
-	return c.Store.Get(ctx, room, users...)
+	all, err = c.Store.Get(ctx, room, users...)
+	return all, panics.Ask(err)
 }
 
 func (c *calm) List(ctx context.Context, room, cursor string, n int) (page []Record, next string, err error) {
 	defer c.recovered(&err)
-	return c.Store.List(ctx, room, cursor, n)
+	page, next, err = c.Store.List(ctx, room, cursor, n)
+	return page, next, panics.Ask(err)
 }
 
 func (c *calm) Scan(ctx context.Context, cursor string, n int) (page []Record, next string, err error) {
 	defer c.recovered(&err)
-	return c.Store.Scan(ctx, cursor, n)
+	page, next, err = c.Store.Scan(ctx, cursor, n)
+	return page, next, panics.Ask(err)
 }
 
 func (c *calm) Count(ctx context.Context, room string) (n int, err error) {
 	defer c.recovered(&err)
-	return c.Store.Count(ctx, room)
+	n, err = c.Store.Count(ctx, room)
+	return n, panics.Ask(err)
 }

@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/sioware/sioware/internal/panics"
 	"github.com/sioware/sioware/ratelimit/internal/gcra"
 )
 
@@ -182,9 +183,7 @@ func (t *tier) calm(ctx context.Context, f func(ctx context.Context) error) (err
 			err = fmt.Errorf("%w: %v", errPanic, v)
 		}
 	}()
-	err = f(ctx)
-	_ = errors.Is(err, errPanic)
-	return err
+	return panics.Ask(f(ctx))
 }
 
 // outage reports whether err, which ask has returned, says that the store is away: not

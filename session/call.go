@@ -8,6 +8,8 @@ import (
 	"runtime/debug"
 	"sync/atomic"
 	"time"
+
+	"github.com/sioware/sioware/internal/panics"
 )
 
 // maxCalls is how many calls of the store may be under way. One that hangs keeps its
@@ -105,7 +107,7 @@ func (m *Manager) guard(ctx context.Context, f func() error) (err error) {
 			err = refusal(ErrUnavailable, m.panicked(ctx, "the store", p))
 		}
 	}()
-	return f()
+	return panics.Ask(f())
 }
 
 // panicked makes an error of a panic, whose stack goes to the log. What a store says may

@@ -140,18 +140,7 @@ func (f *foreign) extended() (ext *socket.ExtendedError) {
 // call runs f and turns a panic into an error.
 func call(f func() error) (err error) {
 	defer recovered(&err)
-	return sound(f())
-}
-
-// sound returns err, the application's, and panics if that cannot be asked what it is, or
-// for its cause, as one cannot that is a nil pointer: here a panic is recovered, and later it
-// would end the process.
-func sound(err error) error {
-	if err != nil {
-		_ = errors.Is(err, errClosed)
-		_ = errors.As(err, new(*foreign))
-	}
-	return err
+	return panics.Ask(f())
 }
 
 // recovered, deferred, turns a panic into an error.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 
+	"github.com/sioware/sioware/internal/panics"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -78,7 +79,7 @@ func (st *state) dispatch(s *socket.Socket, ev []any, t *tapped) (err error) {
 	n := len(p.Args)
 	for _, f := range t.funcs {
 		if err = f(st.context(), s, p); err != nil {
-			return sound(err)
+			return panics.Ask(err)
 		}
 		if err = p.fault(ev, n); err != nil {
 			return err

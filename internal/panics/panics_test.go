@@ -1,10 +1,14 @@
 package panics_test
 
 import (
+	"errors"
+	"fmt"
+	"io"
 	"strings"
 	"testing"
 
 	"github.com/sioware/sioware/internal/panics"
+	"github.com/sioware/sioware/internal/siotest"
 )
 
 func culprit() { panic("oops") }
@@ -18,5 +22,24 @@ func TestError(t *testing.T) {
 	}()
 	if err.Error() != "panic: oops" || !strings.Contains(string(err.Stack()), "panics_test.culprit") {
 		t.Errorf("%v\n%s", err, err.Stack())
+	}
+}
+
+func TestAsk(t *testing.T) {
+	t.Parallel()
+	for _, err := range []error{nil, errors.New("x"), fmt.Errorf("y: %w", io.EOF)} {
+		if got := panics.Ask(err); !errors.Is(got, err) {
+			t.Errorf("%v became %v", err, got)
+		}
+	}
+	for name, err := range map[string]error{"nil pointer": siotest.NilError(), "wrapped": errors.Join(io.EOF, siotest.NilError())} {
+		func() {
+			defer func() {
+				if recover() == nil {
+					t.Errorf("%s: no panic", name)
+				}
+			}()
+			_ = panics.Ask(err)
+		}()
 	}
 }
