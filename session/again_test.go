@@ -177,6 +177,7 @@ func TestTabComesBack(t *testing.T) {
 type connecting struct{}
 
 func (connecting) Connecting() bool { return true }
+func (connecting) Passed() bool     { return false }
 
 // TestHandOver: for 5 seconds a tab with the old cookie is told to come again. After that
 // it gets a new session, as it does at once after a logout.

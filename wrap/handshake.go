@@ -127,7 +127,7 @@ func (h *handshake) session() *handshake {
 // Connecting implements mark.Run.
 func (h *handshake) Connecting() bool { return h.opens && h.x.Load() != nil }
 
-// Passed serves mark.Passed.
+// Passed implements mark.Run.
 func (h *handshake) Passed() bool {
 	x := h.x.Load()
 	return x == nil || x.state.Load() == entered

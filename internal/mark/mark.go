@@ -15,6 +15,9 @@ type Run interface {
 	// Connecting reports whether the chain runs for a client that is connecting,
 	// and has not returned yet. It is safe for concurrent use.
 	Connecting() bool
+
+	// Passed reports whether the chain has called next. It is safe for concurrent use.
+	Passed() bool
 }
 
 // Connecting reports whether ctx is that of a request for which package wrap is
@@ -35,7 +38,7 @@ func Connecting(ctx context.Context) bool {
 // Passed reports whether the chain for which package wrap is running the middleware has called
 // next by now. It is true where that is not known.
 func Passed(ctx context.Context) bool {
-	run, ok := ctx.Value(Key{}).(interface{ Passed() bool })
+	run, ok := ctx.Value(Key{}).(Run)
 	return !ok || run.Passed()
 }
 

@@ -10,6 +10,7 @@ import (
 type run bool
 
 func (r run) Connecting() bool { return bool(r) }
+func (r run) Passed() bool     { return !bool(r) }
 
 func TestConnecting(t *testing.T) {
 	t.Parallel()
@@ -26,6 +27,9 @@ func TestConnecting(t *testing.T) {
 	} {
 		if got := mark.Connecting(tt.ctx); got != tt.want {
 			t.Errorf("%s: %t", name, got)
+		}
+		if got := mark.Passed(tt.ctx); got == tt.want { // where it is not known, it has
+			t.Errorf("%s: passed %t", name, got)
 		}
 	}
 }
