@@ -1,6 +1,7 @@
 package redisstore_test
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -21,7 +22,7 @@ func BenchmarkTake(b *testing.B) {
 			name  string
 			limit ratelimit.Limit
 		}{
-			{"allowed", ratelimit.Every(1).Burst(1e15)},
+			{"allowed", ratelimit.Every(1).Burst(math.MaxInt32)},
 			{"refused", ratelimit.Every(24 * time.Hour)},
 		} {
 			take(b, s, test.name, test.limit, 1)

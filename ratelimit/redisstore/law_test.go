@@ -2,6 +2,7 @@ package redisstore_test
 
 import (
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"testing"
 	"time"
@@ -60,7 +61,7 @@ func law(t *testing.T, s *redisstore.Store, steps int) {
 		ratelimit.PerSecond(1), ratelimit.PerSecond(3), ratelimit.PerSecond(3).Burst(1000),
 		ratelimit.PerSecond(7777).Burst(5), ratelimit.PerSecond(300_000_000),
 		ratelimit.PerMinute(59), ratelimit.PerHour(7).Burst(3), ratelimit.PerHour(1e9),
-		ratelimit.Every(1), ratelimit.Every(1).Burst(1e15), ratelimit.Every(time.Microsecond).Burst(3),
+		ratelimit.Every(1), ratelimit.Every(1).Burst(math.MaxInt32), ratelimit.Every(time.Microsecond).Burst(3),
 		ratelimit.Every(366 * 24 * time.Hour), ratelimit.Every(time.Hour).Burst(366 * 24),
 	}
 	for _, l := range limits {

@@ -50,7 +50,7 @@ type node struct {
 
 type structure struct {
 	User   string `json:"user"`
-	Pin    int    `json:"code"`
+	Pin    int64  `json:"code"`
 	Data   string `json:"x-auth-token"`
 	Hidden string `json:"-"`
 	inner  string
