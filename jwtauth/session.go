@@ -3,16 +3,14 @@ package jwtauth
 import (
 	"context"
 	"errors"
-	"fmt"
-	"log/slog"
 	"math/rand/v2"
-	"runtime/debug"
 	"sync"
 	"sync/atomic"
 	"time"
 	"weak"
 
 	"github.com/sioware/sioware/internal/alarm"
+	"github.com/sioware/sioware/internal/panics"
 	"github.com/sioware/sioware/internal/wire"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -256,7 +254,7 @@ func (n *session[C]) tell() {
 func (a *Auth[C]) guard(what string, f func()) {
 	defer func() {
 		if p := recover(); p != nil {
-			a.opts.Logger.Error("jwtauth: panic in "+what, slog.String("error", fmt.Sprint(p)), slog.String("stack", string(debug.Stack())))
+			a.opts.Logger.Error("jwtauth: panic in "+what, panics.Attr(p))
 		}
 	}()
 	f()

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"sync/atomic"
 
 	"github.com/sioware/sioware/internal/panics"
@@ -27,7 +26,7 @@ func (c *calm) recovered(err *error) {
 	}
 	*err = fmt.Errorf("%w: panic: %v", ErrUnavailable, v)
 	if n := c.panics.Add(1); n&(n-1) == 0 { // ever less often
-		c.logger.Error("presence: the Store panicked", "panic", fmt.Sprint(v), "times", n, "stack", string(debug.Stack()))
+		c.logger.Error("presence: the Store panicked", "times", n, panics.Attr(v))
 	}
 }
 

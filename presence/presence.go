@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/sioware/sioware/internal/alarm"
 	"github.com/sioware/sioware/internal/deadline"
+	"github.com/sioware/sioware/internal/panics"
 	"github.com/sioware/sioware/internal/recovery"
 	"github.com/sioware/sioware/internal/refusal"
 	"github.com/sioware/sioware/internal/rooms"
@@ -259,7 +259,7 @@ func (t *Tracker) warn(what string, err error) {
 
 // panicked logs that something of the application has panicked, and where.
 func (t *Tracker) panicked(what string, v any, more ...any) {
-	t.opts.Logger.Error("presence: "+what+" panicked", append(more, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))...)
+	t.opts.Logger.Error("presence: "+what+" panicked", append(more, panics.Attr(v))...)
 }
 
 // note takes note of whether the Store has been told, and logs when that changes.

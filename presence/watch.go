@@ -2,12 +2,12 @@ package presence
 
 import (
 	"context"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sioware/sioware/internal/panics"
 )
 
 // maxQueue is how many changes wait for one function given to Watch.
@@ -150,7 +150,7 @@ func (a *audience) over(w *watcher) bool {
 func (a *audience) call(w *watcher, c Change) {
 	defer func() {
 		if v := recover(); v != nil {
-			a.logger.Error("presence: the function given to Watch panicked", "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			a.logger.Error("presence: the function given to Watch panicked", panics.Attr(v))
 		}
 	}()
 	w.f(c)

@@ -3,10 +3,9 @@ package ratelimit
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"runtime/debug"
 
+	"github.com/sioware/sioware/internal/panics"
 	"github.com/sioware/sioware/wrap"
 )
 
@@ -71,15 +70,14 @@ func (p *policy) failure(ctx context.Context, err error, r Refusal) *wrap.Error 
 
 // panicked logs that something of the application has panicked, and where.
 func panicked(ctx context.Context, logger *slog.Logger, what string, v any) {
-	logger.LogAttrs(ctx, slog.LevelError, "ratelimit: panic in "+what,
-		slog.String("panic", fmt.Sprint(v)), slog.String("stack", string(debug.Stack())))
+	logger.LogAttrs(ctx, slog.LevelError, "ratelimit: panic in "+what, panics.Attr(v))
 }
 
 // calm calls what others have written, where a panic would end the process.
 func calm(what string, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			slog.Error("ratelimit: panic while "+what, "panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			slog.Error("ratelimit: panic while "+what, panics.Attr(v))
 		}
 	}()
 	f()

@@ -3,9 +3,10 @@ package alarm
 import (
 	"context"
 	"log/slog"
-	"runtime/debug"
 	"sync"
 	"time"
+
+	"github.com/sioware/sioware/internal/panics"
 )
 
 const (
@@ -283,7 +284,7 @@ func (c *Clock) leave() {
 func call(run func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			slog.Default().Error("alarm: Run panicked", "panic", v, "stack", string(debug.Stack()))
+			slog.Default().Error("alarm: Run panicked", panics.Attr(v))
 		}
 	}()
 	run()

@@ -4,6 +4,7 @@ package panics
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"runtime/debug"
 )
 
@@ -20,6 +21,12 @@ func (e *Error) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
 // Stack returns where it was; package logging asks for it.
 func (e *Error) Stack() []byte { return e.stack }
+
+// Attr is what a log says of a value that recover has returned: "panic" and "stack".
+// Call it where that was.
+func Attr(value any) slog.Attr {
+	return slog.Group("", slog.String("panic", fmt.Sprint(value)), slog.String("stack", string(debug.Stack())))
+}
 
 // Ask returns err, the application's, and panics if that does when it is asked what it is, or
 // for its cause, as a nil pointer may: call it where that is recovered, since later, where

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -22,6 +23,18 @@ func TestError(t *testing.T) {
 	}()
 	if err.Error() != "panic: oops" || !strings.Contains(string(err.Stack()), "panics_test.culprit") {
 		t.Errorf("%v\n%s", err, err.Stack())
+	}
+}
+
+func TestAttr(t *testing.T) {
+	t.Parallel()
+	var out strings.Builder
+	func() {
+		defer func() { slog.New(slog.NewTextHandler(&out, nil)).Error("m", panics.Attr(recover())) }()
+		culprit()
+	}()
+	if s := out.String(); !strings.Contains(s, " panic=oops stack=") || !strings.Contains(s, "panics_test.culprit") {
+		t.Error(s)
 	}
 }
 

@@ -5,8 +5,9 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
-	"runtime/debug"
 	"time"
+
+	"github.com/sioware/sioware/internal/panics"
 )
 
 const (
@@ -112,7 +113,7 @@ func (s *Set) load() (got loaded, err error) {
 		// This is no caller's goroutine: a panic of the client's parts, which may be
 		// anybody's, would end the process.
 		if p := recover(); p != nil {
-			s.log(slog.LevelError, "panic in a fetch", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			s.log(slog.LevelError, "panic in a fetch", panics.Attr(p))
 			err = fmt.Errorf("panic: %v", p)
 		}
 	}()

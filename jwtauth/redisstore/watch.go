@@ -2,11 +2,10 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync/atomic"
 
+	"github.com/sioware/sioware/internal/panics"
 	"github.com/sioware/sioware/internal/redisclient"
 	"github.com/sioware/sioware/jwtauth"
 )
@@ -98,8 +97,7 @@ func (s *Store) tell(c jwtauth.Change) {
 func (s *Store) call(w *watcher, c jwtauth.Change) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.logger.Error("redisstore: the function given to Watch panicked",
-				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			s.logger.Error("redisstore: the function given to Watch panicked", panics.Attr(v))
 		}
 	}()
 	w.f(c)

@@ -2,12 +2,11 @@ package redisstore
 
 import (
 	"context"
-	"fmt"
-	"runtime/debug"
 	"slices"
 	"sync"
 	"sync/atomic"
 
+	"github.com/sioware/sioware/internal/panics"
 	"github.com/sioware/sioware/presence"
 )
 
@@ -115,8 +114,7 @@ func (s *Store) tellAll(ctx context.Context) {
 func (s *Store) call(w *watcher, e presence.Event) {
 	defer func() {
 		if v := recover(); v != nil {
-			s.logger.Error("redisstore: the function given to Watch panicked",
-				"panic", fmt.Sprint(v), "stack", string(debug.Stack()))
+			s.logger.Error("redisstore: the function given to Watch panicked", panics.Attr(v))
 		}
 	}()
 	w.f(e)
