@@ -1,6 +1,6 @@
-// Package wrap lets existing net/http middleware run on the handshake of a
-// Socket.IO server built on github.com/zishang520/socket.io/v2, and makes
-// connection and packet middleware safe and plain to write.
+// Package wrap lets existing net/http middleware run on the handshake of a Socket.IO
+// server built on github.com/zishang520/socket.io/v2 (the host), and makes connection and
+// packet middleware safe and easy to write.
 //
 //	io := socket.NewServer(nil, wrap.Harden(nil))
 //	wrap.UseAll(io, wrap.Func(func(ctx context.Context, s *socket.Socket) error {
@@ -15,49 +15,47 @@
 //
 // # What it does
 //
-// [Handler] runs func(http.Handler) http.Handler middleware on the request that
-// opens an Engine.IO session, and on no other. [Engine] and [Every] do so inside
-// the engine, [Namespace] when a socket joins a namespace. [Func] makes a
-// connection middleware of a function that returns an error, [Packet] one that
-// sees each event, [Guard] protects a middleware that was written for the bare
-// host, [Kick] puts a socket out. [Context] and [Request] belong to one socket and
-// end with it. [UseAll] covers every namespace, [Require] and [Origin] close two
-// open doors, and [Harden], [Parser] and Handler mend faults by which v2.5.0 of
-// the host loses packets or its process.
+// [Handler] runs func(http.Handler) http.Handler middleware on the request that opens an
+// Engine.IO session, and on no other. [Engine] and [Every] do so inside the engine,
+// [Namespace] when a socket joins a namespace. [Func] turns a function that returns an
+// error into a connection middleware, [Packet] one that sees each event into a packet
+// middleware. [Guard] protects a middleware that was written for the bare host, and
+// [Kick] disconnects a socket and tells its client why. [Context] and [Request] belong to
+// one socket and end with it. [UseAll] covers every namespace, [Require] and [Origin]
+// close two open doors, and [Harden], [Parser] and Handler work around faults of the
+// host, v2.5.0, that lose packets or end the process.
 //
 // # Where in the chain
 //
-// Handler goes directly around io.ServeHandler(nil). CORS and whatever else each
-// response needs goes around Handler. [Origin] is the first of Handler's
-// middlewares, since those behind it may trust cookies. In io.Use, [Require]
-// comes first, then [Namespace], then the rest; [UseAll] instead of io.Use where
-// a rule holds for all namespaces. Harden the options before NewServer.
+// Handler goes directly around io.ServeHandler(nil). CORS and whatever else each response
+// needs goes around Handler. [Origin] comes first among Handler's middlewares, since
+// those behind it may trust cookies. In io.Use, [Require] comes first, then [Namespace],
+// then the rest; use [UseAll] instead of io.Use for a rule that holds in all namespaces.
+// Harden the options before NewServer.
 //
 // # What clients see
 //
-// A refused handshake is an HTTP answer as the middleware wrote it. Official
-// clients report it as connect_error ("xhr poll error", "websocket error") and
-// try again with a growing delay. A socket refused in a namespace gets
-// connect_error with the message and data of [Error], and does not try again by
-// itself:
+// A refused handshake is an HTTP response as the middleware wrote it. Official clients
+// report it as connect_error ("xhr poll error", "websocket error") and retry with a
+// growing delay. A socket refused in a namespace gets connect_error with the message and
+// data of [Error], and does not retry by itself:
 //
 //	socket.on("connect_error", (err) => {
 //		if (err.data?.retryable) setTimeout(() => socket.connect(), err.data.retryAfterMs ?? 1000);
 //	});
 //
-// With Engine.IO 3 (socket.io-client 2) the data arrives as the argument of
-// "error". A refused event is told through its ack, and the end of a socket by
-// [Kick] through the event "kicked", whose argument is that data. The codes that
-// this package sends are forbidden, origin_denied, unavailable, internal and
-// http_<status>.
+// With Engine.IO 3 (socket.io-client 2) the data arrives as the argument of "error". A
+// refused event is reported through its ack, and a socket ended by [Kick] through the
+// event "kicked", whose argument is that data. The codes that this package sends are
+// forbidden, origin_denied, unavailable, internal and http_<status>.
 //
 // # Limits
 //
-// WebTransport sessions pass no HTTP middleware, in v2.5.0 they reach the engine
-// past all of it; Require refuses them. HTTP/2 carries no WebSocket here.
-// Engine.IO 3 joins "/" within the handshake, so that a chain which changes its
-// mind after next takes back a socket whose "connection" handlers have run. A
-// panic in an event handler of the application still ends the process: wrap runs
-// before handlers, not around them. Handlers that OnAny adds in a "connection"
-// handler may miss events that a client sends at once.
+// WebTransport sessions run no HTTP middleware: in v2.5.0 they reach the engine past all
+// of it. Require refuses them. HTTP/2 carries no WebSocket here. Engine.IO 3 joins "/"
+// within the handshake, so a chain that refuses after calling next takes back a socket
+// whose "connection" handlers have already run. A panic in an event handler of the
+// application still ends the process: wrap runs before handlers, not around them.
+// Handlers added by OnAny in a "connection" handler may miss events that a client sends
+// at once.
 package wrap

@@ -10,23 +10,23 @@ import (
 	"github.com/zishang520/engine.io/v2/types"
 )
 
-// Engine runs mws, the first outermost, on the Engine.IO handshake, for servers
-// that are mounted without [Handler]:
+// Engine runs mws, the first outermost, on the Engine.IO handshake, for servers that are
+// mounted without [Handler]:
 //
 //	io.ServeHandler(nil)
 //	io.Engine().Use(wrap.Engine(secureHeaders, sessions)) // before serving
 //
-// It means the same as Handler, except where the engine lets no one in between:
+// It behaves like Handler, except where the engine allows no one in between:
 //
 //   - a middleware that counts or compresses the body sees none;
-//   - what records a status sees 200 or 101, although the engine may refuse the
-//     request afterwards (by AllowRequest, or for its protocol version);
-//   - what the chain makes of the request is seen by handlers around the engine
-//     too, since the engine has but one;
+//   - one that records the status sees 200 or 101, although the engine may refuse the
+//     request afterwards (by AllowRequest, or because of its protocol version);
+//   - handlers around the engine also see what the chain makes of the request, since the
+//     engine has only one;
 //   - a session that the chain takes back after next (see Handler) is closed over
-//     WebSocket; over long-polling it is refused when it sends CONNECT, if a
-//     [Func] guards the namespace;
-//   - the host's own faults that Handler mends stay.
+//     WebSocket; over long-polling it is refused when it sends CONNECT, if a [Func]
+//     guards the namespace;
+//   - the faults of the host that Handler works around remain.
 func Engine(mws ...Middleware) engine.Middleware {
 	h := chain(mws)
 	return func(ctx *types.HttpContext, next func(error)) {
@@ -39,9 +39,9 @@ func Engine(mws ...Middleware) engine.Middleware {
 	}
 }
 
-// Every is [Engine] for every request: handshakes, polls, posts, upgrades and
-// the rest, such as the OPTIONS of a CORS preflight. It is for what each response
-// needs; the chain of a poll lasts as long as the poll.
+// Every is [Engine] for every request: handshakes, polls, posts, upgrades and the rest,
+// such as the OPTIONS of a CORS preflight. It is for what each response needs; the chain
+// of a poll lasts as long as the poll.
 func Every(mws ...Middleware) engine.Middleware {
 	h := chain(mws)
 	return func(ctx *types.HttpContext, next func(error)) {
@@ -50,9 +50,9 @@ func Every(mws ...Middleware) engine.Middleware {
 	}
 }
 
-// repair mends the headers that were set around the engine. The host copies
-// them and then writes the first value of each (types/http-context.go:113): one
-// without values ends the process, and of a list the rest is lost.
+// repair fixes headers that were set around the engine. The host copies them and then
+// writes only the first value of each (types/http-context.go:113), which loses the rest
+// of a list, and panics in a way that ends the process if there is none.
 func repair(ctx *types.HttpContext) {
 	upgrade := websocket.IsWebSocketUpgrade(ctx.Request())
 	for k, vs := range ctx.ResponseHeaders.All() {
@@ -73,24 +73,26 @@ type engaged struct {
 	offered []string // WebSocket subprotocols
 }
 
-// enter is called by the chain. The engine answers by itself: late headers must
-// come out now.
+// enter is called by the chain. The engine writes its own answer, so late headers must be
+// set now.
 func (e *engaged) enter(w http.ResponseWriter, r *http.Request) {
 	w.WriteHeader(int(e.want))
 	e.read(e.want, func() { e.commit(w.Header()) })
 	replace(e.ctx, withMark(r, e.mark))
 	e.next(nil)
 	if e.want == http.StatusOK {
-		// The answer is written on another goroutine: what the chain does after
-		// next comes after it.
+		// The answer is written on another goroutine; what the chain does after next must
+		// come after it.
 		<-e.ctx.Done()
 	}
 }
 
-// commit hands over the headers of the chain, of which h are those that its end has.
+// commit hands over the headers of the chain; h are those that its innermost handler
+// sees.
 func (e *engaged) commit(h http.Header) {
 	if e.want == http.StatusSwitchingProtocols {
-		// Of lists there may be values of handlers around the engine, and of chains before.
+		// Lists may already have values of handlers around the engine, and of earlier
+		// chains.
 		all := make(http.Header)
 		header.Merge(all, e.ctx.ResponseHeaders.All())
 		header.Merge(all, header.Upgrade(e.offered, h, e.rec.header))
@@ -98,21 +100,21 @@ func (e *engaged) commit(h http.Header) {
 		return
 	}
 	for _, k := range []string{"Content-Encoding", "Content-Length", "Transfer-Encoding"} {
-		h.Del(k) // of a body that does not go through the chain
+		h.Del(k) // they describe a body that does not pass through the chain
 	}
 	commit(e.ctx, h, e.rec.header)
-	// The host sets its own cookie late, in place of all others
-	// (engine/base-server.go:318), unless these have another spelling.
+	// The host sets its own cookie late, replacing all others (engine/base-server.go:318)
+	// except those spelled differently.
 	out := map[string][]string(e.ctx.Response().Header())
 	for _, v := range out["Set-Cookie"] {
-		if !slices.Contains(out["set-cookie"], v) { // of a chain before
+		if !slices.Contains(out["set-cookie"], v) { // of an earlier chain
 			out["set-cookie"] = append(out["set-cookie"], v)
 		}
 	}
 	delete(out, "Set-Cookie")
 }
 
-// serveEngine runs the chain for a request that the engine holds.
+// serveEngine runs the chain for a request that the engine is handling.
 func serveEngine(h http.Handler, ctx *types.HttpContext, next func(error)) {
 	e := &engaged{ctx: ctx, next: next, want: http.StatusOK}
 	e.rec = recorder{header: make(http.Header), x: &e.exchange, whole: true}
@@ -148,9 +150,9 @@ func serveEngine(h http.Handler, ctx *types.HttpContext, next func(error)) {
 	}
 }
 
-// late answers where the context of the request has ended. Most often nobody is there, but
+// late answers a request whose context has ended. Usually nobody is left to read it, but
 // see http.Server.BaseContext. The host's own Write may do nothing by now
-// (types/http-context.go:66), and then nobody else writes.
+// (types/http-context.go:66), in which case nobody else writes.
 func (e *engaged) late(status int) {
 	w := e.ctx.Response()
 	commit(e.ctx, e.rec.header)
@@ -163,7 +165,7 @@ func (e *engaged) late(status int) {
 	e.ctx.Flush() // HandleRequest waits for this
 }
 
-// commit puts the headers of a chain where the engine does not cut lists.
+// commit puts the headers of a chain where the engine does not truncate lists.
 func commit(ctx *types.HttpContext, hs ...http.Header) {
 	out := ctx.Response().Header()
 	for _, h := range hs {
@@ -180,8 +182,8 @@ func commit(ctx *types.HttpContext, hs ...http.Header) {
 	}
 }
 
-// replace makes r the engine's request. This is the engine's own goroutine, and
-// so far it shares the request with no other.
+// replace makes r the engine's request. It runs on the engine's own goroutine, which so
+// far shares the request with no other.
 func replace(ctx *types.HttpContext, r *http.Request) {
 	held := ctx.Request()
 	query := held.URL.RawQuery

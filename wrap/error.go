@@ -14,42 +14,41 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Error is a refusal: what the client may know, and what only the log may.
+// Error is a refusal: what the client may know, and what is only for the log.
 //
 // The client receives Code, Message, RetryAfter and Data as the data of its
 // connect_error (or of the ack of a refused event):
 //
 //	{code, message, retryable, retryAfterMs?, ...Data}
 //
-// Err never leaves the server. Error values are read only once returned, so one
-// value may serve many clients.
+// Err never leaves the server. A returned Error is only read, so one value may serve many
+// clients.
 type Error struct {
 	// Code is the stable, machine-readable name of the refusal, such as
 	// "forbidden" or "rate_limited". Empty means "internal".
 	Code string
 
-	// Message is the fixed text for people. Empty means a text that goes with
-	// Code.
+	// Message is a fixed text for people. Empty means a default text for Code.
 	Message string
 
-	// Data holds further keys for the client. The keys code, message, retryable
-	// and retryAfterMs are ours and are skipped; so is a value that cannot be
-	// marshaled to JSON.
+	// Data holds further keys for the client. The keys code, message, retryable and
+	// retryAfterMs are reserved and skipped, as is a value that cannot be marshaled to
+	// JSON.
 	Data map[string]any
 
-	// RetryAfter is how long the client should wait before it tries again; zero
-	// means that nothing is known. A positive value makes the refusal retryable,
-	// as the codes rate_limited, too_many_connections, unavailable, http_429,
-	// http_502, http_503 and http_504 are by themselves, unless it is negative: then
-	// the same will never be accepted.
+	// RetryAfter is how long the client should wait before it tries again; zero means
+	// unknown. A positive value makes the refusal retryable; the codes rate_limited,
+	// too_many_connections, unavailable, http_429, http_502, http_503 and http_504 are
+	// retryable by themselves. A negative value means that the same request will never be
+	// accepted.
 	RetryAfter time.Duration
 
-	// Err is the cause, for the log alone. Only refusals with code internal, and
-	// with code unavailable and a cause, are logged here.
+	// Err is the cause, for the log only. This package logs only refusals with code
+	// internal, and those with code unavailable that have a cause.
 	Err error
 }
 
-// Codes that this package itself sends. The other packages add theirs.
+// Codes that this package itself sends. The other packages add their own.
 const (
 	codeForbidden   = "forbidden"
 	codeInternal    = "internal"
@@ -57,7 +56,7 @@ const (
 	codeUnavailable = "unavailable"
 )
 
-// texts are the default messages. A client must branch on codes, not on these.
+// texts are the default messages. Clients should branch on codes, not on these.
 var texts = map[string]string{
 	"token_missing":        "Authentication required",
 	"token_invalid":        "Token invalid",
@@ -75,7 +74,7 @@ var texts = map[string]string{
 	codeInternal:           "Internal error",
 }
 
-// retryable are the codes worth another try without being told when.
+// retryable are the codes that are worth another try even without a RetryAfter.
 var retryable = map[string]bool{
 	"rate_limited": true, "too_many_connections": true, codeUnavailable: true,
 	"http_429": true, "http_502": true, "http_503": true, "http_504": true,
@@ -108,8 +107,8 @@ func (e *Error) code() string {
 	return e.Code
 }
 
-// ours reports whether the fault is on our side, which is news for the log. That
-// something is unavailable is none without a cause: who says so has logged it.
+// ours reports whether the fault is on our side and should be logged. An unavailable
+// without a cause is not: whoever reports it has logged it.
 func (e *Error) ours() bool {
 	return e.code() == codeInternal || e.code() == codeUnavailable && e.Err != nil
 }
@@ -130,13 +129,13 @@ func (e *Error) message() string {
 	return "Refused"
 }
 
-// ClientData returns what the client is told, as described at [Error]: the data
-// of a connect_error, and the argument of an event or of an ack that tells of a
-// refusal. Each call returns a new map, which belongs to the caller.
+// ClientData returns what the client is told, as described at [Error]: the data of a
+// connect_error, or the argument of an event or ack that reports a refusal. Each call
+// returns a new map, which belongs to the caller.
 //
-// It holds plain JSON values alone, copied from Data: the host drops the whole
-// payload of a packet that it cannot marshal, and an official client throws on
-// the bare packet that is left (socket.io-go-parser encoder.go:81).
+// It holds only plain JSON values, copied from Data: the host drops the whole payload of
+// a packet that it cannot marshal, and an official client throws on the bare packet that
+// is left (socket.io-go-parser encoder.go:81).
 func (e *Error) ClientData() map[string]any {
 	data := make(map[string]any, len(e.Data)+4)
 	for k, v := range e.Data {
@@ -164,8 +163,8 @@ func (e *Error) extended() *socket.ExtendedError {
 	return socket.NewExtendedError(e.message(), e.ClientData())
 }
 
-// plain copies v by way of JSON, so that what the host marshals later, on
-// another goroutine, can neither fail nor change.
+// plain copies v through JSON, so that what the host marshals later, on another
+// goroutine, can neither fail nor change.
 func plain(v any) (out any, err error) {
 	switch v.(type) {
 	case nil, bool, string, int, int64:
@@ -185,8 +184,8 @@ func plain(v any) (out any, err error) {
 	return out, d.Decode(&out)
 }
 
-// asError maps what a middleware returned to a refusal. A typed nil pointer is
-// a fault of the middleware, not an admission.
+// asError maps what a middleware returned to a refusal. A typed nil pointer is a fault of
+// the middleware, not an admission.
 func asError(err error) *Error {
 	var e *Error
 	if errors.As(err, &e) {
@@ -201,5 +200,5 @@ func asError(err error) *Error {
 	return &Error{Code: codeInternal, Err: err}
 }
 
-// errNil stands for a nil *Error, which is a fault of the application.
+// errNil stands in for a nil *Error, which is a fault of the application.
 func errNil() *Error { return &Error{Err: errors.New("wrap: nil *Error")} }

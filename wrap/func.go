@@ -22,32 +22,32 @@ var (
 	errRevoked = errors.New("wrap: the handshake of this connection was refused")
 )
 
-// Func makes a connection middleware of f, for io.Use, nsp.Use or [UseAll]: nil
-// admits the socket, an error refuses it.
+// Func turns f into a connection middleware, for io.Use, nsp.Use or [UseAll]: nil admits
+// the socket, an error refuses it.
 //
-// f gets a context with the values of the handshake (see [Context]), a deadline
-// of 10 seconds, and cancellation when the client leaves. (Over WebSocket that is
-// noticed only behind [Handler], and not behind 4 KiB that the client has sent
-// meanwhile.) It runs on the goroutine that reads the connection, as all middlewares
-// do, so one that ignores its context delays its own client, nobody else; if it
-// returns after the deadline the socket is refused with code unavailable. It may use
-// s, but must not join rooms before the socket is connected. ctx ends when f returns:
-// what lasts as long as the socket belongs to [Context] of s.
+// f gets a context with the values of the handshake (see [Context]), a deadline of 10
+// seconds, and cancellation when the client leaves. (Over WebSocket the latter works only
+// behind [Handler], and not once the client has sent 4 KiB in the meantime.) Like all
+// middlewares, f runs on the goroutine that reads the connection, so if it ignores its
+// context it delays only its own client; if it returns after the deadline, the socket is
+// refused with code unavailable. It may use s, but must not join rooms before the socket
+// is connected. ctx ends when f returns; use [Context] of s for what lasts as long as the
+// socket.
 //
-// The client of a refused socket gets connect_error with what [Error] says. An
-// error that is no *Error becomes code internal, a context's error unavailable;
-// what it says goes to the default slog logger alone. A panic is code internal
-// too, and does not end the process, also when it comes from a plain middleware
-// that runs later in the chain: then the connection is closed. A socket that
-// [Kick] has put out meanwhile is refused with the error of Kick.
+// The client of a refused socket gets connect_error with what [Error] says. An error that
+// is not an *Error becomes code internal, a context error code unavailable; its text goes
+// only to the default slog logger. A panic becomes code internal as well and does not end
+// the process, not even if it comes from a plain middleware later in the chain: in that
+// case the connection is closed. A socket that [Kick] has ended meanwhile is refused with
+// the error of Kick.
 //
-// A connection of which 32 CONNECTs have been refused, by this middleware or
-// those behind it, is closed at the next, and so is one that sends CONNECT for a
-// namespace that it is still joining, or for one more while it has been joining 32 for
-// a second, and one that has left all namespaces and joins none for 5 seconds. A socket
-// whose transport is closed is never admitted. Events that the client sends at once
-// wait, up to 2 seconds and 1,024 of them, until the "connection" handlers have
-// returned: the host sends CONNECT before it runs them.
+// A connection is closed if it sends CONNECT after 32 of its CONNECTs have been refused
+// by this middleware or those behind it, if it sends CONNECT for a namespace that it is
+// still joining, or for one more while it has been joining 32 for a second, and if it has
+// left all namespaces and joins none for 5 seconds. A socket whose transport is closed is
+// never admitted. Events that the client sends at once wait, up to 2 seconds and 1,024 of
+// them, until the "connection" handlers have returned: the host sends CONNECT before it
+// runs them.
 func Func(f func(ctx context.Context, s *socket.Socket) error) socket.NamespaceMiddleware {
 	return within(defaultTimeout, funcName(f), f)
 }
@@ -62,13 +62,13 @@ func within(timeout time.Duration, name string, f func(context.Context, *socket.
 		a.watch()
 		returned := false
 		defer func() {
-			if !returned { // runtime.Goexit, as of t.FailNow: nobody else would decide
+			if !returned { // runtime.Goexit, as in t.FailNow: nobody else would decide
 				ctx.End()
 				a.decide(&Error{Code: codeInternal, Err: errGoexit})
 			}
 		}()
 		err := call(func() error {
-			defer a.stop() // also upon runtime.Goexit: what is watched is kept
+			defer a.stop() // also after runtime.Goexit: a watch keeps what it watches alive
 			return f(ctx, s)
 		})
 		returned = true
@@ -80,14 +80,14 @@ func within(timeout time.Duration, name string, f func(context.Context, *socket.
 	}
 }
 
-// Guard gives a middleware that was written for the host alone the protection
-// of [Func]: its next counts once, a panic refuses the socket, and one that has
-// not called next after timeout (10 seconds if not positive) is refused with
-// code unavailable. It may call next later and from any goroutine. The message
-// and the data of its error reach the client as they are, except for data that
-// cannot be marshaled, which the host would turn into a packet that official
-// clients throw on; such data is left out. With [UseAll], what follows mw waits until
-// mw has returned, for which there is no bound once it has called next.
+// Guard gives a middleware that was written for the bare host the protection of [Func]:
+// only its first call of next counts, a panic refuses the socket, and if it has not
+// called next after timeout (10 seconds if not positive) the socket is refused with code
+// unavailable. It may call next later and from any goroutine. The message and data of its
+// error reach the client unchanged, except that data that cannot be marshaled is left
+// out: the host would turn it into a packet that official clients throw on. With
+// [UseAll], what follows mw waits until mw has returned, for which there is no time limit
+// once it has called next.
 func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.NamespaceMiddleware {
 	if timeout <= 0 {
 		timeout = defaultTimeout
@@ -100,7 +100,7 @@ func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.Namespac
 		}
 		ctx, cancel := context.WithTimeout(a.st.context(), timeout)
 		a.cleanup = cancel
-		context.AfterFunc(ctx, func() { // after decide this finds it decided
+		context.AfterFunc(ctx, func() { // after decide this has no effect
 			a.decide(&Error{Code: codeUnavailable, Err: errTimeout})
 		})
 		a.watch()
@@ -124,7 +124,7 @@ func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.Namespac
 // foreign is the refusal of a guarded middleware.
 type foreign struct{ *socket.ExtendedError }
 
-// extended returns the refusal as it was, without data that cannot be sent.
+// extended returns the refusal unchanged, but without data that cannot be sent.
 func (f *foreign) extended() (ext *socket.ExtendedError) {
 	defer func() {
 		if recover() != nil { // a MarshalJSON method of the application
@@ -143,7 +143,7 @@ func call(f func() error) (err error) {
 	return panics.Ask(f())
 }
 
-// recovered, deferred, turns a panic into an error.
+// recovered, when deferred, turns a panic into an error.
 func recovered(err *error) {
 	if p := recover(); p != nil {
 		*err = &Error{Code: codeInternal, Err: panics.New(p)}

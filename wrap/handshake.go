@@ -15,25 +15,25 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// IsHandshake reports whether the engine would take r for the opening of a new
-// session: a GET whose last sid value is empty or missing. That is the engine's
-// own test (engine/base-server.go:182, which reads the query by url.URL.Query
-// and utils.ParameterBag, whose Peek returns the last value), so that no
-// spelling of the query makes the two disagree.
+// IsHandshake reports whether the engine would treat r as the opening of a new session: a
+// GET whose last sid value is empty or missing. This is the engine's own test
+// (engine/base-server.go:182, which reads the query with url.URL.Query and
+// utils.ParameterBag, whose Peek returns the last value), so no spelling of the query
+// makes the two disagree.
 //
-// Another test can be talked round: by the first value, "?sid=x&sid=" is no
-// handshake, and the session would start without its middleware.
+// Other tests can be fooled: one that looks at the first value does not take
+// "?sid=x&sid=" for a handshake, and the session would start without its middleware.
 func IsHandshake(r *http.Request) bool {
 	return plainHandshake(r) || opens(r, r.URL.Query())
 }
 
-// plainHandshake is IsHandshake where it can be told without reading the query:
-// sid is not in it however it is spelled.
+// plainHandshake is IsHandshake for requests that can be recognized without parsing the
+// query, because it contains no sid in any spelling.
 func plainHandshake(r *http.Request) bool {
 	return r.Method == http.MethodGet && !strings.Contains(r.URL.RawQuery, "sid") && !strings.Contains(r.URL.RawQuery, "%")
 }
 
-// opens is IsHandshake for a query that has been read.
+// opens is IsHandshake for a query that has been parsed.
 func opens(r *http.Request, query url.Values) bool {
 	return strings.ToUpper(r.Method) == http.MethodGet && lastOf(query["sid"]) == ""
 }
@@ -42,7 +42,7 @@ func opens(r *http.Request, query url.Values) bool {
 // (types/http-context.go:163).
 func isPost(r *http.Request) bool { return strings.ToUpper(r.Method) == http.MethodPost }
 
-// lastOf returns the value that the engine takes of those of a parameter.
+// lastOf returns the value that the engine uses if a parameter has several.
 func lastOf(values []string) string {
 	if len(values) == 0 {
 		return ""
@@ -50,14 +50,14 @@ func lastOf(values []string) string {
 	return values[len(values)-1]
 }
 
-// handshake marks the request of a session that has passed Handler, Engine or
-// Every. It lives as long as the session and is kept small.
+// handshake marks the request of a session that has passed Handler, Engine or Every. It
+// lives as long as the session and is kept small.
 type handshake struct {
-	outer   *handshake               // of a chain around this one
+	outer   *handshake               // the mark of a chain around this one
 	opens   bool                     // the chain runs for a client that is connecting
 	x       atomic.Pointer[exchange] // while the chain runs
 	conn    atomic.Pointer[conn]     // the WebSocket of the session, if we hijacked it
-	revoked atomic.Bool              // refused after the session had been made
+	revoked atomic.Bool              // refused after the session had been created
 	probe   atomic.Pointer[probe]    // of a running upgrade
 
 	followed sync.Once
@@ -65,17 +65,17 @@ type handshake struct {
 	over     context.CancelFunc
 
 	mu       sync.Mutex
-	settling int                           // sockets that the host is connecting
-	settled  atomic.Pointer[chan struct{}] // closed when there are none; nil if so
+	settling int                           // sockets that the host is currently connecting
+	settled  atomic.Pointer[chan struct{}] // closed when settling drops to 0; nil while it is 0
 }
 
-// maxSettle bounds how long the packets of a client wait for the host.
+// maxSettle limits how long a client's packets wait for the host.
 const maxSettle = time.Second
 
-// settle begins to hold the client's packets back, until the function that it
-// returns is called. The host answers CONNECT before it remembers the socket
-// (socket/namespace.go:356, socket/client.go:123): a packet that the client
-// sends upon that answer can find it unknown, and closes the connection.
+// settle starts holding the client's packets back, until the function that it returns is
+// called. The host answers CONNECT before it records the socket (socket/namespace.go:356,
+// socket/client.go:123): a packet that the client sends on receiving the answer may find
+// the socket unknown, which closes the connection.
 func (h *handshake) settle() (settled func()) {
 	if h == nil {
 		return func() {}
@@ -95,7 +95,7 @@ func (h *handshake) settle() (settled func()) {
 	}
 }
 
-// wait holds a packet of the client back while the host connects a socket.
+// wait holds a packet of the client back while the host is connecting a socket.
 func (h *handshake) wait() {
 	if h == nil {
 		return
@@ -105,7 +105,7 @@ func (h *handshake) wait() {
 	}
 }
 
-// awaitSettled waits until ch is closed, but no longer than maxSettle.
+// awaitSettled waits until ch is closed, but at most maxSettle.
 func awaitSettled(ch <-chan struct{}) {
 	timer := time.NewTimer(maxSettle)
 	defer timer.Stop()
@@ -115,8 +115,8 @@ func awaitSettled(ch <-chan struct{}) {
 	}
 }
 
-// session returns the mark that stands for the session: the outermost, which is
-// the one of Handler if there is one.
+// session returns the mark that stands for the session: the outermost, which is that of
+// Handler if there is one.
 func (h *handshake) session() *handshake {
 	for h != nil && h.outer != nil {
 		h = h.outer
@@ -139,7 +139,7 @@ func marked(r *http.Request) *handshake {
 	return h
 }
 
-// withMark returns r with h in its context, which a middleware may have lost.
+// withMark returns r with h in its context, from which a middleware may have dropped it.
 func withMark(r *http.Request, h *handshake) *http.Request {
 	if marked(r) == h {
 		return r
@@ -167,7 +167,7 @@ func (h *handshake) exchange() (x *exchange) {
 	return x
 }
 
-// refused reports whether a chain has refused the session after all.
+// refused reports whether a chain has refused the session after calling next.
 func (h *handshake) refused() bool {
 	for ; h != nil; h = h.outer {
 		if h.revoked.Load() {
@@ -180,18 +180,17 @@ func (h *handshake) refused() bool {
 // handshakeOf returns the mark of the session of s, or nil.
 func handshakeOf(s *socket.Socket) *handshake { return marked(s.Request().Request()) }
 
-// isHandshake is IsHandshake in the engine's own terms.
+// isHandshake is IsHandshake in terms of the engine's own types.
 func isHandshake(ctx *types.HttpContext) bool {
 	return ctx.Method() == http.MethodGet && ctx.Query().Peek("sid") == ""
 }
 
 var errUnwrapped = errors.New("wrap: the session was opened past Handler, Engine and Every")
 
-// Require refuses, with code forbidden, a socket whose session was opened past
-// [Handler], [Engine] and [Every] and which has not passed [Namespace] either:
-// a WebTransport session, which the engine opens without its middlewares, or one
-// of a server that was mounted without them. Put it behind Namespace where that
-// is the only one in use.
+// Require refuses, with code forbidden, a socket whose session was opened past [Handler],
+// [Engine] and [Every] and that has not passed [Namespace] either: a WebTransport
+// session, which the engine opens without its middlewares, or a session of a server that
+// was mounted without them. If only Namespace is in use, put Require behind it.
 func Require() socket.NamespaceMiddleware {
 	return within(defaultTimeout, "wrap.Require", func(_ context.Context, s *socket.Socket) error {
 		if handshakeOf(s) != nil || stateOf(s).wrapped.Load() {

@@ -12,21 +12,21 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Named gives mw a name, which [Disconnected] has if mw refuses a socket:
+// Named gives mw a name, which [Disconnected] reports if mw refuses a socket:
 //
 //	io.Use(wrap.Named("tenants", tenants))
 //
-// The outermost name counts. Without one, a middleware that this package runs goes by
-// its function ("main.admit", "main.main.func1") and those of the packages beside
-// this one by their package ("jwtauth"); one of others that the host runs alone has
-// none. Named does not protect mw; see [Guard].
+// The outermost name counts. Without one, a middleware that this package runs is called
+// by its function ("main.admit", "main.main.func1"), those of the sibling packages by
+// their package ("jwtauth"); a foreign one that only the host runs has no name. Named
+// does not protect mw; see [Guard].
 func Named(name string, mw socket.NamespaceMiddleware) socket.NamespaceMiddleware {
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
 		st := stateOf(s)
 		outer := st.setName(name, true)
 		var passed atomic.Bool
-		// The name stays until next is called, which may be later and elsewhere: what
-		// follows in the chain runs in there.
+		// The name stays until next is called, which may be later and elsewhere: the rest
+		// of the chain runs inside that call.
 		mw(s, func(ext *socket.ExtendedError) {
 			if passed.CompareAndSwap(false, true) {
 				st.setName(outer, false)
@@ -39,8 +39,8 @@ func Named(name string, mw socket.NamespaceMiddleware) socket.NamespaceMiddlewar
 	}
 }
 
-// setName makes name the one of the middleware that runs, unless it is to be kept
-// and there is one, and returns the one before.
+// setName sets the name of the running middleware, unless keep is set and there is one
+// already. It returns the previous name.
 func (st *state) setName(name string, keep bool) (old string) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -51,15 +51,16 @@ func (st *state) setName(name string, keep bool) (old string) {
 	return old
 }
 
-// by returns who refuses the socket: name is what a middleware of ours goes by that
-// nobody has named.
+// by returns who refuses the socket; name is that of our middleware, used if Named gave
+// it none.
 func (st *state) by(name string) string {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return cmp.Or(st.refused, st.name, name)
 }
 
-// setRefuser notes who has refused the socket. The first counts: it is the innermost.
+// setRefuser records who has refused the socket. The first call counts: it is the
+// innermost.
 func (st *state) setRefuser(name string) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -73,10 +74,10 @@ func (st *state) refuser() string {
 	return st.refused
 }
 
-// module is where the packages beside this one are.
+// module is the path prefix of this package and its siblings.
 var module = strings.TrimSuffix(reflect.TypeFor[Error]().PkgPath(), "wrap")
 
-// funcName returns what a middleware goes by that nobody has named.
+// funcName returns the name of a middleware that Named has not named.
 func funcName(f any) string {
 	name := runtime.FuncForPC(reflect.ValueOf(f).Pointer()).Name()
 	if ours, ok := strings.CutPrefix(name, module); ok {
@@ -86,11 +87,11 @@ func funcName(f any) string {
 	return strings.TrimSuffix(name[strings.LastIndexByte(name, '/')+1:], "-fm")
 }
 
-// maxTold is how much of a foreign refusal is read.
+// maxTold is how long a foreign refusal may be to be read.
 const maxTold = 64 << 10
 
-// told reads what a CONNECT_ERROR says: {message, data}, or, with Engine.IO 3, the data
-// or else the message. It returns nil if it says nothing.
+// told parses a CONNECT_ERROR: {message, data} or, with Engine.IO 3, the data or else the
+// message. It returns nil if there is nothing to read.
 func told(packet []byte, protocol int) error {
 	f, ok := wire.Parse(packet)
 	if !ok || len(f.Payload) == 0 || len(f.Payload) > maxTold {

@@ -14,23 +14,23 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// maxMessage bounds the body of a refusal that becomes a connect_error message.
+// maxMessage limits the body of a refusal that becomes a connect_error message.
 const maxMessage = 256
 
-// Namespace runs mws, the first outermost, when a socket joins a namespace, on a
-// copy of its handshake request. A chain that calls next admits the socket; what
-// it puts into the request and its context is in [Request] and [Context] of that
-// socket. One that answers instead refuses it:
+// Namespace runs mws, the first outermost, when a socket joins a namespace, on a copy of
+// its handshake request. A chain that calls next admits the socket; what it puts into the
+// request and its context is visible in [Request] and [Context] of that socket. A chain
+// that answers instead refuses it:
 //
 //	connect_error {message, data: {code: "http_401", status: 401, message, retryable, retryAfterMs?}}
 //
-// The message is the body if that is a short text/plain one, else the text of
-// the status; Retry-After becomes retryAfterMs. A chain that does neither is
-// refused with http_500, a panic with internal, and all that [Func] says about
-// deadlines, panics and clients that leave holds here too.
+// The message is the body if that is a short text/plain one, otherwise the text of the
+// status; Retry-After becomes retryAfterMs. If the chain does neither, the socket is
+// refused with http_500; if it panics, with internal. All that [Func] says about
+// deadlines, panics and clients that leave applies here too.
 //
-// The handshake has been answered long since: response headers reach nobody, so
-// a middleware that sets a cookie belongs into [Handler] or [Engine].
+// The handshake was answered long ago, so response headers reach nobody: a middleware
+// that sets a cookie belongs in [Handler] or [Engine].
 func Namespace(mws ...Middleware) socket.NamespaceMiddleware {
 	h := chain(mws)
 	return within(defaultTimeout, "wrap.Namespace", func(ctx context.Context, s *socket.Socket) error {
@@ -57,21 +57,21 @@ type join struct {
 
 func (j *join) enter(w http.ResponseWriter, r *http.Request) {
 	j.passed = r
-	// What the chain says after this is to be 200 too, as it would be over
-	// long-polling; a timeout handler may have another opinion.
+	// What the chain writes after this should be 200 too, as it would over long-polling;
+	// a timeout handler may disagree.
 	w.WriteHeader(http.StatusOK)
 }
 
-// recorderKey finds the recorder in the context of a chain that has no client.
+// recorderKey finds the recorder in the context of a chain without an HTTP client.
 type recorderKey struct{}
 
-// recorder is the ResponseWriter of a chain that has no client.
+// recorder is the ResponseWriter of a chain without an HTTP client.
 type recorder struct {
 	x       *exchange
 	header  http.Header
 	body    bytes.Buffer
-	whole   bool                  // keep more of the body than a message
-	refusal atomic.Pointer[Error] // of our own middlewares
+	whole   bool                  // keep the whole body, not just enough for a message
+	refusal atomic.Pointer[Error] // by one of our own middlewares
 }
 
 func (rec *recorder) exchange() *exchange { return rec.x }
@@ -86,7 +86,7 @@ func (rec *recorder) WriteHeader(status int) {
 	}
 }
 
-// begin sets the status of who writes without one; see front.begin.
+// begin sets the status for a write without one; see front.begin.
 func (rec *recorder) begin() {
 	if !rec.x.left.Load() {
 		rec.WriteHeader(http.StatusOK)
@@ -130,8 +130,8 @@ func (rec *recorder) refused() *Error {
 	return e
 }
 
-// retryAfter reads a Retry-After header: seconds or a date (RFC 9110, section
-// 10.2.3). What it cannot read, or is past, is zero.
+// retryAfter parses a Retry-After header: seconds or a date (RFC 9110, section 10.2.3).
+// It returns 0 if the header is malformed or the date has passed.
 func retryAfter(v string, now time.Time) time.Duration {
 	if v == "" {
 		return 0

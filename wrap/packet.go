@@ -13,43 +13,41 @@ import (
 
 // Event is an event that a client has sent.
 type Event struct {
-	// Name is the event's name. It may be changed, though not to a name that the
-	// protocol reserves.
+	// Name is the event's name. It may be changed, but not to a name that the protocol
+	// reserves.
 	Name string
 
-	// Args are the arguments without the ack: JSON values, and *types.BytesBuffer
-	// for binary. They may be changed in place or replaced; their number may not.
+	// Args are the arguments without the ack: JSON values, and *types.BytesBuffer for
+	// binary. They may be modified or replaced, but their number must not change.
 	Args []any
 
-	// Ack answers the event, if the client asked for an answer, else it is nil. It
-	// may be called by the middleware, or replaced to see the handler's answer. The
-	// host sends the first answer and ignores its error argument.
+	// Ack answers the event; it is nil if the client did not ask for an answer. A
+	// middleware may call it, or replace it to see the handler's answer. The host sends
+	// the first answer and ignores the error argument.
 	Ack socket.Ack
 }
 
-// ErrHandled is what a function given to [Packet] returns, as it is or wrapped, when
-// it has dealt with the event itself. The event goes no further: not to later
-// packet middlewares, not to its handlers, and not to the socket's "error" event.
-// Packet leaves the ack alone: the function calls [Event.Ack] if the client is to
-// have an answer, and may do so later.
+// ErrHandled is what a function given to [Packet] returns, as it is or wrapped, when it
+// has dealt with the event itself. The event then reaches no later packet middleware, no
+// handler, and not the socket's "error" event. Packet leaves the ack alone: the function
+// calls [Event.Ack], then or later, if the client is to get an answer.
 var ErrHandled = errors.New("wrap: event handled by a middleware")
 
-// Packet makes a connection middleware that installs f as a packet middleware on
-// every socket that joins. f sees each event before its handlers do: nil lets it
-// pass, changed or not; an error keeps it from them. The host would tell the
-// client nothing of that. Here its ack, if it asked for one, is answered with
-// one argument, the client data of the [Error]:
+// Packet makes a connection middleware that installs f as a packet middleware on every
+// socket that joins. f sees each event before its handlers do: nil lets it pass, changed
+// or not; an error keeps it from them. The host would tell the client nothing about that.
+// With Packet, the client's ack, if it asked for one, is answered with one argument, the
+// client data of the [Error]:
 //
 //	{code, message, retryable, retryAfterMs?, ...Data}
 //
-// and the socket's "error" event gets the error, as in Node. Errors that are no
+// and the socket's "error" event gets the error, as in Node. Errors that are not an
 // *Error, and panics, become code internal. [ErrHandled] keeps the event from its
-// handlers without all that.
+// handlers without any of this.
 //
-// ctx is [Context] of the socket; it has no deadline. f may run concurrently and
-// out of order, also for one socket, since the host dispatches each packet on a
-// goroutine of its own: what it shares must be locked. Handlers added by OnAny
-// see an event before f does.
+// ctx is [Context] of the socket; it has no deadline. f may run concurrently and out of
+// order, even for one socket, since the host dispatches each packet on its own goroutine:
+// data that f shares must be locked. Handlers added by OnAny see an event before f does.
 func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socket.NamespaceMiddleware {
 	return within(defaultTimeout, "wrap.Packet", func(_ context.Context, s *socket.Socket) error {
 		UsePacket(s, f)
@@ -57,22 +55,22 @@ func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socke
 	})
 }
 
-// UsePacket installs f on s alone, as [Packet] does on every socket that joins. It is
-// for connection middlewares that have a packet middleware of their own; call it
-// before the socket is connected. All that are installed so run in the order in which
-// they were, one after the other where the first of them or of [Func] stands among
-// those that s.Use has added.
+// UsePacket installs f on s alone, as [Packet] does on every socket that joins. It is for
+// connection middlewares that include a packet middleware; call it before the socket is
+// connected. All functions installed this way run in order of installation, one directly
+// after the other, in the place that the first of them, or the first [Func], has among
+// the middlewares added with s.Use.
 func UsePacket(s *socket.Socket, f func(ctx context.Context, s *socket.Socket, p *Event) error) {
 	st := stateOf(s)
 	observe(s.Nsp())
 	st.tap(s, func(t *tapped) { t.funcs = append(slices.Clip(t.funcs), f) })
 }
 
-// dispatch runs what taps ev, the host's form of an event: the name, the arguments
-// and perhaps the ack. A panic becomes an error.
+// dispatch runs the taps of ev, the host's form of an event: the name, the arguments and
+// possibly the ack. A panic becomes an error.
 //
-// It has little on the stack, and so have those that it calls: it runs on a goroutine that
-// has just begun (socket/client.go:216), whose 2 KB would have to grow for each event.
+// It uses little stack, and so do the functions that it calls: it runs on a new goroutine
+// (socket/client.go:216), whose 2 KB would otherwise have to grow for each event.
 func (st *state) dispatch(s *socket.Socket, ev []any, t *tapped) (err error) {
 	defer recovered(&err)
 	p := eventOf(ev)
@@ -92,7 +90,7 @@ func (st *state) dispatch(s *socket.Socket, ev []any, t *tapped) (err error) {
 	return nil
 }
 
-// eventOf reads the host's form of an event.
+// eventOf converts the host's form of an event.
 //
 //go:noinline
 func eventOf(ev []any) *Event {
@@ -104,20 +102,21 @@ func eventOf(ev []any) *Event {
 	return p
 }
 
-// replace writes p to the host's form of it, which has n arguments.
+// replace writes p back to the host's form, which has n arguments.
 //
 //go:noinline
 func (p *Event) replace(ev []any, n int) {
-	if name, _ := ev[0].(string); p.Name != name { // to store a string in an any allocates
+	if name, _ := ev[0].(string); p.Name != name { // storing a string in an any allocates
 		ev[0] = p.Name
 	}
-	copy(ev[1:], p.Args) // as many as there were, see fault
+	copy(ev[1:], p.Args) // as many as there were; see fault
 	if last := len(ev) - 1; last > n && p.Ack != nil {
 		ev[last] = p.Ack
 	}
 }
 
-// fault is what packet middlewares have done wrong to p, which was ev, with n arguments.
+// fault returns what packet middlewares have done wrong to p, originally ev, which has n
+// arguments.
 //
 //go:noinline
 func (p *Event) fault(ev []any, n int) error {
@@ -131,8 +130,8 @@ func (p *Event) fault(ev []any, n int) error {
 	return nil
 }
 
-// refusePacket answers the ack of ev, which is refused, if it has one, and tells the
-// host, unless a middleware has dealt with it.
+// refusePacket answers the ack of ev, which is refused, if it has one, and reports the
+// error to the host, unless a middleware has dealt with the event.
 //
 //go:noinline
 func (st *state) refusePacket(s *socket.Socket, ev []any, next func(error), t *tapped, err error) {

@@ -40,12 +40,11 @@ func (e *Error) status() int {
 	return http.StatusForbidden
 }
 
-// ServeHTTP refuses an HTTP request with e, so that a middleware may end with
-// it: the body is [Error.ClientData] as a JSON object, beside
-// Cache-Control: no-store and, for a positive RetryAfter, Retry-After in seconds,
-// rounded up (RFC 9110, section 10.2.3). Headers that were set before stay, as
-// the WWW-Authenticate of a 401 has to, but for these three and Content-Length.
-// The status goes with the code:
+// ServeHTTP refuses an HTTP request with e, as the end of a middleware chain: the body is
+// [Error.ClientData] as a JSON object, sent with Cache-Control: no-store and, for a
+// positive RetryAfter, Retry-After in seconds, rounded up (RFC 9110, section 10.2.3).
+// Headers set before are kept, as the WWW-Authenticate of a 401 must be, except these,
+// Content-Type and Content-Length. The status depends on the code:
 //
 //	401  token_missing, token_invalid, token_expired, token_revoked,
 //	     replaced, session_missing, session_expired
@@ -55,12 +54,12 @@ func (e *Error) status() int {
 //	NNN  http_NNN, from 400 to 599
 //	403  forbidden, user_disabled, origin_denied and every other code
 //
-// In a chain that [Namespace] runs, where no HTTP client listens, e itself
-// becomes the connect_error. Err goes to the default slog logger alone: at level
-// Error for the codes internal and unavailable, else at level Debug. Behind the
-// Handler of package logging it is that one's to log.
+// In a chain that [Namespace] runs, where no HTTP client listens, e itself becomes the
+// connect_error. Err goes only to the default slog logger: at level Error for the code
+// internal, and for unavailable if there is an Err, otherwise at level Debug. Behind the
+// Handler of package logging, it is left to that to log.
 //
-// ServeHTTP does not change e, and so may run concurrently with itself.
+// ServeHTTP does not change e and may run concurrently with itself.
 func (e *Error) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if e == nil {
 		e = errNil()

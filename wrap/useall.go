@@ -8,24 +8,25 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// UseAll uses mws for every namespace of io: those that exist, those to come,
-// and the children of dynamic namespaces, whether these are named by a regular
-// expression or by a function. io.Use covers "/" alone, so that one forgotten
-// namespace is an open door.
+// UseAll adds mws to every namespace of io: those that exist, those to come, and the
+// children of dynamic namespaces, whether these are defined by a regular expression or by
+// a function. io.Use covers only "/", so one forgotten namespace is an open door.
 //
-// What [Func] says about refused clients, early events and plain middlewares that
-// panic holds for all of them, whatever mws are made of. Of each only the first call of
-// next counts, and data of a refusal that cannot be marshaled is left out, as with [Guard]. The host runs what follows inside of next; here it runs when the
-// middleware has returned, or inside of next if that is called later.
+// What [Func] says about refused clients, early events and plain middlewares that panic
+// holds for all of mws, whatever they are made of. Only the first call of next by each
+// counts, and refusal data that cannot be marshaled is left out, as with [Guard]. The
+// host runs the rest of the chain inside next; here it runs when the middleware has
+// returned, or inside next if that is called later.
 //
-// The host makes the child of a dynamic namespace before mws run, and keeps it although
-// they refuse its only client, unless ServerOptions.SetCleanupEmptyChildNamespaces is set.
+// The host creates the child of a dynamic namespace before mws run, and keeps it even if
+// they refuse its only client, unless ServerOptions.SetCleanupEmptyChildNamespaces is
+// set.
 //
-// In a namespace that exists mws run after the middlewares that it has; in one
-// to come they run first. Call it before the server serves, and after
-// io.SetAdapter if that is used: UseAll wraps the adapter's constructor, by
-// which the host tells of all namespaces that it makes. What sends through io must not
-// have begun by then: the host's SetAdapter takes no lock.
+// In an existing namespace mws run after the middlewares that it has; in a later one they
+// run first. Call UseAll before the server serves, and after io.SetAdapter if that is
+// used: UseAll wraps the adapter's constructor, through which it learns of all namespaces
+// that the host creates. Nothing may have been sent through io by then: the host's
+// SetAdapter takes no lock.
 func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
 	g, first := globals.LoadOrStore(io, new(global))
 	if first {
@@ -47,26 +48,25 @@ func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
 	b.exist, b.add = false, nil
 }
 
-// globals holds what UseAll was told for a server.
+// globals holds the middlewares that UseAll was given, by server.
 var globals sidecar.Map[socket.Server, global]
 
 type global struct {
 	mws []socket.NamespaceMiddleware // one for each call of UseAll
 }
 
-// enter notes that s runs through the middlewares.
+// enter records that s passes the middlewares.
 func (g *global) enter(_ context.Context, s *socket.Socket) error {
 	stateOf(s).pass(g)
 	return nil
 }
 
-// builder makes adapters, and is told of namespaces by that: the host calls New
-// while it makes a namespace (socket/namespace.go:161), before a client can
-// reach it.
+// builder makes adapters, which is how it learns of namespaces: the host calls New while
+// it creates a namespace (socket/namespace.go:161), before a client can reach it.
 type builder struct {
 	socket.AdapterConstructor
 	global *global
-	exist  bool // New is called for namespaces that have an adapter, to add add
+	exist  bool // New is called for namespaces that have an adapter; it only uses add
 	add    socket.NamespaceMiddleware
 }
 
@@ -76,10 +76,10 @@ func (b *builder) New(nsp socket.Namespace) socket.Adapter {
 		nsp.Use(b.add)
 		return nsp.Adapter()
 	}
-	// A namespace can be reached a moment before "new_namespace" tells of it
-	// (socket/parent-namespace.go:98), and a child's middlewares are replaced by
-	// those of its parent after this (socket/parent-namespace.go:81). Who slips
-	// through that gap is put out again.
+	// A namespace can be reached a moment before "new_namespace" is emitted for it
+	// (socket/parent-namespace.go:98), and a child's middlewares are replaced by those of
+	// its parent after this (socket/parent-namespace.go:81). A socket that slips through
+	// this gap is disconnected.
 	_ = nsp.On("connect", func(args ...any) {
 		s, ok := args[0].(*socket.Socket)
 		if ok && !skips(s) && !stateOf(s).hasPassed(b.global) {
@@ -89,7 +89,7 @@ func (b *builder) New(nsp socket.Namespace) socket.Adapter {
 	return b.AdapterConstructor.New(nsp)
 }
 
-// skips reports whether the host runs no middleware for s, as it was told
+// skips reports whether the host was configured to run no middleware for s
 // (socket/namespace.go:270).
 func skips(s *socket.Socket) bool {
 	r := s.Nsp().Server().Opts().ConnectionStateRecovery()

@@ -9,38 +9,39 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Hooks are told what becomes of a socket; see [Watch]. Each may be nil. They may run
-// concurrently, must not block, and must not panic: who does is logged.
+// Hooks are called with what becomes of a socket; see [Watch]. Each may be nil. They may
+// run concurrently, must not block, and must not panic: a panic is logged.
 type Hooks struct {
 	// Connected runs when the host has connected the socket, before its "connection"
-	// handlers do: at most once, and not for one that has been refused or kicked, or whose
-	// connection is gone. It may take as long as those may, a second or so: what its client
-	// sends waits for it, and nothing else.
+	// handlers: at most once, and not if the socket has been refused or kicked, or its
+	// connection is gone. It may take as long as those may, a second or so: only what its
+	// client sends waits for it.
 	Connected func()
 
 	// Event runs when the packet middlewares of this package have let an event pass,
-	// before its handlers do. It may replace e.Ack to see their answer. Each costs: a
-	// goroutine that has just begun has to grow its stack for it.
+	// before its handlers. It may replace e.Ack to see their answer. Each call has a
+	// cost: a new goroutine has to grow its stack for it.
 	Event func(e *Event)
 
-	// Refused runs when one of them has not: err says why, and is [ErrHandled] if it
-	// has dealt with the event. The client has its answer.
+	// Refused runs when one of them has not let an event pass: err says why, and is
+	// [ErrHandled] if that middleware has dealt with the event itself. Otherwise the
+	// client has been answered by then.
 	Refused func(e *Event, err error)
 
-	// Active is set to true by each event, whatever becomes of it. That costs nothing.
+	// Active is set to true by each event, whatever becomes of it. This costs nothing.
 	Active *atomic.Bool
 
-	// Fault takes what this package would write to the default slog logger: a fault
-	// that ends the connection, or a listener of the application that panics. With
-	// it, nothing of the socket is written there: why it was refused is the cause of
-	// [Context], and why an event was is told to Event. A recovered panic has a
-	// method Stack() []byte, which errors.As finds.
+	// Fault receives what this package would write to the default slog logger: a fault
+	// that ends the connection, or a panic in a listener of the application. With Fault
+	// set, nothing about the socket is written there: why it was refused is the cause of
+	// [Context], and why an event was refused is passed to Refused. A recovered panic has
+	// a method Stack() []byte, which errors.As finds.
 	Fault func(err error)
 }
 
-// Watch has h told what becomes of s, from a connection middleware. All hooks of a
-// socket run in the order in which they came; what they hold is kept as long as the
-// socket. How a socket ends is told by [Context] and its cause.
+// Watch, called in a connection middleware, has h called with what becomes of s. All
+// hooks of a socket run in the order in which they were added; what they refer to is kept
+// as long as the socket. How a socket ends is known from [Context] and its cause.
 func Watch(s *socket.Socket, h Hooks) {
 	observe(s.Nsp())
 	stateOf(s).tap(s, func(t *tapped) {
@@ -55,18 +56,18 @@ func Watch(s *socket.Socket, h Hooks) {
 // packetFunc is a packet middleware.
 type packetFunc = func(ctx context.Context, s *socket.Socket, p *Event) error
 
-// tapped is what is told of a socket, and of its events. It does not change.
+// tapped holds the hooks and packet middlewares of a socket. It is immutable.
 type tapped struct {
 	funcs  []packetFunc
 	hooks  []Hooks
 	active []*atomic.Bool // of hooks
-	events bool           // some of hooks are told of each event
+	events bool           // some hook has an Event function
 }
 
-// taps belong to a socket, not to its state, since they may refer to it.
+// taps belong to a socket, not to its state, since they may refer to the socket.
 type taps = atomic.Pointer[tapped]
 
-// tap changes what is told of s.
+// tap changes what s is tapped by.
 func (st *state) tap(s *socket.Socket, change func(*tapped)) {
 	l := st.listen(s)
 	st.mu.Lock()
@@ -83,8 +84,8 @@ func (st *state) tap(s *socket.Socket, change func(*tapped)) {
 	}
 }
 
-// tapped returns what is told of the socket, or nil. It is nil too once the socket
-// has been collected.
+// tapped returns the taps of the socket, or nil if there are none or the socket has been
+// collected.
 func (st *state) tapped() *tapped {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -94,9 +95,9 @@ func (st *state) tapped() *tapped {
 	return nil
 }
 
-// listen has the events of s pass our packet middlewares, and returns where they are.
-// They share one of the host's, whose each adds some frames to a goroutine that has
-// just begun: it would have to grow its stack for each event.
+// listen makes the events of s pass our packet middlewares, and returns the taps. They
+// all share one packet middleware of the host: each of those adds some frames to a new
+// goroutine, which would have to grow its stack for each event.
 func (st *state) listen(s *socket.Socket) *taps {
 	st.mu.Lock()
 	if l := st.taps.Value(); l != nil {
@@ -130,7 +131,7 @@ func (st *state) listen(s *socket.Socket) *taps {
 	return l
 }
 
-// event tells of an event that goes to its handlers.
+// event calls the hooks for an event that goes to its handlers.
 //
 //go:noinline
 func (t *tapped) event(s *socket.Socket, p *Event) {
@@ -148,7 +149,7 @@ func tell(s *socket.Socket, hook func()) {
 	}
 }
 
-// connected tells that the host has connected s.
+// connected calls the hooks when the host has connected s.
 func (st *state) connected(s *socket.Socket) {
 	t := st.tapped()
 	if t == nil {
@@ -161,13 +162,13 @@ func (st *state) connected(s *socket.Socket) {
 	}
 }
 
-// watched reports whether somebody is told why the socket is refused.
+// watched reports whether a hook receives faults.
 func (st *state) watched() bool {
 	t := st.tapped()
 	return t != nil && slices.ContainsFunc(t.hooks, func(h Hooks) bool { return h.Fault != nil })
 }
 
-// fault tells of a fault that concerns s, or logs it.
+// fault passes a fault that concerns s to the hooks, or logs it.
 func (st *state) fault(s *socket.Socket, e *Error) {
 	if !st.watched() {
 		report(s, e)

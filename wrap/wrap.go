@@ -17,46 +17,50 @@ type Middleware = func(http.Handler) http.Handler
 // defaultMaxBody is the engine's own default of MaxHttpBufferSize.
 const defaultMaxBody = 1e6
 
-// Handler returns a handler that runs mws, the first outermost, on the
-// Engine.IO handshake and on nothing else, and h, which is io.ServeHandler(nil),
-// on every request:
+// Handler returns a handler that runs mws, the first outermost, on the Engine.IO
+// handshake and on nothing else, and runs h, which is io.ServeHandler(nil), on every
+// request:
 //
 //	http.Handle("/socket.io/", wrap.Handler(io.ServeHandler(nil), secureHeaders, sessions))
 //
-// Over long-polling and over WebSocket alike the client sees the headers that a
-// middleware sets, also late ones, with all values of a list; and a refusal with
-// its status, headers and body. If a chain neither answers nor calls next, the
-// client gets 500. next counts once, while the middleware runs, before anything is
-// written, and before the request's context ends (if nobody answers then, a client that
-// is still there gets 503); other calls do nothing. What a middleware writes after next
-// has answered is dropped: to refuse, do so before. A chain that holds back what
-// next has answered (http.TimeoutHandler does) and sends another answer than that
-// loses the session that next has opened, and so does one that panics. What a
-// middleware puts into the request is in [Request] and [Context] of the sockets. A
-// Sec-WebSocket-Protocol of a chain is sent if it is one of the values that the
-// client offers there. The chain has returned when the handshake has been
-// answered, not when the connection ends. A middleware that records the status
-// sees 101 for an upgrade; the connection itself is taken from the server, past
-// what a middleware has made of http.Hijacker.
+// Over long-polling and WebSocket alike, the client sees the headers that a middleware
+// sets, late ones included, with all values of a list, and sees a refusal with its
+// status, headers and body. If a chain neither answers nor calls next, the client gets
+// 500.
+//
+// Only one call of next counts, made while the middleware runs, before anything is
+// written and before the request's context ends (if nobody answers after that, a client
+// that is still there gets 503); other calls do nothing. What a middleware writes after
+// next has answered is dropped: to refuse, do so before. A chain that holds back what
+// next has answered (http.TimeoutHandler does) and sends a different answer loses the
+// session that next has opened, and so does one that panics.
+//
+// What a middleware puts into the request is found in [Request] and [Context] of the
+// sockets. A Sec-WebSocket-Protocol set by a chain is sent if it is one of those that the
+// client offers. The chain returns when the handshake has been answered, not when the
+// connection ends. A middleware that records the status sees 101 for an upgrade; the
+// connection itself is taken directly from the server, past any wrapper of http.Hijacker
+// in the chain.
 //
 // Headers that are needed on every response, CORS above all, go around it:
-// cors.Handler(wrap.Handler(...)). A handler around it must pass http.Hijacker
-// on, as for any WebSocket.
+// cors.Handler(wrap.Handler(...)). A handler around it must pass on http.Hijacker, as for
+// any WebSocket.
 //
-// Handler also mends what makes the bare host slow, or lose packets or the process:
+// Handler also works around what makes the bare host slow, or lose packets or the
+// process:
 //
-//   - it holds back what the client sends before the host listens, which is else
-//     lost (1 to 9 of 5,000 WebSocket handshakes) or ends the process;
-//   - it guards upgrades from long-polling, which a client can time so that they
-//     end the process, and refuses requests that the host leaves unanswered;
-//   - it bounds bodies of unknown length by MaxHttpBufferSize (413), refuses
-//     payloads that the host's decoder does not survive (400), and delivers
-//     long-polling messages over 64 KB, which the host drops silently;
-//   - it negotiates no compression where [Harden] has set that none is wanted;
+//   - it holds back what the client sends before the host listens, which would otherwise
+//     be lost (1 to 9 of 5,000 WebSocket handshakes) or end the process;
+//   - it guards upgrades from long-polling, which a client can time so that they end the
+//     process, and refuses requests that the host would leave unanswered;
+//   - it limits bodies of unknown length to MaxHttpBufferSize (413), refuses payloads
+//     that the host's decoder does not survive (400), and delivers long-polling messages
+//     over 64 KB, which the host silently drops;
+//   - it negotiates no compression if [Harden] has set the options so;
 //   - it sends the first packet of a WebSocket in one write with the 101 response.
 //
-// For the last four h must be the engine itself: a handler around the engine
-// hides its sessions and options. Call it once per engine, before serving.
+// For the last four, h must be the engine itself: a handler around the engine hides its
+// sessions and options. Call Handler once per engine, before serving.
 func Handler(h http.Handler, mws ...Middleware) http.Handler {
 	hd := &handler{next: h, chain: chain(mws), maxBody: defaultMaxBody}
 	if eng, ok := h.(engine.BaseServer); ok {
@@ -66,7 +70,7 @@ func Handler(h http.Handler, mws ...Middleware) http.Handler {
 			hd.plain = true
 		}
 		_ = eng.On("connection", func(args ...any) { opened(args[0].(engine.Socket)) })
-		// The host calls this on a goroutine which can come before it is set
+		// The host calls this on a goroutine that may run before it is set
 		// (transports/polling.go:90).
 		eng.Use(func(ctx *types.HttpContext, next func(error)) {
 			ctx.Cleanup = func() {}
@@ -97,7 +101,7 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.session(w, r, query)
 }
 
-// handshake runs the chain, and the engine as its innermost handler.
+// handshake runs the chain, with the engine as its innermost handler.
 func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
 	p := &passage{h: h, opens: true, offered: header.Offered(r)}
 	p.front.ResponseWriter, p.front.x = w, &p.exchange
@@ -116,7 +120,7 @@ func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
 			p.revoke()
 		}
 		status := http.StatusInternalServerError
-		if p.ctx.Err() != nil { // most often nobody is there; see http.Server.BaseContext for the rest
+		if p.ctx.Err() != nil { // usually nobody is left; for other cases see http.Server.BaseContext
 			status = http.StatusServiceUnavailable
 		}
 		http.Error(w, http.StatusText(status), status)
@@ -125,7 +129,7 @@ func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// session serves a request that belongs to a running session, or to none.
+// session serves a request that belongs to an existing session, or to none.
 func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Values) {
 	var s engine.Socket // nil if there is none
 	if h.engine != nil {
@@ -160,8 +164,8 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 	p.serve(&p.front, r)
 }
 
-// heal removes a session that ended before the engine listened for its end, and
-// which it would keep for ever (engine/base-server.go:332).
+// heal removes a session that ended before the engine listened for its end: the engine
+// would keep it for ever (engine/base-server.go:332).
 func (h *handler) heal(s engine.Socket) {
 	if s == nil || s.ReadyState() != "closed" {
 		return
