@@ -12,22 +12,22 @@ import (
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 )
 
-// decoder is a decoder of the stock text format, within our bounds. It emits what the stock
-// one would, which copies each frame and has a json.Decoder with a buffer of its own for it
-// (parser/decoder.go:122): for a small event that takes a quarter more time, and twice the
-// memory.
+// decoder is a decoder of the stock text format, within our limits. It emits what the
+// stock one would. The stock one copies each frame and gives it a json.Decoder with a
+// buffer of its own (parser/decoder.go:122): for a small event that takes a quarter more
+// time, and twice the memory.
 type decoder struct {
 	events.EventEmitter
 
 	mu        sync.Mutex
 	destroyed bool
-	packet    *parser.Packet          // waits for attachments; or nil
+	packet    *parser.Packet          // waits for attachments, or nil
 	buffers   []types.BufferInterface // its attachments so far
 	buffered  int                     // bytes of them
 }
 
-// Add decodes one frame and emits the packet that it completes, or returns an
-// error, upon which the host closes the client (client.go:192).
+// Add decodes one frame and emits the packet that it completes, or returns an error, on
+// which the host closes the client (client.go:192).
 func (d *decoder) Add(data any) error {
 	p, err := d.decode(data)
 	if err != nil {
@@ -55,7 +55,7 @@ func (d *decoder) decode(data any) (p *parser.Packet, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	defer func() {
-		if r := recover(); r != nil { // of a reader, or a nil buffer
+		if r := recover(); r != nil { // in a reader, or for a nil buffer
 			err = fmt.Errorf("wrap: panic while decoding: %v", r)
 		}
 		if err != nil {
@@ -138,7 +138,7 @@ func decodeFrame(frame []byte) (*parser.Packet, error) {
 	if len(f.ID) > 0 {
 		id, err := strconv.ParseUint(string(f.ID), 10, 64)
 		if err != nil {
-			return nil, errID // err repeats it, however long it is
+			return nil, errID // err would repeat it, however long it is
 		}
 		p.Id = &id
 	}

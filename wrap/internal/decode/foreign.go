@@ -10,8 +10,8 @@ import (
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 )
 
-// foreign puts checks around the decoder of another parser. Its own emitter is what the
-// host listens to.
+// foreign adds checks around the decoder of another parser. The host listens to the
+// emitter of foreign, not to that of inner.
 type foreign struct {
 	events.EventEmitter
 
@@ -27,8 +27,8 @@ type foreign struct {
 	emitted [][]any // by inner, during Add
 }
 
-// Add decodes one frame and emits the packets that it completes, or returns an
-// error, upon which the host closes the client (client.go:192).
+// Add decodes one frame and emits the packets that it completes, or returns an error, on
+// which the host closes the client (client.go:192).
 func (d *foreign) Add(data any) error {
 	emitted, err := d.decode(data)
 	if err != nil {
@@ -99,9 +99,9 @@ func (d *foreign) decode(data any) (emitted [][]any, err error) {
 	case len(d.emitted) == 0:
 		d.pending = d.pending || f.Binary()
 	case f.Binary() && f.Attachments == 0:
-		// A decoder made of the stock one keeps such a packet as one to be completed
-		// (parser/decoder.go:109): it would refuse the next text frame and collect
-		// binary ones for ever.
+		// A decoder derived from the stock one treats such a packet as incomplete
+		// (parser/decoder.go:109): it would refuse the next text frame and collect binary
+		// ones for ever.
 		d.inner.Destroy()
 		d.inner = nil
 	default:
@@ -110,13 +110,13 @@ func (d *foreign) decode(data any) (emitted [][]any, err error) {
 	return d.emitted, nil
 }
 
-// use has inner decode what follows.
+// use makes inner decode what follows.
 func (d *foreign) use(inner parser.Decoder) {
 	_ = inner.On("decoded", func(args ...any) { d.emitted = append(d.emitted, args) })
 	d.inner, d.pending, d.buffered = inner, false, 0
 }
 
-// checkArgs reports what the host cannot take in what a decoder has emitted.
+// checkArgs returns an error if the host cannot handle what a decoder has emitted.
 func checkArgs(args []any) error {
 	if len(args) > 0 {
 		if p, _ := args[0].(*parser.Packet); p != nil {
@@ -126,8 +126,8 @@ func checkArgs(args []any) error {
 	return errNoPacket
 }
 
-// sized returns the size of a binary frame. The host passes *types.BytesBuffer;
-// a reader that does not tell its size is read here, as the inner decoder would.
+// sized returns the size of a binary frame. The host passes *types.BytesBuffer; a reader
+// that does not know its size is read here, as the inner decoder would do.
 func sized(data any) (any, int, error) {
 	switch v := data.(type) {
 	case []byte:

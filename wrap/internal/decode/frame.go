@@ -7,7 +7,7 @@ import (
 	"github.com/zishang520/engine.io/v2/types"
 )
 
-// minPlaceholder is the least that an attachment costs in the JSON payload.
+// minPlaceholder is the least space that an attachment takes in the JSON payload.
 const minPlaceholder = len(`{"_placeholder":true,"num":0}`)
 
 // text returns the bytes of a text frame without consuming them.
@@ -25,7 +25,7 @@ func text(data any) ([]byte, bool) {
 	return nil, false
 }
 
-// Frame reads the frame of a packet, within our bounds. It is not ok if it is none.
+// Frame parses the frame of a packet, within our limits. ok is false if text is not one.
 func Frame(text []byte) (f wire.Frame, ok bool, err error) {
 	f, ok = wire.Parse(text)
 	switch {

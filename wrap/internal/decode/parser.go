@@ -1,5 +1,5 @@
-// Package decode reads the packets of Socket.IO that clients send, within bounds, and refuses
-// those that the host does not survive. Its tests are those of wrap.Parser.
+// Package decode decodes the Socket.IO packets that clients send, within limits, and
+// refuses those that the host does not survive. It is tested through wrap.Parser.
 package decode
 
 import (
@@ -11,17 +11,17 @@ import (
 )
 
 const (
-	// maxAttachments bounds the binary attachments that one packet may
-	// announce. An attachment is one []byte anywhere in the arguments.
+	// maxAttachments limits the binary attachments that one packet may announce. An
+	// attachment is one []byte anywhere in the arguments.
 	maxAttachments = 1024
 
-	// maxNamespace bounds the name of a namespace. The host repeats it in each
-	// answer, and queues answers without bound for a client that does not read.
+	// maxNamespace limits the name of a namespace. The host repeats it in each answer,
+	// and queues answers without limit for a client that does not read.
 	maxNamespace = 1024
 
-	// maxBuffered bounds the attachments held back while a packet is
-	// incomplete. It is compared before an attachment is added, so that a single
-	// one passes whatever its size: MaxHttpBufferSize bounds that already.
+	// maxBuffered limits the attachments held back while a packet is incomplete. It is
+	// checked before an attachment is added, so a single one passes whatever its size:
+	// MaxHttpBufferSize limits that already.
 	maxBuffered = 16 << 20
 )
 
@@ -41,12 +41,12 @@ var (
 	errText        = errors.New("wrap: text frame in place of an attachment")
 	errBinary      = errors.New("wrap: binary frame that is no attachment")
 
-	// stockDecoder tells the stock decoder, whose type has no exported name.
+	// stockDecoder identifies the stock decoder, whose type has no exported name.
 	stockDecoder = reflect.TypeOf(parser.NewDecoder())
 )
 
-// Parser returns p with a decoder that refuses what the host cannot survive; that of the
-// stock parser if p is nil. What is refused is in the documentation of wrap.Parser.
+// Parser returns p, or the stock parser if p is nil, with a decoder that refuses what the
+// host cannot survive. The documentation of wrap.Parser lists what is refused.
 func Parser(p parser.Parser) parser.Parser {
 	if p == nil {
 		p = parser.NewParser()
@@ -70,7 +70,7 @@ func (p *hardened) NewDecoder() parser.Decoder {
 	return d
 }
 
-// check reports what the host cannot take in a packet.
+// check returns an error if the host cannot handle a packet.
 func check(p *parser.Packet) error {
 	switch p.Type {
 	case parser.EVENT, parser.BINARY_EVENT:

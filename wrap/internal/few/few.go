@@ -1,10 +1,10 @@
-// Package few has a map that mostly has one entry.
+// Package few provides a map that usually has one entry.
 package few
 
 import "iter"
 
-// Map is a map that mostly has one entry, as a connection has one namespace: that one
-// takes no memory of its own. The zero value is empty and ready for use.
+// Map is a map that usually has one entry, as a connection has one namespace; a single
+// entry needs no allocation. The zero value is empty and ready for use.
 type Map[K comparable, V any] struct {
 	key   K
 	value V
@@ -21,7 +21,7 @@ func (f *Map[K, V]) Get(key K) (V, bool) {
 	return v, ok
 }
 
-// Set makes value that of key.
+// Set sets the value of key.
 func (f *Map[K, V]) Set(key K, value V) {
 	if _, ok := f.more[key]; !ok && (!f.used || f.key == key) {
 		f.key, f.value, f.used = key, value, true
@@ -33,7 +33,7 @@ func (f *Map[K, V]) Set(key K, value V) {
 	f.more[key] = value
 }
 
-// Remove removes key, if it is there.
+// Remove removes key, if present.
 func (f *Map[K, V]) Remove(key K) {
 	if f.used && f.key == key {
 		*f = Map[K, V]{more: f.more}
@@ -42,7 +42,7 @@ func (f *Map[K, V]) Remove(key K) {
 	delete(f.more, key)
 }
 
-// Len returns how many entries there are.
+// Len returns the number of entries.
 func (f *Map[K, V]) Len() int {
 	if f.used {
 		return 1 + len(f.more)
@@ -50,7 +50,7 @@ func (f *Map[K, V]) Len() int {
 	return len(f.more)
 }
 
-// All returns the entries. The one that is at hand may be removed meanwhile.
+// All returns the entries. The current one may be removed during the iteration.
 func (f *Map[K, V]) All() iter.Seq2[K, V] {
 	return func(yield func(K, V) bool) {
 		if f.used && !yield(f.key, f.value) {

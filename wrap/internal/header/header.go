@@ -1,5 +1,5 @@
-// Package header has what is done with the headers of an answer, of which some come from the
-// middlewares and some from the engine.
+// Package header merges and filters the headers of a response, some of which come from
+// the middlewares and some from the engine.
 package header
 
 import (
@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// Merge adds the headers of src to dst: a list gets the values that it does not
-// have, anything else is replaced. The values are dst's from then on.
+// Merge adds the headers of src to dst: a list gets the values that it lacks, anything
+// else is replaced. The values belong to dst from then on.
 func Merge(dst, src http.Header) {
 	for k, vs := range src {
 		if len(vs) == 0 {
 			continue
 		}
-		// Engine hides cookies from the host by another spelling.
+		// Engine hides cookies from the host by spelling them differently.
 		if k = http.CanonicalHeaderKey(k); k != "Set-Cookie" && k != "Vary" {
 			dst[k] = vs
 			continue
@@ -30,8 +30,9 @@ func Merge(dst, src http.Header) {
 	}
 }
 
-// Unsaid removes from head what the response p says by itself, since a middleware of the
-// engine, or of a Handler within this one, has set it too: as in [Merge].
+// Unsaid removes from head what the response p already contains, because a middleware of
+// the engine, or of a Handler nested in this one, has set it too. Lists are treated as in
+// [Merge].
 func Unsaid(head http.Header, p []byte) {
 	for k, vs := range head {
 		line := "\r\n" + k + ": "
@@ -48,9 +49,9 @@ func Unsaid(head http.Header, p []byte) {
 // Protocol is the header of WebSocket subprotocols.
 const Protocol = "Sec-Websocket-Protocol"
 
-// Offered returns the WebSocket subprotocols that the client offers, as they are
-// before a middleware changes the request: one that takes a token from this
-// header may remove it there.
+// Offered returns the WebSocket subprotocols that the client offers. Call it before a
+// middleware changes the request: one that takes a token from this header may remove it
+// there.
 func Offered(r *http.Request) (protocols []string) {
 	for _, v := range r.Header[Protocol] {
 		for p := range strings.SplitSeq(v, ",") {
@@ -60,10 +61,10 @@ func Offered(r *http.Request) (protocols []string) {
 	return protocols
 }
 
-// Upgrade returns the headers of hs that may stand in a 101 response.
-// Hop-by-hop headers break the handshake, and a 101 has no body to describe. A
-// subprotocol stays if it is one of those offered: clients fail on another, and
-// Chrome fails if it offers some and none is chosen (RFC 6455, section 4.1).
+// Upgrade returns the headers of hs that may be sent in a 101 response. Hop-by-hop
+// headers would break the handshake, and a 101 has no body to describe. A subprotocol is
+// kept if it is one of those offered: clients fail on any other, and Chrome fails if it
+// offers some and none is chosen (RFC 6455, section 4.1).
 func Upgrade(offered []string, hs ...http.Header) http.Header {
 	out := make(http.Header)
 	for _, h := range hs {

@@ -1,4 +1,4 @@
-// Package payload reads the payloads of long-polling that the host's parser does not survive,
+// Package payload decodes long-polling payloads that the host's parser does not survive,
 // or loses.
 package payload
 
@@ -11,7 +11,7 @@ import (
 	"github.com/zishang520/engine.io/v2/types"
 )
 
-// Longest returns the length of the longest packet of a payload of Engine.IO 4.
+// Longest returns the length of the longest packet of an Engine.IO 4 payload.
 func Longest(body []byte) int {
 	longest := 0
 	for len(body) > longest {
@@ -25,7 +25,7 @@ func Longest(body []byte) int {
 	return longest
 }
 
-// Text reads a payload of Engine.IO 4, without the host's bound on a packet.
+// Text decodes an Engine.IO 4 payload, without the host's limit on the packet size.
 func Text(body []byte) (packets []*packet.Packet, err error) {
 	for record := range bytes.SplitSeq(body, []byte{parser.SEPARATOR}) {
 		p, err := parser.Parserv4().DecodePacket(types.NewStringBuffer(record))
@@ -39,11 +39,10 @@ func Text(body []byte) (packets []*packet.Packet, err error) {
 
 var errPayload = errors.New("wrap: malformed binary payload")
 
-// Binary reads a binary payload of Engine.IO 3. A packet is a byte 0 (text)
-// or 1, the digits of its length as bytes 0 to 9, 0xFF, and that many bytes. The
-// host takes a length at its word: a negative one panics, a large one loops for
-// years, and it reads the bytes of a text as if they were encoded twice
-// (engine.io-go-parser parser-v3.go:384).
+// Binary decodes a binary Engine.IO 3 payload. A packet is a byte 0 (text) or 1, the
+// digits of its length as bytes 0 to 9, 0xFF, and that many bytes. The host trusts the
+// length: a negative one panics, a large one loops for years. It also reads the bytes of
+// a text as if they were encoded twice (engine.io-go-parser parser-v3.go:384).
 func Binary(body []byte) (packets []*packet.Packet, err error) {
 	for p := body; len(p) > 0; {
 		end := bytes.IndexByte(p, 0xFF)
