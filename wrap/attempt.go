@@ -12,8 +12,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// watchAfter is how long a middleware runs before its connection is watched. Most are
-// done by then, and a watch costs a goroutine.
+// watchAfter is how long a middleware runs before its connection is watched. Most have
+// returned by then, and a watch costs a goroutine.
 const watchAfter = 5 * time.Millisecond
 
 // attempt is one run of one middleware for one socket.
@@ -21,20 +21,20 @@ type attempt struct {
 	s       *socket.Socket
 	st      *state
 	next    func(*socket.ExtendedError)
-	name    string // what the middleware goes by if nobody has named it
+	name    string // its name, unless Named gave it one
 	cleanup func()
 	decided atomic.Bool
 
-	conn     *conn // of the client, if it is ours
+	conn     *conn // the client's, if Handler hijacked it
 	mu       sync.Mutex
 	returned bool
 	unwatch  func() bool
 
-	outer *attempt // that this one runs within; under state.mu
+	outer *attempt // the attempt that this one runs within; guarded by state.mu
 }
 
-// admit prepares a run of the middleware that is called name if nobody has named it,
-// or closes the connection and returns nil.
+// admit prepares a run of a middleware, which is called name unless Named says otherwise.
+// If the middleware must not run, it rejects the socket and returns nil.
 func admit(s *socket.Socket, next func(*socket.ExtendedError), name string) *attempt {
 	st := stateOf(s)
 	a := &attempt{s: s, st: st, next: next, name: name}
@@ -60,8 +60,8 @@ func admit(s *socket.Socket, next func(*socket.ExtendedError), name string) *att
 	return a
 }
 
-// watch ends the state when the client leaves while the middleware keeps the
-// connection's reader busy.
+// watch ends the state when the client leaves while the middleware keeps the connection's
+// reader busy.
 func (a *attempt) watch() {
 	h := handshakeOf(a.s)
 	if a.conn = h.socketConn(); a.conn != nil {
@@ -69,11 +69,11 @@ func (a *attempt) watch() {
 		return
 	}
 	if x := h.exchange(); x != nil {
-		// Engine.IO 3 connects to "/" within the handshake, whose answer the host
-		// believes to be under way. Of other long-polling it notices the end.
+		// Engine.IO 3 connects to "/" within the handshake, which the host takes for
+		// still in progress. With other long-polling it notices the end itself.
 		st := a.st
 		a.unwatch = context.AfterFunc(x.ctx, func() {
-			if !x.left.Load() { // else it ends with its handler
+			if !x.left.Load() { // otherwise it ends when its handler returns
 				st.end(&Disconnected{Reason: "transport close"})
 			}
 		})
@@ -100,7 +100,7 @@ func (st *state) attend(a *attempt) {
 	})
 }
 
-// desert ends what attend has begun.
+// desert undoes attend.
 func (st *state) desert(a *attempt) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -112,7 +112,7 @@ func (st *state) desert(a *attempt) {
 		return
 	}
 	*at, a.outer = a.outer, nil
-	if st.attempt != nil { // it has called next, and runs on
+	if st.attempt != nil { // it has called next and is still running
 		st.timer.Reset(watchAfter)
 		return
 	}
@@ -133,7 +133,7 @@ func (a *attempt) watchConn() {
 	a.unwatch = func() bool { stop(); return true }
 }
 
-// stop ends the watch. The middleware has returned.
+// stop ends the watch once the middleware has returned.
 func (a *attempt) stop() {
 	if a.conn != nil {
 		a.st.desert(a)
@@ -146,7 +146,7 @@ func (a *attempt) stop() {
 	}
 }
 
-// decide passes the verdict on to the host, once.
+// decide passes the verdict on to the host. Only the first call counts.
 func (a *attempt) decide(err error) {
 	if !a.decided.CompareAndSwap(false, true) {
 		return
@@ -165,7 +165,7 @@ func (a *attempt) decide(err error) {
 		return
 	}
 	if errors.Is(err, errClosed) {
-		a.st.end(&Disconnected{Reason: "transport close"}) // unless it is known better
+		a.st.end(&Disconnected{Reason: "transport close"}) // unless it already has a cause
 		a.pass(socket.NewExtendedError(err.Error(), nil))  // the host cleans up, and sends nothing
 		return
 	}
@@ -182,9 +182,9 @@ func (a *attempt) decide(err error) {
 	a.pass(e.extended())
 }
 
-// pass calls the host's next, which runs the rest of the chain. A panic of a
-// plain middleware there would end the process: that one may have admitted the
-// socket or not, so its connection is closed.
+// pass calls the host's next, which runs the rest of the chain. A panic of a plain
+// middleware there would end the process. It may or may not have admitted the socket, so
+// the connection is closed.
 func (a *attempt) pass(ext *socket.ExtendedError) {
 	if err := call(func() error { a.next(ext); return nil }); err != nil {
 		a.st.fault(a.s, asError(err))
@@ -192,7 +192,7 @@ func (a *attempt) pass(ext *socket.ExtendedError) {
 	}
 }
 
-// report logs what went wrong on our side. What a client did wrong is no news.
+// report logs what went wrong on our side. Mistakes of the client are not logged.
 func report(s *socket.Socket, e *Error) {
 	if !e.ours() {
 		return

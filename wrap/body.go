@@ -15,14 +15,14 @@ import (
 	"github.com/zishang520/engine.io/v2/transports"
 )
 
-// maxRecord is the longest packet that the host finds in a long-polling payload:
-// it reads by bufio.Scanner with the default buffer, whose error it drops
+// maxRecord is the longest packet that the host finds in a long-polling payload: it reads
+// with a bufio.Scanner and its default buffer, and drops the scanner's error
 // (engine.io-go-parser parser-v4.go:143).
 const maxRecord = 64<<10 - 1
 
-// checkBody returns the request to serve in place of a POST whose payload the
-// host would lose or not survive, and what to do before the client is told "ok".
-// If ok is false the request has been answered.
+// checkBody returns the request to serve in place of a POST whose payload the host would
+// lose or not survive, and what to do before the client is told "ok". If ok is false the
+// request has been answered.
 func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Values, s engine.Socket) (_ *http.Request, late func(), ok bool) {
 	if !isPost(r) || r.Body == nil || r.Body == http.NoBody {
 		return r, nil, true
@@ -30,14 +30,14 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 	// The engine takes the last value (utils/parameter-bag.go:71).
 	binary := lastOf(r.Header["Content-Type"]) == "application/octet-stream"
 	if (s == nil && h.engine != nil) || (r.ContentLength > h.maxBody && !binary) {
-		return r, nil, true // the engine refuses it and reads no body
+		return r, nil, true // the engine refuses it without reading the body
 	}
-	if r.ContentLength > h.maxBody { // this it would leave without an answer
+	if r.ContentLength > h.maxBody { // the engine would leave this one unanswered
 		http.Error(w, http.StatusText(http.StatusRequestEntityTooLarge), http.StatusRequestEntityTooLarge)
 		return nil, nil, false
 	}
 
-	// The host takes a body that breaks off for whole (transports/polling.go:167).
+	// The host accepts a truncated body as complete (transports/polling.go:167).
 	var buf bytes.Buffer
 	inTime := h.hurry(w, r)
 	if _, err := buf.ReadFrom(http.MaxBytesReader(w, r.Body, h.maxBody)); err != nil {
@@ -53,8 +53,8 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 	inTime()
 	body := buf.Bytes()
 
-	// The engine judges a request whose packets it cannot read by one without
-	// meaning; the packets follow if it accepts.
+	// If the engine cannot read the packets, it judges the request by a meaningless one
+	// in their place; the real ones are delivered if it accepts.
 	version := protocol(s, query)
 	switch {
 	case binary:
@@ -81,10 +81,11 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 	return withBody(r, body), nil, true
 }
 
-// hurry bounds the time that a body may take by that after which a session without a
-// heartbeat ends, unless the function that it returns is called. A client could else
-// keep a goroutine and a connection by half a body, session or not, as with the bare
-// host. It does nothing where the server has a ReadTimeout.
+// hurry limits how long the body may take to arrive, unless the function that it returns
+// is called, to the time after which a session without a heartbeat ends. Otherwise a
+// client could tie up a goroutine and a connection with half a body, with or without a
+// session, as it can with the bare host. hurry does nothing if the server has a
+// ReadTimeout.
 func (h *handler) hurry(w http.ResponseWriter, r *http.Request) (inTime func()) {
 	srv, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if h.engine == nil || srv == nil || srv.ReadTimeout > 0 {
@@ -93,7 +94,7 @@ func (h *handler) hurry(w http.ResponseWriter, r *http.Request) (inTime func()) 
 	o := h.engine.Opts()
 	c := http.NewResponseController(w)
 	if c.SetReadDeadline(time.Now().Add(o.PingInterval()+o.PingTimeout())) != nil {
-		return func() {} // not net/http's
+		return func() {} // not a writer of net/http
 	}
 	return func() { _ = c.SetReadDeadline(time.Time{}) }
 }

@@ -17,43 +17,43 @@ import (
 // maxAhead bounds what a conn reads ahead while a middleware runs.
 const maxAhead = 4 << 10
 
-// conn is a hijacked connection with six repairs.
+// conn is a hijacked connection with five repairs.
 //
-// Gate: nothing is read before the host's handshake handler has returned.
-// v2.5.0 starts its reader before it listens (transports/websocket.go:53,
-// engine/base-server.go:327): a CONNECT that comes at once is lost, and a PONG
-// finds no ping timer and ends the process (engine/socket.go:220).
+// Gate: nothing is read before the host's handshake handler has returned. v2.5.0 starts
+// its reader before it listens (transports/websocket.go:53, engine/base-server.go:327): a
+// CONNECT that arrives at once is lost, and a PONG finds no ping timer and ends the
+// process (engine/socket.go:220).
 //
-// Head: the headers of the middleware chain are put into the 101 response,
-// which the host's upgrader writes itself, in one piece, as the first write. It
-// goes out with what is written next, or when the host reads or closes.
+// Head: the headers of the middleware chain are inserted into the 101 response, which the
+// host's upgrader writes itself, in one piece, as the first write. It goes out with the
+// next write, or when the host reads or closes.
 //
-// Wait: what the client sends upon the answer to its CONNECT waits until the
+// Wait: what the client sends in response to the answer to its CONNECT waits until the
 // host knows the socket; see handshake.settle.
 //
-// End: it is closed when its client has ended the session; see hangUp.
+// End: the connection is closed when its client has ended the session; see hangUp.
 //
-// Watch: while a connection middleware runs on the reader of this connection,
-// nobody would notice that the client has gone; a watch reads ahead meanwhile,
-// and takes a close frame for it, too.
+// Watch: while a connection middleware runs on the goroutine that reads this connection,
+// nobody would notice that the client has gone. A watch reads ahead meanwhile, and also
+// counts a close frame as leaving.
 type conn struct {
 	net.Conn
 	gate <-chan struct{}
 	mark *handshake
 	head http.Header // nil once written
-	hold bool        // the 101 response is to wait for what follows
+	hold bool        // delay the 101 response until the next write
 
-	greet    sync.Once              // writes greeting: all others wait
+	greet    sync.Once              // writes greeting; other writers wait
 	greeting atomic.Pointer[[]byte] // the 101 response, until it is written
 
 	mu       sync.Mutex
 	idle     sync.Cond // signaled when watching turns false
 	reading  bool      // the reader is in Conn.Read
-	into     []byte    // what it reads into: on its stack that would be too much
+	into     []byte    // what it reads into; kept here to spare its stack
 	watching bool      // a watch is in Conn.Read
 	ahead    []byte    // read by a watch, not yet by the reader
 	err      error     // what a watch ran into
-	frames   frames    // of all that has been read
+	frames   frames    // parses everything read so far
 }
 
 func newConn(c net.Conn, gate <-chan struct{}, mark *handshake) *conn {
@@ -62,14 +62,14 @@ func newConn(c net.Conn, gate <-chan struct{}, mark *handshake) *conn {
 	return g
 }
 
-// Write implements net.Conn. The first one is the upgrader's response
-// (gorilla/websocket server.go:256); there is no concurrent one before.
+// Write implements net.Conn. The first write is the upgrader's response
+// (gorilla/websocket server.go:256); nothing writes concurrently before it.
 func (c *conn) Write(p []byte) (n int, err error) {
 	if head := c.head; head != nil {
 		c.head = nil
 		const end = "\r\n\r\n"
 		if i := bytes.Index(p, []byte(end)); i >= 0 && bytes.HasPrefix(p, []byte("HTTP/1.1 101 ")) {
-			// More than that comes from the conn of a Handler within this one.
+			// Anything after it comes from the conn of a Handler nested in this one.
 			return c.respond(p[:i+len(end)], p[i+len(end):], head)
 		}
 	}
@@ -87,8 +87,8 @@ func (c *conn) Write(p []byte) (n int, err error) {
 	return c.Conn.Write(p)
 }
 
-// respond writes the upgrader's response p with the headers of the chain, and more, or
-// keeps it for the next write.
+// respond writes the upgrader's response p with the headers of the chain added, followed
+// by more, or keeps it for the next write.
 func (c *conn) respond(p, more []byte, head http.Header) (int, error) {
 	if bytes.Contains(p, []byte("\r\nSec-WebSocket-Protocol: ")) {
 		delete(head, header.Protocol) // a middleware of the engine has chosen one
@@ -97,7 +97,7 @@ func (c *conn) respond(p, more []byte, head http.Header) (int, error) {
 	var b bytes.Buffer
 	b.Grow(len(p) + len(more) + 512)
 	b.Write(p[:len(p)-2])
-	_ = head.Write(&b) // a buffer does not fail; it drops bad names and line breaks
+	_ = head.Write(&b) // a buffer cannot fail; bad names and line breaks are dropped
 	b.WriteString("\r\n")
 	b.Write(more)
 	if c.hold && len(more) == 0 {
@@ -111,8 +111,8 @@ func (c *conn) respond(p, more []byte, head http.Header) (int, error) {
 	return len(p) + len(more), nil
 }
 
-// greeted sees to it that nothing waits while the client is waited for. What sends OPEN
-// is under way by now, on a goroutine of its own (transports/websocket.go:122).
+// greeted makes sure that the greeting is not held back while we wait for the client. The
+// goroutine that sends OPEN has been started by now (transports/websocket.go:122).
 func (c *conn) greeted() {
 	if c.greeting.Load() == nil {
 		return
@@ -121,7 +121,7 @@ func (c *conn) greeted() {
 	c.flush()
 }
 
-// flush writes the greeting, if it still waits; the reader hears of an error.
+// flush writes the greeting, if it still waits; the reader will see any error.
 func (c *conn) flush() {
 	c.greet.Do(func() {
 		if g := c.greeting.Load(); g != nil {
@@ -134,7 +134,7 @@ func (c *conn) flush() {
 // closeWait bounds how long Close waits for the 101 response.
 const closeWait = 100 * time.Millisecond
 
-// Close implements net.Conn. It waits for no write but that of the 101 response.
+// Close implements net.Conn. It waits for no write except that of the 101 response.
 func (c *conn) Close() error {
 	if c.greeting.Load() != nil {
 		_ = c.SetWriteDeadline(time.Now().Add(closeWait))
@@ -143,10 +143,10 @@ func (c *conn) Close() error {
 	return c.Conn.Close()
 }
 
-// Read implements net.Conn. An idle connection waits in it, on a stack that the
-// runtime halves if less than a quarter is in use (runtime/stack.go, shrinkstack): what
-// stands before and after the wait has frames of its own, or each connection would
-// keep 8 KB of stack in place of 4. 24 bytes more in this frame are too many.
+// Read implements net.Conn. An idle connection waits in it, on a stack that the runtime
+// halves if less than a quarter is in use (runtime/stack.go, shrinkstack). What runs
+// before and after the wait has frames of its own, or each connection would keep 8 KB of
+// stack instead of 4. Even 24 bytes more in this frame are too many.
 func (c *conn) Read(p []byte) (int, error) {
 	if n, err := c.before(p); n > 0 || err != nil {
 		return n, err
@@ -154,7 +154,7 @@ func (c *conn) Read(p []byte) (int, error) {
 	return c.after(c.Conn.Read(p))
 }
 
-// before returns what has been read ahead, or, as nothing, that the caller is to read.
+// before returns what has been read ahead, or 0, nil if the caller is to read.
 //
 //go:noinline
 func (c *conn) before(p []byte) (int, error) {
@@ -176,7 +176,7 @@ func (c *conn) before(p []byte) (int, error) {
 	return 0, c.err
 }
 
-// after ends a read, and returns what it has brought.
+// after ends a read and returns its result.
 //
 //go:noinline
 func (c *conn) after(n int, err error) (int, error) {
@@ -190,9 +190,9 @@ func (c *conn) after(n int, err error) (int, error) {
 }
 
 // hangUp closes the connection of a session that its client has ended, by a close frame,
-// which has been answered, or by an end of file. The host leaves that to the garbage
-// collector (transports/websocket.go:74 makes transports/transport.go:164 return), and
-// the client waits for it (RFC 6455, section 7.1.1).
+// which has been answered, or by EOF. The host leaves that to the garbage collector
+// (transports/websocket.go:74 makes transports/transport.go:164 return), and the client
+// waits for it (RFC 6455, section 7.1.1).
 func (c *conn) hangUp(reason string) {
 	if reason == "transport close" {
 		_ = c.Close()
@@ -211,9 +211,9 @@ func (c *conn) interrupt() {
 	_ = c.SetReadDeadline(time.Time{})
 }
 
-// watch calls lost, once at the most, if the connection breaks before stop is
-// called, or its client closes it. It does nothing while the reader itself is reading:
-// the host notices then. net/http watches requests in the same way (net/http server.go,
+// watch calls lost, at most once, if the connection breaks or its client closes it before
+// stop is called. It does nothing while the reader itself is reading: the host notices
+// then. net/http watches requests in the same way (net/http server.go,
 // connReader.startBackgroundRead).
 func (c *conn) watch(lost func(error)) (stop func()) {
 	c.mu.Lock()
@@ -230,8 +230,8 @@ func (c *conn) watch(lost func(error)) (stop func()) {
 	}
 }
 
-// errGone is what a watch tells of a client that has sent a close frame: it waits for the
-// answer, which the reader gives.
+// errGone is what a watch reports when the client has sent a close frame: the client then
+// waits for the answer, which the reader gives.
 var errGone = errors.New("wrap: the client has closed the connection")
 
 func (c *conn) readAhead(lost func(error)) {
@@ -240,8 +240,8 @@ func (c *conn) readAhead(lost func(error)) {
 	}
 }
 
-// untilLost returns why the connection is lost, or nil if it is not, or that is not to be
-// known any longer.
+// untilLost returns why the connection was lost, or nil if it was not or the watch was
+// stopped or gave up.
 func (c *conn) untilLost() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

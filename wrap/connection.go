@@ -14,13 +14,13 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Bounds on one connection.
+// Limits on one connection.
 const (
-	// maxRefusals is how many CONNECTs of a connection may be refused. The host
-	// has no bound: 42,000 middleware runs in 2 s were seen.
+	// maxRefusals is how many CONNECTs of a connection may be refused. The host has no
+	// limit: 42,000 middleware runs in 2 s have been measured.
 	maxRefusals = 32
 	// maxPending is how many namespaces a connection may be joining at a time. The next
-	// one waits for one of them, up to maxSettle.
+	// one waits up to maxSettle for one of them.
 	maxPending = 32
 )
 
@@ -29,49 +29,48 @@ var (
 	errPending  = errors.New("wrap: CONNECT while another one of this connection is pending")
 )
 
-// stockEncoder tells the stock encoder, whose type has no exported name.
+// stockEncoder identifies the stock encoder, whose type has no exported name.
 var stockEncoder = reflect.TypeOf(parser.NewEncoder())
 
-// connections holds what this package keeps beside an Engine.IO connection.
+// connections holds what this package stores per Engine.IO connection.
 var connections sidecar.Map[socket.Client, connection]
 
-// connection belongs to one Engine.IO connection, and must not refer to its
-// client, nor to the engine's socket, whose listeners lead to the client.
+// connection belongs to one Engine.IO connection. It must not refer to its client, nor to
+// the engine's socket, whose listeners lead to the client.
 type connection struct {
-	mark     *handshake // nil if the session passed no wrap
-	text     bool       // packets are text; what is binary is an attachment
+	mark     *handshake // nil if the session was opened past this package
+	text     bool       // packets are text, and binary messages are attachments
 	protocol int        // of Engine.IO
 	mu       sync.Mutex
 	reason   string                     // why it was closed
 	open     few.Map[*state, struct{}]  // sockets whose context has not ended
-	pending  few.Map[string, admission] // by namespace: not yet connected nor refused
+	pending  few.Map[string, admission] // by namespace: neither connected nor refused yet
 	room     chan struct{}              // closed when one of pending is settled; nil if nobody waits
 	joined   few.Map[string, *state]    // by namespace: connected
 	refused  int
-	refusing map[string]int // by namespace: refusals of ours whose CONNECT_ERROR has not been seen
+	refusing map[string]int // by namespace: our refusals whose CONNECT_ERROR has not been seen yet
 	idle     *time.Timer    // runs after Kick; see linger
 
 	kicked    atomic.Bool          // forsaken has been written to
-	forsaken  map[string]struct{}  // namespaces of sockets that were kicked; see inbound
+	forsaken  map[string]struct{}  // namespaces of kicked sockets; see inbound
 	departing map[string]departure // by namespace; see inbound
 
 	left map[string]*rooms.Leaving // by namespace, at most maxPending; see leaves
 
-	// unresolved counts the sockets that we have admitted and whose fate lies
-	// with later middlewares.
+	// unresolved counts the sockets that we have admitted and whose fate lies with later
+	// middlewares.
 	unresolved atomic.Int32
 }
 
 // admission is a socket on its way through the middlewares of a namespace.
 type admission struct {
 	st       *state
-	admitted bool   // by ours; what follows may be foreign
+	admitted bool   // by ours; other middlewares may follow
 	settled  func() // to be called when the host knows the socket; nil before CONNECT
 }
 
-// connectionOf returns what belongs to the connection of s. It listens on the
-// connection once, however many sockets come and go (host.md: each listener
-// stays until the connection closes).
+// connectionOf returns the connection of s. It adds its listeners once, however many
+// sockets come and go, since each stays until the connection closes (host.md).
 func connectionOf(s *socket.Socket) *connection {
 	client := s.Client()
 	if c := connections.Load(client); c != nil {
@@ -86,7 +85,7 @@ func connectionOf(s *socket.Socket) *connection {
 	if stored {
 		_ = s.Conn().On("close", func(args ...any) { c.close(reason(args)) })
 		_ = s.Conn().On("packetCreate", c.outgoing)
-		if c.text { // else the packets cannot be read
+		if c.text { // otherwise the packets cannot be read
 			_ = s.Conn().On("packet", (&inbound{conn: c}).incoming)
 		}
 	}
@@ -135,9 +134,9 @@ func (c *connection) settle(nsp string, a admission) {
 }
 
 // awaitRoom waits while too many admissions are pending, but no longer than maxSettle.
-// The host connects a socket on a goroutine of its own (socket/namespace.go:275): of a
-// client that joins many namespaces at once the CONNECTs come faster than that. c.mu is
-// held, but not meanwhile.
+// The host connects each socket on a goroutine of its own (socket/namespace.go:275), and
+// the CONNECTs of a client that joins many namespaces at once arrive faster than that.
+// c.mu is held on entry and return, but not while waiting.
 func (c *connection) awaitRoom() {
 	timer := time.NewTimer(maxSettle)
 	defer timer.Stop()
@@ -157,8 +156,8 @@ func (c *connection) awaitRoom() {
 	}
 }
 
-// close ends what is still open. The host's own listener came first: sockets
-// that it disconnects have their reason already.
+// close ends the states that are still open. The host's own listener ran first: sockets
+// that it disconnected already have their reason.
 func (c *connection) close(reason string) {
 	c.mu.Lock()
 	c.reason = reason
@@ -183,8 +182,9 @@ func (c *connection) close(reason string) {
 	}
 }
 
-// leaves has a socket that has left nsp out of its rooms. With Engine.IO 3 that waits for
-// the end of the connection, or the end of the next one there, which has its ID.
+// leaves takes a socket that has left nsp out of its rooms. With Engine.IO 3 it does so
+// only when the connection ends, or when the next socket of nsp, which has the same ID,
+// leaves.
 func (c *connection) leaves(nsp string, l *rooms.Leaving) {
 	c.mu.Lock()
 	before := c.left[nsp]
@@ -203,8 +203,8 @@ func (c *connection) leaves(nsp string, l *rooms.Leaving) {
 	}
 }
 
-// enter is called before a middleware of ours runs for st. An error means that
-// the connection is to be closed.
+// enter is called before a middleware of ours runs for st. An error means that the
+// connection is to be closed.
 func (c *connection) enter(nsp string, st *state) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -215,8 +215,8 @@ func (c *connection) enter(nsp string, st *state) error {
 	}
 	switch {
 	case ok && a.st != st:
-		// The host would admit both: 100 CONNECTs while a middleware waits make
-		// 100 sockets of one client in one namespace.
+		// The host would admit both: 100 CONNECTs sent while a middleware waits make 100
+		// sockets of one client in one namespace.
 		return errPending
 	case !ok && c.pending.Len() >= maxPending:
 		return errPending
@@ -226,21 +226,21 @@ func (c *connection) enter(nsp string, st *state) error {
 	if a.admitted {
 		c.unresolved.Add(-1)
 	}
-	a.st, a.admitted = st, false // settled stays: a middleware may have called next twice
+	a.st, a.admitted = st, false // settled is kept: a middleware may have called next twice
 	c.pending.Set(nsp, a)
 	return nil
 }
 
-// leave is called when a middleware has decided about st, and reports whether that is the
+// leave is called when a middleware has decided about st. It reports whether that is the
 // first refusal.
 func (c *connection) leave(nsp string, st *state, admitted bool) (refused bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if refused = !admitted && !st.counted; refused {
-		// The host answers on another goroutine (socket/namespace.go:275): a client that
-		// does not wait for that may have its next CONNECT in the middlewares by then,
-		// which is not what is refused. A refusal that passes through several of ours is
-		// one, and has one answer.
+		// The host answers on another goroutine (socket/namespace.go:275). A client that
+		// does not wait for the answer may by then have its next CONNECT in the
+		// middlewares, and that one is not what is being refused. A refusal that passes
+		// through several of our middlewares counts once, and is answered once.
 		st.counted = true
 		if c.refusing == nil {
 			c.refusing = make(map[string]int)

@@ -16,7 +16,7 @@ const (
 	closed         // the chain has returned without it
 )
 
-// An inner is what a chain leads to.
+// inner is the handler at the end of a chain.
 type inner interface {
 	enter(w http.ResponseWriter, r *http.Request)
 }
@@ -30,8 +30,8 @@ type exchange struct {
 	inside sync.WaitGroup // inner, if it is entered
 	left   atomic.Bool    // inner has returned
 
-	// status is the first final status that went out through the chain, or 0. mu is held by
-	// who sets it: http.TimeoutHandler does so while the engine runs.
+	// status is the first final status that went out through the chain, or 0. It is set
+	// with mu held: http.TimeoutHandler sets it while the engine runs.
 	status atomic.Int32
 	mu     sync.Mutex
 
@@ -39,8 +39,8 @@ type exchange struct {
 	session engine.Socket
 }
 
-// start prepares x, and returns the request to run its chain with. opens says
-// whether the chain runs for a client that is connecting.
+// start prepares x, and returns the request to run its chain with. opens says whether the
+// chain runs for a client that is connecting.
 func (x *exchange) start(r *http.Request, in inner, opens bool) *http.Request {
 	x.mark, x.ctx, x.inner = &handshake{outer: marked(r), opens: opens}, r.Context(), in
 	x.mark.x.Store(x)
@@ -48,13 +48,13 @@ func (x *exchange) start(r *http.Request, in inner, opens bool) *http.Request {
 	return withMark(r, x.mark)
 }
 
-// chain builds mws around the call of an exchange's next. It is built once; the
-// exchange is found through the request, or through the writer where a
-// middleware has replaced the request's context.
+// chain builds mws around the call of an exchange's next. It is built once; the exchange
+// is found through the request or, if a middleware has replaced the request's context,
+// through the writer.
 func chain(mws []Middleware) http.Handler {
 	var h http.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if h := marked(r); h != nil {
-			if x := h.x.Load(); x != nil { // else the chain has returned
+			if x := h.x.Load(); x != nil { // otherwise the chain has returned
 				x.call(w, r)
 			}
 			return
@@ -63,8 +63,8 @@ func chain(mws []Middleware) http.Handler {
 			x.call(w, r)
 			return
 		}
-		// Both were replaced. Without the exchange a second call could not be told
-		// from the first, so there is none.
+		// Both were replaced. Without the exchange a second call could not be told from
+		// the first, so none is allowed.
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	})
 	for i := len(mws) - 1; i >= 0; i-- {
@@ -88,9 +88,9 @@ func exchangeOf(w http.ResponseWriter) *exchange {
 	return nil
 }
 
-// read calls f, which reads the headers of the chain, unless another status than want has
-// gone out: who has answered instead may set headers by now, and what is opened is taken
-// back.
+// read calls f, which reads the headers of the chain, unless a status other than want has
+// gone out: whoever answered instead may be setting headers now, and what is opened will
+// be taken back.
 func (x *exchange) read(want int32, f func()) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -99,8 +99,8 @@ func (x *exchange) read(want int32, f func()) {
 	}
 }
 
-// call enters if it has not done so, no answer has begun, and the client is
-// still there. Other calls are harmless.
+// call enters inner if nothing has yet, no answer has begun, and the client is still
+// there. Otherwise it does nothing.
 func (x *exchange) call(w http.ResponseWriter, r *http.Request) {
 	if x.status.Load() != 0 || x.ctx.Err() != nil || r.Context().Err() != nil {
 		return
@@ -114,9 +114,9 @@ func (x *exchange) call(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// run serves the chain, and returns when both the chain and inner have returned.
-// It reports whether inner was entered. If the chain panics, so does run, and
-// takes back what inner has opened.
+// run serves the chain, and returns when both the chain and inner have returned. It
+// reports whether inner was entered. If the chain panics, run takes back what inner has
+// opened and lets the panic continue.
 func (x *exchange) run(h http.Handler, w http.ResponseWriter, r *http.Request) (called bool) {
 	returned := false
 	defer func() {
@@ -125,7 +125,7 @@ func (x *exchange) run(h http.Handler, w http.ResponseWriter, r *http.Request) (
 			// the engine, which must not touch the connection afterwards.
 			x.inside.Wait()
 		}
-		x.mark.x.Store(nil) // keeps no writer alive for the session's lifetime
+		x.mark.x.Store(nil) // keeps no writer alive for the lifetime of the session
 		if !returned {
 			x.revoke()
 		}
@@ -135,8 +135,8 @@ func (x *exchange) run(h http.Handler, w http.ResponseWriter, r *http.Request) (
 	return called
 }
 
-// revoke ends the session that inner has opened: the client has been told
-// otherwise, or nothing at all.
+// revoke ends the session that inner has opened, since the client was told otherwise, or
+// nothing at all.
 func (x *exchange) revoke() {
 	x.mark.revoked.Store(true)
 	if x.session != nil {
@@ -147,7 +147,7 @@ func (x *exchange) revoke() {
 	}
 }
 
-// opened tells the exchanges that opened conn of it.
+// opened tells the exchanges that opened conn about it.
 func opened(conn engine.Socket) {
 	mark := marked(conn.Request().Request())
 	for h := mark; h != nil; h = h.outer {

@@ -2,18 +2,18 @@ package wrap
 
 import "github.com/gorilla/websocket"
 
-// frames follows what a client sends over WebSocket from frame to frame (RFC 6455, section
-// 5.2), so as to know of a close frame that nobody has read yet.
+// frames follows what a client sends over WebSocket from frame to frame (RFC 6455,
+// section 5.2), to notice a close frame before it is read.
 type frames struct {
-	head   int    // bytes of the header that are there
+	head   int    // bytes of the header seen so far
 	wide   int    // bytes of an extended length still to come
 	rest   int    // bytes of the header still to come after the first two
-	size   uint64 // of the payload, as far as is known
+	size   uint64 // of the payload, as far as known
 	skip   uint64 // bytes of the payload still to come
-	closed bool   // there is a close frame
+	closed bool   // a close frame was seen
 }
 
-// pass takes the next bytes.
+// pass consumes the next bytes.
 func (f *frames) pass(p []byte) {
 	for len(p) > 0 && !f.closed {
 		if n := min(f.skip, uint64(len(p))); n > 0 {
@@ -26,7 +26,7 @@ func (f *frames) pass(p []byte) {
 	}
 }
 
-// header takes the next byte of a header.
+// header consumes the next byte of a header.
 func (f *frames) header(b byte) {
 	switch f.head++; {
 	case f.head == 1:
@@ -40,7 +40,7 @@ func (f *frames) header(b byte) {
 		case 127:
 			f.size, f.wide = 0, 8
 		}
-		f.rest = f.wide + 4*int(b>>7) // the key of the mask
+		f.rest = f.wide + 4*int(b>>7) // the masking key
 	case f.wide > 0:
 		f.size = f.size<<8 | uint64(b)
 		f.wide--

@@ -10,26 +10,27 @@ import (
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 )
 
-// inbound sees each packet of a connection before the host's decoder does: the engine tells
-// of it (engine/socket.go:201), and then looks at its type. It is called by the goroutine
-// that reads the connection, of which there are two during an upgrade, and keeps two
-// things from ending that:
+// inbound sees each packet of a connection before the host's decoder does: the engine
+// emits the packet (engine/socket.go:201), and then looks at its type. It is called on
+// the goroutine that reads the connection, of which there are two during an upgrade, and
+// prevents two cases in which the host would close the connection:
 //
-// What a client has sent to a namespace before it came to know that it has been kicked
-// out of it is dropped. The host closes the connection upon such a packet
-// (socket/client.go:218), often before the packet that says why has left. That cannot
-// help a packet of which the first part came before and an attachment comes after.
+// Packets that a client sends to a namespace before it learns that it has been kicked out
+// of it are dropped. The host closes the connection on such a packet
+// (socket/client.go:218), often before the packet that says why has been sent. This does
+// not help if the first part of a packet came before the kick and an attachment comes
+// after.
 //
-// A CONNECT that follows the DISCONNECT of the same namespace waits until the host has
-// dealt with that, on a goroutine of its own (socket/client.go:216). Clients do this to
-// come back with a new token.
+// A CONNECT that follows a DISCONNECT of the same namespace waits until the host has
+// processed the latter, on a goroutine of its own (socket/client.go:216). Clients do this
+// to come back with a new token.
 type inbound struct {
 	conn        *connection
-	attachments atomic.Int32 // of a packet that was dropped, and are to come
+	attachments atomic.Int32 // still to come, of a packet that was dropped
 }
 
-// message returns the message that the engine tells its listeners of, or nil if it is
-// another packet, and its text, or nil if it is binary.
+// message returns the message among the arguments of a packet event of the engine, or nil
+// if the packet is of another type, and its text, or nil if it is binary.
 func message(args []any) (p *packet.Packet, text *types.StringBuffer) {
 	if len(args) == 0 {
 		return nil, nil
@@ -42,7 +43,7 @@ func message(args []any) (p *packet.Packet, text *types.StringBuffer) {
 	return p, text
 }
 
-// incoming is told of a packet.
+// incoming is the listener for packets.
 func (in *inbound) incoming(args ...any) {
 	p, text := message(args)
 	switch {
@@ -55,7 +56,7 @@ func (in *inbound) incoming(args ...any) {
 		}
 		return
 	}
-	if in.attachments.Load() != 0 { // a write would cost each packet more
+	if in.attachments.Load() != 0 { // a write would slow down every packet
 		in.attachments.Store(0)
 	}
 	b := text.Bytes()
@@ -64,7 +65,7 @@ func (in *inbound) incoming(args ...any) {
 	}
 	kind := parser.PacketType(b[0])
 	if kind != parser.CONNECT && kind != parser.DISCONNECT && !in.conn.kicked.Load() {
-		return // nearly all
+		return // nearly all packets
 	}
 	f, ok, err := decode.Frame(b)
 	if !ok || err != nil {
@@ -73,7 +74,7 @@ func (in *inbound) incoming(args ...any) {
 	switch nsp := f.Path(in.conn.protocol); {
 	case in.conn.drops(f.Type, nsp):
 		in.attachments.Store(int32(min(f.Attachments, math.MaxInt32)))
-		p.Type = packet.NOOP // which the engine does nothing about
+		p.Type = packet.NOOP // the engine ignores these
 	case f.Type == parser.DISCONNECT:
 		in.conn.departs(nsp, nil)
 	case f.Type == parser.CONNECT:
@@ -81,8 +82,8 @@ func (in *inbound) incoming(args ...any) {
 	}
 }
 
-// forsake begins to drop what the socket of st is sent. It must be called before that is
-// disconnected, and before st ends.
+// forsake starts dropping what the client sends to the socket of st. It must be called
+// before the socket is disconnected, and before st ends.
 func (c *connection) forsake(st *state) {
 	c.departs(st.nsp, st)
 	c.mu.Lock()
@@ -114,8 +115,8 @@ type departure struct {
 	end chan struct{} // closed when the host has forgotten it
 }
 
-// departs notes that the socket that has joined nsp leaves it, if that is st, or whoever
-// it is if st is nil.
+// departs notes that the socket that has joined nsp is leaving: only if it is that of st,
+// unless st is nil.
 func (c *connection) departs(nsp string, st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,7 +128,7 @@ func (c *connection) departs(nsp string, st *state) {
 	if c.departing == nil {
 		c.departing = make(map[string]departure)
 	}
-	if old.st != nil { // whose end the host has not told
+	if old.st != nil { // the host has not reported its end
 		close(old.end)
 	}
 	c.departing[nsp] = departure{joined, make(chan struct{})}

@@ -9,19 +9,19 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// observers holds one observer per namespace, by its emitter: the namespace
-// itself is an interface.
+// observers holds one observer per namespace, keyed by its emitter: the namespace itself
+// is an interface.
 var observers sidecar.Map[socket.StrictEventEmitter, observer]
 
 // observer follows the sockets that a namespace connects.
 type observer struct {
-	once sync.Once // puts the "connect" listener
+	once sync.Once // adds the "connect" listener
 	mu   sync.Mutex
 }
 
-// observe starts following nsp. Its "connect" listener precedes every
-// "connection" listener (socket/namespace.go:362), and exists before any socket
-// that a middleware of ours has seen can connect.
+// observe starts following nsp. Its "connect" listener runs before every "connection"
+// listener (socket/namespace.go:362), and exists before any socket that a middleware of
+// ours has seen can connect.
 func observe(nsp socket.Namespace) {
 	emitter := nsp.EventEmitter()
 	o := observers.Load(emitter)
@@ -47,21 +47,21 @@ func (o *observer) connected(s *socket.Socket) {
 	kick, ended := st.appear()
 	switch {
 	case ended && !s.Connected():
-		// It went before the host had it join the room of its ID (socket/socket.go:514),
-		// and was taken out of those where it was by then.
+		// It left before the host added it to the room of its ID (socket/socket.go:514),
+		// and was removed only from the rooms that it was in by then.
 		st.conn.leaves(st.nsp, rooms.LeavingOf(s))
 		return
 	case s.Conn().ReadyState() != "open":
-		// A ghost: it was stored after its transport closed, and the host would
-		// keep it, its rooms and its "connected" for ever (about 2 in 10,000).
+		// A ghost: it was stored after its transport closed, and the host would keep it,
+		// its rooms and its "connected" for ever (about 2 in 10,000).
 		s.Disconnect(false)
 		return
 	case kick != nil:
 		st.putOut(s, kick)
 		return
 	case ended:
-		// A middleware has called next(error) and then next(nil): the host has
-		// told the client that it is refused, and connects it all the same.
+		// A middleware has called next(error) and then next(nil): the host has told the
+		// client that it was refused, and connects it all the same.
 		s.Disconnect(true)
 		return
 	}
@@ -69,9 +69,9 @@ func (o *observer) connected(s *socket.Socket) {
 	o.last(s.Nsp().EventEmitter())
 }
 
-// last makes ours the last "connection" listener, so that it runs when all
-// others have returned. RemoveListener finds the first one of the same code
-// (types/events.go:236), which is the older.
+// last makes ours the last "connection" listener, so that it runs when all others have
+// returned. RemoveListener removes the first listener with the same code
+// (types/events.go:236), which is the older one.
 func (o *observer) last(e *socket.StrictEventEmitter) {
 	const event = "connection"
 	o.mu.Lock()
@@ -93,7 +93,7 @@ func (o *observer) last(e *socket.StrictEventEmitter) {
 	}
 }
 
-// handlersDone releases the events that came before the handlers were ready.
+// handlersDone releases the events that arrived before the handlers were ready.
 func handlersDone(args ...any) {
 	if s, ok := args[0].(*socket.Socket); ok {
 		if st := states.Load(s); st != nil {

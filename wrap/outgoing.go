@@ -6,10 +6,10 @@ import (
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 )
 
-// outgoing sees each packet that the server sends on this connection, before it
-// is sent. A CONNECT tells that the host is about to remember a socket, and a
-// CONNECT_ERROR that a middleware after ours, which we do not run, has refused
-// one: the host has no event for either.
+// outgoing sees each packet that the server sends on this connection, before it is sent.
+// A CONNECT means that the host is about to record a socket, and a CONNECT_ERROR that a
+// later middleware, which we do not run, has refused one: the host has no event for
+// either.
 func (c *connection) outgoing(args ...any) {
 	p, text := message(args)
 	switch {
@@ -32,15 +32,15 @@ func (c *connection) outgoing(args ...any) {
 	if st := c.answered(nsp, b[0] == byte(parser.CONNECT)); st != nil {
 		st.end(&refusedCause{Disconnected{reasonRefused, st.refuser()}, told(b, c.protocol)})
 		if s := st.socket.Value(); s != nil && s.Connected() {
-			// A middleware has called both next(error) and next(nil). Not here: the
-			// host holds a lock of the client.
+			// A middleware has called both next(error) and next(nil). Disconnect
+			// elsewhere: the host holds a lock of the client here.
 			go s.Disconnect(true)
 		}
 	}
 }
 
-// answered notes the answer to the CONNECT for nsp, and returns the socket that
-// others have refused.
+// answered records the answer to the CONNECT for nsp, and returns the socket if somebody
+// else has refused it.
 func (c *connection) answered(nsp string, connected bool) *state {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -67,9 +67,9 @@ func (c *connection) answered(nsp string, connected bool) *state {
 	return a.st
 }
 
-// stray returns a socket that has not reached a middleware of ours but has a state,
-// since somebody has asked for its Context, and that is not connected: where plain
-// middlewares are alone, it is the one that they have refused. c.mu is held.
+// stray returns a socket that no middleware of ours has seen, that is not connected, and
+// that has a state because somebody asked for its Context: where there are only plain
+// middlewares, it is the one that they have refused. c.mu is held.
 func (c *connection) stray(nsp string) *state {
 	for st := range c.open.All() {
 		if st.nsp == nsp && st.alien() {
@@ -79,9 +79,9 @@ func (c *connection) stray(nsp string) *state {
 	return nil
 }
 
-// unreadable gives the pending admissions up: with a parser that is not text
-// (or a binary attachment in between) a refusal by others cannot be seen, and
-// must not make the client's next attempt look like a second one at a time.
+// unreadable gives up the pending admissions: with a parser that is not text (or a binary
+// attachment in between) a refusal by others cannot be seen, and must not make the
+// client's next attempt look like a concurrent second one.
 func (c *connection) unreadable() {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -26,7 +26,7 @@ type passage struct {
 
 	w    http.ResponseWriter // what the innermost middleware was given
 	gate chan struct{}       // of the connection, once hijacked
-	sent int32               // what the engine has answered
+	sent int32               // the status that the engine answered with
 }
 
 // enter is called by the chain, as its innermost handler.
@@ -34,8 +34,8 @@ func (p *passage) enter(w http.ResponseWriter, r *http.Request) {
 	r = withMark(r, p.mark)
 	if r.Context().Done() != p.ctx.Done() {
 		// The engine waits on a goroutine for the request's context to be done
-		// (types/http-context.go:64). A middleware may have put another one in its
-		// place, which never is.
+		// (types/http-context.go:64). A middleware may have replaced the context with one
+		// that never is.
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
 		r = r.WithContext(ctx)
@@ -67,8 +67,8 @@ func (p *passage) serve(w http.ResponseWriter, r *http.Request) int32 {
 	return int32(status)
 }
 
-// hijack takes the connection from the client's own writer, whatever the
-// middlewares have made of it.
+// hijack takes the connection from the client's own writer, whatever the middlewares have
+// wrapped it in.
 func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := p.front.take()
 	if err != nil {
@@ -76,14 +76,14 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	}
 	p.gate = make(chan struct{})
 	c := newConn(nc, p.gate, p.mark)
-	// What upgrades may be another than the host; and a client that is gone by then has
-	// a session, where the response alone would have failed: see heal.
+	// Something other than the host may upgrade here; and a client that has left by then
+	// gets a session, whereas the response alone would have failed: see heal.
 	c.hold = p.opens && p.h.engine != nil
 	if p.opens {
 		p.mark.conn.Store(c)
 	}
-	// Late headers (a session's cookie) are set in WriteHeader, and loggers take
-	// the status from there.
+	// Late headers (a session's cookie) are set in WriteHeader, and loggers take the
+	// status from it.
 	p.w.WriteHeader(http.StatusSwitchingProtocols)
 	p.read(http.StatusSwitchingProtocols, func() { c.head = header.Upgrade(p.offered, p.w.Header(), p.front.Header()) })
 	if p.probe != nil {
@@ -93,10 +93,9 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return c, rw, nil
 }
 
-// prepare returns r without an offer of WebSocket compression where none is
-// wanted. The host has to be told that compression is on, or it loses
-// broadcasts, but a client that compresses could send a bomb: the host's read
-// limit counts compressed bytes.
+// prepare returns r without an offer of WebSocket compression if none is wanted. The host
+// must be told that compression is on, or it loses broadcasts, but then a compressing
+// client could send a bomb: the host's read limit counts compressed bytes.
 func (h *handler) prepare(r *http.Request) *http.Request {
 	const extensions = "Sec-Websocket-Extensions"
 	if !h.plain || r.Header[extensions] == nil || !websocket.IsWebSocketUpgrade(r) {

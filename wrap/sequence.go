@@ -6,8 +6,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// sequence runs mws one after the other. The host runs each inside of the one before
-// (socket/namespace.go:185), on a stack that grows for it.
+// sequence runs mws one after the other. The host would run each inside the previous one
+// (socket/namespace.go:185), on a stack that grows with each.
 func sequence(mws []socket.NamespaceMiddleware) socket.NamespaceMiddleware {
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
 		w := &walk{s: s, mws: mws, next: next}
@@ -15,7 +15,7 @@ func sequence(mws []socket.NamespaceMiddleware) socket.NamespaceMiddleware {
 	}
 }
 
-// walk is the way of one socket through a sequence.
+// walk is the progress of one socket through a sequence.
 type walk struct {
 	s    *socket.Socket
 	mws  []socket.NamespaceMiddleware
@@ -32,9 +32,9 @@ func (w *walk) tell(ext *socket.ExtendedError) {
 	w.next(ext)
 }
 
-// refusedBy notes a refusal, which is that of a plain middleware unless one of ours has
-// noted it, and returns what the client is to be told. That the socket is refused is so
-// known before the client is, who may not wait for it: see connection.leave.
+// refusedBy records a refusal, which is that of a plain middleware unless one of ours has
+// recorded it, and returns what to tell the client. It is recorded before the client is
+// told, since the client might not wait for the answer: see connection.leave.
 func (st *state) refusedBy(ext *socket.ExtendedError) *socket.ExtendedError {
 	if !st.conn.leave(st.nsp, st, false) {
 		return ext
@@ -46,13 +46,13 @@ func (st *state) refusedBy(ext *socket.ExtendedError) *socket.ExtendedError {
 // What has become of one middleware.
 const (
 	running  = iota
-	returned // and has not called next
-	admitted // before it has returned
+	returned // without calling next
+	admitted // before it returned
 	decided
 )
 
-// from runs the middlewares from i on. A panic of a plain one would end the process: it
-// may have admitted the socket or not, so its connection is closed.
+// from runs the middlewares from i on. A panic of a plain one would end the process. It
+// may or may not have admitted the socket, so the connection is closed.
 func (w *walk) from(i int) {
 	err := call(func() error {
 		for ; i < len(w.mws); i++ {
@@ -69,18 +69,19 @@ func (w *walk) from(i int) {
 	stateOf(w.s).fault(w.s, asError(err))
 	w.s.Conn().Close(true)
 	if !w.told.Load() {
-		// The host cleans up, and sends nothing. Further in there may be others that panic.
+		// The host cleans up, and sends nothing. Middlewares further in may panic too.
 		_ = call(func() error { w.tell(asError(err).extended()); return nil })
 	}
 }
 
-// step runs one middleware, and reports whether it has admitted the socket by now.
+// step runs one middleware, and reports whether it has admitted the socket before
+// returning.
 func (w *walk) step(i int) bool {
 	var state atomic.Int32
 	w.mws[i](w.s, func(ext *socket.ExtendedError) {
 		switch {
 		case ext == nil && state.CompareAndSwap(running, admitted):
-			// It goes on when this one has returned.
+			// The caller continues when this middleware has returned.
 		case !state.CompareAndSwap(running, decided) && !state.CompareAndSwap(returned, decided):
 			// It has called next before.
 		case ext == nil:

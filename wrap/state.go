@@ -15,13 +15,13 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Bounds on the events of a socket that wait for its "connection" handlers.
+// Limits on the events of a socket that wait for its "connection" handlers.
 const (
 	maxWaiting = 1024
 	maxWait    = 2 * time.Second
 )
 
-// states holds what this package keeps beside a socket.
+// states holds what this package stores per socket.
 var states sidecar.Map[socket.Socket, state]
 
 // state belongs to one socket, and must not refer to it.
@@ -32,29 +32,29 @@ type state struct {
 
 	mu      sync.Mutex
 	ctx     context.Context
-	request *http.Request // the host's; a copy of our own once own is set
+	request *http.Request // the host's; our own copy once own is set
 	own     bool
 	passed  []*global
-	entered bool        // has reached a middleware of ours, so that appear will tell of it
+	entered bool        // has reached a middleware of ours, so appear will report it
 	shown   bool        // the host has connected it
-	counted bool        // in connection.refusing, under the mutex of that
-	kick    *Error      // why Kick puts it out, or nil
-	name    string      // what Named calls the middleware that runs
-	refused string      // what Named calls a middleware of others that has refused it
-	attempt *attempt    // that runs; see attend
-	timer   *time.Timer // of attend
+	counted bool        // in connection.refusing; guarded by its mutex
+	kick    *Error      // what Kick was called with, or nil
+	name    string      // of the running middleware, if given by Named
+	refused string      // the name, by Named, of a foreign middleware that refused it
+	attempt *attempt    // the running one; see attend
+	timer   *time.Timer // used by attend
 
 	cancel  context.CancelCauseFunc
 	wrapped atomic.Bool        // has passed Namespace
-	deaf    atomic.Bool        // was refused: should the host connect it all the same, no event reaches it
-	taps    weak.Pointer[taps] // who is told of it, and what its events pass; see listen
+	deaf    atomic.Bool        // was refused: if the host connects it all the same, no event reaches it
+	taps    weak.Pointer[taps] // hooks and packet middlewares; see listen
 
 	ready   chan struct{} // closed when the "connection" handlers have returned
 	once    sync.Once     // closes ready
 	waiting atomic.Int32  // events in hold
 }
 
-// stateOf returns the state of s, made at the first call.
+// stateOf returns the state of s, creating it on the first call.
 func stateOf(s *socket.Socket) *state {
 	if st := states.Load(s); st != nil {
 		return st
@@ -66,12 +66,12 @@ func stateOf(s *socket.Socket) *state {
 	if !stored {
 		return st
 	}
-	// A rejected socket never emits this, and a connected one may emit it twice
-	// or never (socket/socket.go:619 tests and :636 sets without a lock, and a socket
-	// stored after its transport closed is forgotten): the connection stands in.
+	// A rejected socket never emits this, and a connected one may emit it twice or never
+	// (socket/socket.go:619 tests and :636 sets without a lock, and a socket stored after
+	// its transport closed is forgotten): the end of the connection covers those.
 	var leaving atomic.Pointer[rooms.Leaving]
 	_ = s.On("disconnecting", func(...any) {
-		if leaving.Load() == nil { // the second one might find no room any more
+		if leaving.Load() == nil { // the second event might find no rooms any more
 			leaving.CompareAndSwap(nil, rooms.LeavingOf(s))
 		}
 	})
@@ -79,14 +79,14 @@ func stateOf(s *socket.Socket) *state {
 		why := reason(args)
 		st.end(&Disconnected{Reason: why})
 		l := leaving.Load()
-		if l == nil { // a listener of "disconnecting" has panicked; see Kick
+		if l == nil { // a "disconnecting" listener panicked; see Kick
 			l = rooms.LeavingOf(s)
 		}
 		st.conn.leaves(st.nsp, l)
 		l.Mend()
 		st.conn.departed(st)
 		if why == reasonLeft {
-			// The host gives a connection up that never joins a namespace, but not one
+			// The host gives up a connection that never joins a namespace, but not one
 			// that has left its last: it would be kept as long as it answers pings.
 			st.conn.linger(s.Client())
 		}
@@ -98,7 +98,7 @@ func stateOf(s *socket.Socket) *state {
 	return st
 }
 
-// reason reads the first argument of the host's closing events.
+// reason returns the first argument of the host's closing events.
 func reason(args []any) string {
 	if len(args) > 0 {
 		if r, ok := args[0].(string); ok {
@@ -124,10 +124,10 @@ func (st *state) end(cause error) {
 	st.conn.remove(st)
 }
 
-// reap disconnects the socket of a connection that has closed, if the host has forgotten it,
-// as it does with one that it connects while it puts out the others (socket/client.go:134
-// and :138): it would keep it for ever. Most often the host is about to disconnect it, and
-// has done so by then.
+// reap disconnects the socket of a closed connection if the host has forgotten it, as it
+// does with one that it connects while it disconnects the others (socket/client.go:134
+// and :138) and would keep for ever. Usually the host is about to disconnect it, and has
+// done so by then.
 func (st *state) reap() {
 	time.AfterFunc(maxSettle, func() {
 		if s := st.socket.Value(); s != nil && s.Connected() {
@@ -149,8 +149,8 @@ func (st *state) httpRequest() *http.Request {
 	return st.request
 }
 
-// adopt makes r, which a Namespace chain passed on, the request of the socket,
-// and its context's values those of the socket.
+// adopt makes r, which a Namespace chain passed on, the request of the socket, and the
+// values of its context those of the socket's.
 func (st *state) adopt(r *http.Request) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -159,8 +159,7 @@ func (st *state) adopt(r *http.Request) {
 	st.wrapped.Store(true)
 }
 
-// enter notes that a middleware of ours runs, and returns why Kick puts the
-// socket out, or nil.
+// enter records that a middleware of ours runs, and returns the error of Kick, or nil.
 func (st *state) enter() *Error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -168,8 +167,8 @@ func (st *state) enter() *Error {
 	return st.kick
 }
 
-// alien reports whether no middleware of ours has seen the socket, and the host has
-// not connected it.
+// alien reports whether no middleware of ours has seen the socket, and the host has not
+// connected it.
 func (st *state) alien() bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -180,9 +179,8 @@ func (st *state) alien() bool {
 	return s == nil || !s.Connected()
 }
 
-// appear notes that the host has connected the socket, and returns why Kick puts
-// it out, or nil, and whether it had ended before. A Kick that comes later sees to
-// the socket itself.
+// appear records that the host has connected the socket. It returns the error of Kick, or
+// nil, and whether the socket had ended before. A later Kick ends the socket itself.
 func (st *state) appear() (kick *Error, ended bool) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -193,7 +191,7 @@ func (st *state) appear() (kick *Error, ended bool) {
 	return st.kick, st.ctx.Err() != nil
 }
 
-// kicked returns why Kick puts the socket out, or nil.
+// kicked returns the error of Kick, or nil.
 func (st *state) kicked() *Error {
 	st.mu.Lock()
 	defer st.mu.Unlock()
@@ -229,7 +227,7 @@ func (st *state) hold() {
 	case <-st.ready:
 	case <-st.context().Done():
 	case <-timer.C:
-		st.release() // a handler that stays must not delay every event
+		st.release() // a handler that does not return must not delay every event
 	}
 }
 

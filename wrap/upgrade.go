@@ -14,40 +14,39 @@ import (
 	"github.com/zishang520/engine.io/v2/transports"
 )
 
-// maxPark bounds how long the end of a session waits for a probe to be quiet.
+// maxPark limits how long the end of a session waits for a probe to become quiet.
 const maxPark = time.Second
 
 // lastPoll is how long a poll may outlive its session.
 const lastPoll = 250 * time.Millisecond
 
-// nearEnd is how long before the host's timer ends an upgrade nothing else may.
+// Nothing else may end an upgrade less than nearEnd before the host's timer does.
 const nearEnd = 100 * time.Millisecond
 
-// probe is the connection of an upgrade from long-polling, until the session has
-// moved to it. The host's MaybeUpgrade shares a variable between the reader of
-// this connection, its writer, a timer and the end of the session, and sets it
-// to nil without a lock (engine/socket.go:375): whoever comes second ends the
-// process. So, until then, the reader gets nothing but the frames that an
-// upgrade consists of, and no error: those of the connection, and those that
-// gorilla makes of a frame, for which it also fails the writer. A session ends
-// only while the reader is reading, and neither happens near the end of the
-// timer, which closes the connection.
+// probe is the connection of an upgrade from long-polling, until the session has moved to
+// it. The host's MaybeUpgrade shares a variable between the reader of this connection,
+// its writer, a timer and the end of the session, and sets it to nil without a lock
+// (engine/socket.go:375): whichever comes second ends the process. So until then the
+// reader gets nothing but the frames that an upgrade consists of, and no errors: neither
+// those of the connection nor those that gorilla would derive from a frame, for which it
+// also fails the writer. A session ends only while the reader is reading, and neither
+// happens shortly before the timer fires, which closes the connection.
 type probe struct {
 	*conn
-	due time.Time // the host's timer ends the upgrade, not before this
+	due time.Time // the host's timer ends the upgrade then or later
 
 	mu      sync.Mutex
 	changed sync.Cond
-	reading bool // the reader handles no frame
+	reading bool // the reader is not handling a frame
 	parked  bool // the session is ending
 	moved   bool // the session has moved here
 	closed  bool // by the engine
 
-	deflate bool // compression has been agreed upon, before there is a reader
+	deflate bool // compression was negotiated; set before there is a reader
 
-	// Of the reader alone.
+	// Used only by the reader.
 	held []byte // read, but not yet passed on
-	pass int    // how many of these may be
+	pass int    // how many of these may be passed on
 }
 
 func newProbe(timeout time.Duration) *probe {
@@ -83,7 +82,7 @@ func (p *probe) Read(b []byte) (int, error) {
 
 		p.mu.Lock()
 		if !ok || err != nil || p.parked || (n > 0 && time.Until(p.due) < nearEnd) {
-			_ = p.conn.Close() // tell the client; the engine hears of it when it closes
+			_ = p.conn.Close() // tells the client; the engine hears of it when it closes
 			for !p.closed {
 				p.changed.Wait()
 			}
@@ -99,12 +98,12 @@ func (p *probe) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// frame returns the length of the frame at the start of held, 0 if it is
-// incomplete, and whether it belongs to an upgrade: "2probe" or "5" (or a short
-// compressed one), or a ping or pong.
+// frame returns the length of the frame at the start of held, 0 if it is incomplete, and
+// whether it may be part of an upgrade: "2probe" or "5" (or a short compressed one), or a
+// ping or pong.
 func (p *probe) frame() (n int, ok bool) {
-	const text, deflated, ping, pong = 0x81, 0xC1, 0x89, 0x8A // final ones
-	const head = 6                                            // with a mask
+	const text, deflated, ping, pong = 0x81, 0xC1, 0x89, 0x8A // with the FIN bit
+	const head = 6                                            // with a masking key
 	b := p.held
 	if len(b) > 0 && b[0] != text && b[0] != ping && b[0] != pong && (b[0] != deflated || !p.deflate) {
 		return 0, false
@@ -157,10 +156,10 @@ func (p *probe) set(flag *bool) {
 	p.changed.Broadcast()
 }
 
-// park returns when the reader handles no frame, and will not any more, and the
-// timer is not about to.
+// park returns when the reader is not handling a frame and will not start, and the timer
+// is not about to fire; after maxPark it returns anyway.
 func (p *probe) park() {
-	late := false // after maxPark
+	late := false // maxPark has passed
 	timer := time.AfterFunc(maxPark, func() { p.set(&late) })
 	defer timer.Stop()
 	p.mu.Lock()
@@ -171,9 +170,8 @@ func (p *probe) park() {
 	}
 }
 
-// follow lets the polls and probes of a session know what becomes of it. It runs
-// before the engine starts the first probe, and so hears of the end before
-// MaybeUpgrade.
+// follow lets the polls and probes of a session know what becomes of it. It runs before
+// the engine starts the first probe, and so learns of the end before MaybeUpgrade does.
 func (h *handshake) follow(s engine.Socket) {
 	h.followed.Do(func() {
 		h.life, h.over = context.WithCancel(context.Background())
@@ -198,9 +196,9 @@ func (h *handshake) follow(s engine.Socket) {
 	})
 }
 
-// poll serves a poll. The host leaves one without an answer that comes as its
-// session ends (engine/server.go:79 finds the session, and transports/polling.go:89
-// is done after its end): it gets lastPoll for what is on its way.
+// poll serves a poll. The host leaves one unanswered if it arrives as its session ends
+// (engine/server.go:79 finds the session, and transports/polling.go:89 is done after its
+// end): it gets lastPoll for what is still on its way.
 func (p *passage) poll(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())
 	defer cancel()
@@ -214,25 +212,25 @@ func (p *passage) poll(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// free lets another upgrade start if this one has come to nothing.
+// free allows another upgrade if this one came to nothing.
 func (p *passage) free() {
 	if !p.front.hijacked.Load() {
 		p.mark.probe.CompareAndSwap(p.probe, nil)
 	}
 }
 
-// checkRoute refuses requests for a session which the host would not survive, or
-// leave without an answer. It returns the probe that an upgrade is to use.
+// checkRoute refuses requests for a session that the host would not survive or would
+// leave unanswered. It returns the probe that an upgrade is to use.
 func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket, mark *handshake) (p *probe, ok bool) {
 	polling := s.Transport().Name() == transports.POLLING
 	if !websocket.IsWebSocketUpgrade(r) {
-		// A plain request for the WebSocket of a session finds nobody to answer it
+		// Nobody would answer a plain request for the WebSocket of a session
 		// (transports/transport.go:160).
 		return nil, lastOf(query["transport"]) != transports.WEBSOCKET
 	}
-	// The new transport takes its protocol from its own query
-	// (transports/transport.go:143), and a heartbeat of the other version finds no
-	// timer (engine/socket.go:210).
+	// The new transport takes its protocol version from its own query
+	// (transports/transport.go:143), and a heartbeat of the other version finds no timer
+	// (engine/socket.go:210).
 	if !polling || (lastOf(query["EIO"]) == "4") != (s.Protocol() == 4) {
 		return nil, false
 	}

@@ -10,16 +10,15 @@ import (
 	"github.com/sioware/sioware/wrap/internal/header"
 )
 
-// front is the writer that the outermost middleware gets. It notes the status
-// that goes out, and stands between the chain and a connection that the engine
-// has taken over.
+// front is the writer that the outermost middleware gets. It records the status that goes
+// out, and stands between the chain and a connection that the engine has taken over.
 type front struct {
 	http.ResponseWriter
 	x        *exchange
 	hijacked atomic.Bool
 }
 
-// take hijacks the connection, unless it has been answered on.
+// take hijacks the connection, unless a status has gone out.
 func (f *front) take() (net.Conn, *bufio.ReadWriter, error) {
 	f.x.mu.Lock()
 	defer f.x.mu.Unlock()
@@ -45,8 +44,8 @@ func (f *front) WriteHeader(status int) {
 	}
 	f.x.mu.Lock()
 	defer f.x.mu.Unlock()
-	// The 101 is written by the engine's upgrader itself, and whatever comes
-	// after it must not reach net/http, which complains.
+	// The engine's upgrader writes the 101 itself, and whatever comes after it must not
+	// reach net/http, which would log a complaint.
 	if f.x.status.CompareAndSwap(0, int32(status)) && status != http.StatusSwitchingProtocols && !f.hijacked.Load() {
 		f.ResponseWriter.WriteHeader(status)
 	}
@@ -60,22 +59,23 @@ func (f *front) Write(p []byte) (int, error) {
 	return f.ResponseWriter.Write(p)
 }
 
-// begin sets the status of who writes without one. Once the connection has been taken that is
-// no answer: a middleware may have kept the 101 to itself, and the session is not to end of it.
+// begin sets the status for a write without one. Once the connection has been taken that
+// is no answer: a middleware may have swallowed the 101, and that must not end the
+// session.
 func (f *front) begin() {
 	if f.x.status.Load() == 0 && !f.hijacked.Load() {
 		f.WriteHeader(http.StatusOK)
 	}
 }
 
-// taken reports whether nothing may be written any more: the connection is no
-// longer ours, or a middleware has announced that it would not be.
+// taken reports whether nothing may be written any more: the connection is no longer
+// ours, or a middleware has announced that it will not be.
 func (f *front) taken() bool {
 	return f.hijacked.Load() || f.x.status.Load() == http.StatusSwitchingProtocols
 }
 
-// Hijack implements http.Hijacker for a middleware that takes the connection
-// for itself. That is an answer: next does nothing after it.
+// Hijack implements http.Hijacker for a middleware that takes the connection for itself.
+// That counts as an answer: next does nothing after it.
 func (f *front) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, rw, err := f.take()
 	if err == nil {
@@ -96,15 +96,15 @@ func (f *front) FlushError() error {
 	return http.NewResponseController(f.ResponseWriter).Flush()
 }
 
-// answer is the writer that the engine gets. It keeps what the engine writes
-// until the engine's handler has returned: the engine writes from a goroutine of
-// its own (transports/polling.go:219), where a header with no values ends the
-// process (types/http-context.go:113) and a list is cut to its first value, and
-// before it listens for what the client sends next.
+// answer is the writer that the engine gets. It keeps what the engine writes until the
+// engine's handler has returned: the engine writes from a goroutine of its own
+// (transports/polling.go:219), where a header without values ends the process
+// (types/http-context.go:113) and a list is cut to its first value, and it does so before
+// it listens for what the client sends next.
 //
 // The engine keeps its writer as long as the session (types/http-context.go:29). With
-// net/http's own that is 11 KB of an upgraded connection, its buffers above all; with
-// this one, once it has been released, nothing.
+// net/http's own that is 11 KB per upgraded connection, mostly buffers; with this one,
+// once released, nothing.
 type answer struct {
 	mu     sync.Mutex
 	p      *passage // nil once released
@@ -155,9 +155,9 @@ func (a *answer) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return p.hijack()
 }
 
-// seal ends the writing and returns the status, 0 if there is no answer. The
-// engine writes its headers before the status, so that they may be read now if
-// there is one, and must not be otherwise: its goroutine may still be at it.
+// seal ends the writing and returns the status, 0 if there is no answer. The engine
+// writes its headers before the status, so they may be read now if there is one;
+// otherwise they must not be, as its goroutine may still be writing them.
 func (a *answer) seal() int {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -165,15 +165,15 @@ func (a *answer) seal() int {
 	return a.status
 }
 
-// release lets go of the request, when its handler returns.
+// release drops the request, when its handler returns.
 func (a *answer) release() {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	a.sealed, a.p, a.header, a.body = true, nil, nil, nil
 }
 
-// replay writes the sealed answer to w. A chain may change its body, as one that compresses
-// does, and net/http knows the length of a short one by itself.
+// replay writes the sealed answer to w. A chain may change the body, for example compress
+// it, and net/http finds the length of a short one by itself.
 func (a *answer) replay(w http.ResponseWriter, chain bool) {
 	h := w.Header()
 	delete(h, "Content-Length") // of a body that a middleware had in mind
