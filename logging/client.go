@@ -17,19 +17,18 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// newID returns an id for a connection. It is none that opens anything, as the engine's
-// own would.
+// newID returns an id for a connection. Unlike the engine's own, it opens nothing.
 func newID() string {
 	var b [8]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return hex.EncodeToString(b[:])
 }
 
-// client is what one Engine.IO connection is to a Logger. It must not refer to its
-// *socket.Client, nor to sockets, nor to the engine's socket.
+// client is a Logger's view of one Engine.IO connection. It must not refer to its
+// *socket.Client, to sockets, or to the engine's socket.
 type client struct {
 	id   string
-	text bool // packets are text; what is binary is an attachment
+	text bool // packets are text, and binary messages are attachments
 	old  bool // Engine.IO 3
 
 	mu         sync.Mutex
@@ -39,17 +38,17 @@ type client struct {
 	in, out    flow
 }
 
-// flow is the packet of which attachments are to come.
+// flow is the packet whose attachments are still to come.
 type flow struct {
 	m    *member
 	left uint64
 }
 
-// stockEncoder tells the stock encoder, whose type has no exported name.
+// stockEncoder identifies the stock encoder, whose type has no exported name.
 var stockEncoder = reflect.TypeOf(parser.NewEncoder())
 
-// clientOf returns what belongs to the connection of s. It listens to it once, however
-// many sockets come and go: each listener stays until the connection ends.
+// clientOf returns the client for the connection of s. It adds its listeners once,
+// however many sockets come and go: each listener stays until the connection ends.
 func (l *Logger) clientOf(ctx context.Context, s *socket.Socket) *client {
 	if c := l.clients.Load(s.Client()); c != nil {
 		return c
@@ -81,7 +80,7 @@ func (l *Logger) clientOf(ctx context.Context, s *socket.Socket) *client {
 	return c
 }
 
-// known returns the name of a transport that a client asks for, or nothing.
+// known returns transport if it is the name of one, else "".
 func known(transport string) string {
 	switch transport {
 	case transports.POLLING, transports.WEBSOCKET, transports.WEBTRANSPORT:
@@ -90,7 +89,7 @@ func known(transport string) string {
 	return ""
 }
 
-// use notes that the connection uses a transport.
+// use records that the connection uses a transport.
 func (c *client) use(transport string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -99,14 +98,15 @@ func (c *client) use(transport string) {
 	}
 }
 
-// used returns the transports that the connection has used. It is not to be changed.
+// used returns the transports that the connection has used. The caller must not modify
+// them.
 func (c *client) used() []string {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return c.transports
 }
 
-// add has the packets of a namespace counted for m.
+// add makes the packets of a namespace count for m.
 func (c *client) add(nsp string, m *member) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -120,7 +120,7 @@ func (c *client) add(nsp string, m *member) {
 	c.others[nsp] = m
 }
 
-// remove ends what add has begun.
+// remove undoes add.
 func (c *client) remove(nsp string, m *member) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -143,8 +143,7 @@ func (c *client) remove(nsp string, m *member) {
 func (c *client) incoming(args ...any) { c.count(args, &c.in) }
 func (c *client) outgoing(args ...any) { c.count(args, &c.out) }
 
-// count counts a packet. It allocates nothing, but for a namespace that Engine.IO 3 has in
-// other words.
+// count counts a packet. It allocates only if Engine.IO 3 spells a namespace differently.
 func (c *client) count(args []any, f *flow) {
 	if len(args) == 0 {
 		return
@@ -192,8 +191,8 @@ func (c *client) count(args []any, f *flow) {
 	}
 }
 
-// attached returns whose the next binary packet is: it belongs to the text before it, or,
-// where there is none, to the only socket.
+// attached returns the socket that the next binary packet belongs to: that of the text
+// before it or, if there is none, the only socket.
 func (c *client) attached(f *flow) *member {
 	c.mu.Lock()
 	defer c.mu.Unlock()

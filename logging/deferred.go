@@ -9,20 +9,21 @@ import (
 	"github.com/sioware/sioware/logging/internal/redact"
 )
 
-// deferred is the handler of a socket's own logger. Most sockets have nothing to say: what
-// all of its records have in common is written out for the first one.
+// deferred is the handler of a socket's own logger. Most sockets log nothing, so the
+// common attributes are prepared only for the first record.
 type deferred struct {
 	base  slog.Handler
-	m     *member // nil once own is there
-	attrs record  // what Options.User and Options.Attrs have said; likewise
+	m     *member // nil once own is set
+	attrs record  // from Options.User and Options.Attrs; nil once own is set
 
 	once sync.Once
 	own  slog.Handler
 }
 
-// deferrable reports whether no code of the application runs when h is given attrs, and
-// nothing but what they are now comes of it. Such code may itself log for the socket, or
-// wait for others that do, and what it reads may change: it is not to run in a once.
+// deferrable reports whether giving attrs to h later runs no code of the application and
+// yields the same result as now. Such code might itself log for the socket, or wait for
+// others that do, which must not happen inside a sync.Once; and what it reads might
+// change.
 func deferrable(h slog.Handler, attrs []slog.Attr) bool {
 	if r, ok := h.(*redact.Handler); ok {
 		h = r.Next()
@@ -31,10 +32,10 @@ func deferrable(h slog.Handler, attrs []slog.Attr) bool {
 	case *slog.JSONHandler, *slog.TextHandler:
 		return !slices.ContainsFunc(attrs, lively)
 	}
-	return false // what it enables may depend on its attributes, too
+	return false // what it enables may depend on its attributes as well
 }
 
-// lively reports whether a may have code, or change.
+// lively reports whether a may run code or change.
 func lively(a slog.Attr) bool {
 	switch a.Value.Kind() {
 	case slog.KindAny, slog.KindLogValuer, slog.KindGroup:

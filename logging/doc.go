@@ -8,21 +8,21 @@
 //	logs.Engine(io.Engine())
 //	http.Handle("/socket.io/", wrap.Handler(h, logs.Handler))
 //
-// A connection has one record when it is there and one when it is over, and this one
-// says what there was between: so much that events need no records of their own. No
-// secret is in them; see [Redact].
+// A connection has one record when it is established and one when it ends, and the latter
+// says enough about the time between that events need no records of their own. No secrets
+// are in them; see [Redact].
 //
 // # Where in the chain
 //
-// First: [Logger.Middleware] and [Logger.Handler] see what those behind them do, and
-// nothing of those before. By whom a socket was refused is known of all middlewares that
-// package wrap runs, which are those of the packages beside this one, and of others that
-// have a name by wrap.Named.
+// First: [Logger.Middleware] and [Logger.Handler] see what the middlewares behind them
+// do, and nothing of those before. Who refused a socket is known for all middlewares that
+// package wrap runs, which are those of its sibling packages, and for others that are
+// named with wrap.Named.
 //
-// The id of a connection (conn.id) is made up here. All of its sockets share it, and the
-// handshake does if it has passed the Handler. The engine's own id opens the session, and
-// is never written; with Engine.IO 3 it is part of the host's id of a socket, so there
-// conn.socket is left out.
+// The id of a connection (conn.id) is made up here. All of its sockets share it, as does
+// the handshake if it has passed the Handler. The engine's own id opens the session and
+// is never written; with Engine.IO 3 it is part of the host's id of a socket, so
+// conn.socket is left out there.
 //
 // # What the records say
 //
@@ -47,73 +47,76 @@
 //	                     refused, Error for ours   handled, dropped
 //
 // conn is a group of id, namespace, socket, addr, transport, protocol and recovered; a
-// request has none. user and what Options.Attrs returns follow it, and in the records of
-// who comes, and of requests, user_agent, origin and referer, the last without its
-// query. What is empty is left out. A handshake or socket is abandoned if its client
-// left before anything was decided. message is what the client was told, error is the
-// cause, which it was not. took is how long it took to decide, duration how long the
-// socket was connected.
+// request has none. It is followed by user and what Options.Attrs returns, and, in the
+// records of new sockets, handshakes and requests, by user_agent, origin and referer, the
+// last without its query. Empty attributes are left out. A handshake or socket is
+// abandoned if its client left before anything was decided. message is what the client
+// was told; error is the cause, which the client was not told. took is how long the
+// decision took, duration how long the socket was connected.
 //
-// A handshake that a middleware answers in the engine's place is refused, be it with 200.
+// A handshake that a middleware answers in the engine's place is refused, even with
+// status 200.
 //
-// A request or handshake has code "aborted" if its handler has panicked with
-// http.ErrAbortHandler, as httputil.ReverseProxy does when the answer breaks off: the client
-// has got no answer, or a part of it. status is then left out unless the handler has set one.
-// If it is the client that has left, a request has Options.Level, and a handshake is
-// abandoned.
+// A request or handshake has code "aborted" if its handler panicked with
+// http.ErrAbortHandler, as httputil.ReverseProxy does when the answer breaks off: the
+// client got no answer, or part of one. status is then left out unless the handler has
+// set one. If it was the client that left, a request is logged at Options.Level, and a
+// handshake is abandoned.
 //
-// reason is the host's word, and class says whose doing it was: see [Class]. The host
-// says "forced close" also if it could not read what came: then class is protocol. If a
-// connection was lost (class network, timeout or protocol), or the socket was put out by
-// wrap.Kick, which is where code and error come from, last has the last events that the
-// client had sent, and how long before the end: as they came, so that those are among
-// them that were refused, or of which nobody could read more than the name. limited
-// counts the events that were refused as rate_limited, and errors others that were.
-// unlogged counts those that [Sample] has left out, and dropped, in the record of an
-// event, those with the same counter since the last one.
+// reason is the host's reason, and class says who ended the connection: see [Class]. The
+// host also says "forced close" when it could not decode a packet; class is then
+// protocol. If a connection was lost (class network, timeout or protocol), or the socket
+// was ended by wrap.Kick, which is where code and error come from, last lists the last
+// events that the client sent and how long before the end. They are listed as they
+// arrived, including refused ones and ones of which only the name could be decoded.
+// limited counts the events that were refused as rate_limited, errors those refused
+// otherwise. unlogged counts those that [Sample] left out; dropped, in the record of an
+// event, counts those left out since the last record with the same counter.
 //
-// Where Options.User, Options.Attrs or a method of the Observer panics, the first time is
-// recorded with level Error, as "logging: function of the application panicked", with
+// The first panic of Options.User, of Options.Attrs and of each method of the Observer is
+// recorded at level Error, as "logging: function of the application panicked", with
 // function, error and stack.
 //
-// The same goes to the [Observer], whatever the levels are: logging/prommetrics makes
-// metrics of it.
+// The [Observer] is told the same, whatever the levels are: logging/prommetrics turns it
+// into metrics.
 //
-// What package wrap writes to the default slog logger of a socket and of a request, it
-// does not if a Logger follows them: a fault that is only seen by an event is recorded
-// even if Options.Events is nil.
+// What package wrap would write about a socket or request to the default slog logger, it
+// does not write if a Logger follows them. A fault that shows only in an event is
+// recorded even if Options.Events is nil.
 //
 // # Limits
 //
-// To be told of each event costs: with Options.Events or an Observer a server at full
-// speed takes a quarter less of them. Without, they are counted before they are read.
+// Observing each event has a cost: with Options.Events or an Observer, a server at full
+// speed handles a quarter fewer of them. Without, they are counted before they are
+// decoded.
 //
-// Bytes are those of the packets of a namespace as Engine.IO carries them, from behind the
-// CONNECT: not those of pings, of HTTP or of WebSocket, nor what compression saves. With a
-// parser that is not the stock one bytes are counted only while the connection is in one
-// namespace, events that come only with Options.Events or an Observer, those that are sent
-// not at all, and there is no last: what is not counted is left out. Acks are no events.
-// Handlers that fail are not seen, since the host does not say: log there with the logger
-// of [Logger.From]. An event that a packet middleware refuses which package wrap does not
-// run, one of socket.Use, counts as one that went well.
+// Bytes are those of a namespace's packets as Engine.IO carries them, after the CONNECT:
+// without pings, HTTP and WebSocket overhead, and before compression. With a parser other
+// than the stock one, bytes are counted only while the connection is in a single
+// namespace, received events only with Options.Events or an Observer, sent events not at
+// all, and there is no last; what is not counted is left out. Acks are not events.
+// Failures of handlers are not seen, since the host does not report them: log there with
+// the logger of [Logger.From]. An event that is refused by a packet middleware that
+// package wrap does not run, one of socket.Use, counts as accepted.
 //
-// These have no record: sockets whose connection has ended before the first middleware;
-// those of a connection that wrap.Func closes, as it has tried too often; those that the
-// host restores without asking middlewares (wrap.Harden has them asked); and those of a
-// namespace that does not exist.
+// There is no record of sockets whose connection ended before the first middleware, of
+// those of a connection that wrap.Func closes after too many attempts, of those that the
+// host restores without running middlewares (wrap.Harden makes it run them), and of those
+// in a namespace that does not exist.
 //
-// A socket whose connection goes while the host is connecting it counts as abandoned,
-// though its "connection" handlers may run. What a plain middleware of others refuses is
-// seen with the stock parser. A client that sends CONNECT again before it has the answer
-// to the first may have both told as refused for the same reason. With Engine.IO 3 a
-// client of a namespace is in "/" too, and has two records. WebTransport sessions do not
-// pass the Handler.
+// A socket whose connection is lost while the host is connecting it counts as abandoned,
+// although its "connection" handlers may run. A refusal by a middleware that package wrap
+// does not run is sure to be seen only with the stock parser. If a client sends CONNECT
+// again before the answer to the first, both may be reported as refused for the same
+// reason. With Engine.IO 3 a client of a namespace is also in "/", and has two records.
+// WebTransport sessions do not pass the Handler.
 //
-// A secret that a line end tears apart is seen in parts. Events that were refused are not
-// sampled: who may be refused often is to be limited before.
+// A secret that is split by a line end may show in part. Refused events are not sampled
+// unless they were rate_limited: limit earlier in the chain what may be refused often.
 //
-// Each record is one call of the slog.Handler: nothing is queued here, and one that is
-// slow holds up the client that it is about. A client that comes and goes makes two
-// records each time, as many as it is let: stand before package ratelimit, and one that
-// is refused there makes one. Who may not even make that belongs to a firewall.
+// Each record is one call of the slog.Handler. Nothing is queued here, and a slow handler
+// holds up the client that the record is about. A client that comes and goes makes two
+// records each time, as often as it is admitted; with the Logger before package
+// ratelimit, a client refused there makes one. To prevent even that is the job of a
+// firewall.
 package logging

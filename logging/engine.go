@@ -11,20 +11,20 @@ import (
 	"github.com/zishang520/engine.io/v2/types"
 )
 
-// byEngine is the name of who refuses what the host itself refuses.
+// byEngine is the By of refusals by the host itself.
 const byEngine = "engine"
 
-// Engine records what e itself refuses: requests with another version of the protocol,
-// an unknown session, or a method or transport that does not exist. Call it when
-// io.ServeHandler(nil) has made the engine:
+// Engine records what e itself refuses: requests with another version of the protocol, an
+// unknown session, or a method or transport that does not exist. Call it once
+// io.ServeHandler(nil) has created the engine:
 //
 //	h := io.ServeHandler(nil)
 //	logs.Engine(io.Engine())
 //
-// A request that passes [Logger.Handler] has one record, which says so. Used twice for
-// one engine, it works once.
+// For a request that passes [Logger.Handler], its one record says so. Calling Engine
+// twice for one engine has no further effect.
 func (l *Logger) Engine(e engine.BaseServer) {
-	// The engine is an interface: its clients stand for it.
+	// The engine is an interface: its map of clients identifies it.
 	if _, first := l.engines.LoadOrStore(e.Clients(), new(struct{})); !first {
 		return
 	}
@@ -39,12 +39,12 @@ func (l *Logger) Engine(e engine.BaseServer) {
 	})
 }
 
-// engineError is why the engine refuses a request.
+// engineError is the reason why the engine refuses a request.
 type engineError string
 
 func (e engineError) Error() string { return string(e) }
 
-// engineRefused tells of a request that the engine refuses.
+// engineRefused reports a request that the engine refuses.
 func (l *Logger) engineRefused(m *types.ErrorMessage) {
 	code, text := "engine_"+strconv.Itoa(m.Code), m.Message
 	for _, key := range []string{"name", "message"} { // the rest is up to the client
@@ -59,7 +59,7 @@ func (l *Logger) engineRefused(m *types.ErrorMessage) {
 	}
 	status := http.StatusBadRequest
 	switch {
-	case m.Req.Websocket != nil: // which the host closes
+	case m.Req.Websocket != nil: // the host closes it
 		status = http.StatusSwitchingProtocols
 	case m.CodeMessage == engine.FORBIDDEN:
 		status = http.StatusForbidden
@@ -69,7 +69,7 @@ func (l *Logger) engineRefused(m *types.ErrorMessage) {
 
 	level := slog.LevelWarn
 	if m.Req.Query().Peek("sid") != "" {
-		level = l.opts.Level.Level() // that has ended, or was upgraded, as a rule
+		level = l.opts.Level.Level() // usually a session that has ended or was upgraded
 	}
 	if !l.enabled(ctx, level) {
 		return

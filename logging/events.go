@@ -7,9 +7,9 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// passed runs when an event goes to its handlers: often, concurrently, and on a goroutine
-// that has just begun. It allocates nothing where nothing is told, and what is done
-// seldom is not inlined: a larger stack would have to be grown for each event.
+// passed runs when an event goes to its handlers: often, concurrently, and on a new
+// goroutine. It allocates nothing unless the event is reported, and rare work is not
+// inlined: a larger stack would have to be grown for each event.
 func (w *watcher) passed(e *wrap.Event) {
 	m := w.m
 	if !m.client.text {
@@ -23,7 +23,7 @@ func (w *watcher) passed(e *wrap.Event) {
 	}
 }
 
-// observed tells the Observer of an event.
+// observed reports an event to the Observer.
 //
 //go:noinline
 func (m *member) observed(e *wrap.Event, c eventCase) {
@@ -72,7 +72,7 @@ func (w *watcher) refused(e *wrap.Event, err error) {
 	}
 }
 
-// sample records an event, or not.
+// sample writes a record of an event, if the sampler says so.
 //
 //go:noinline
 func (w *watcher) sample(e *wrap.Event, c eventCase) {
@@ -89,7 +89,7 @@ func (w *watcher) sample(e *wrap.Event, c eventCase) {
 	w.write(level, e, c, dropped)
 }
 
-// write records an event.
+// write writes a record of an event.
 //
 //go:noinline
 func (w *watcher) write(level slog.Level, e *wrap.Event, c eventCase, dropped int64) {

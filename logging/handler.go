@@ -13,21 +13,22 @@ import (
 	"github.com/zishang520/engine.io/v2/transports"
 )
 
-// statusGone is what some servers answer to nobody.
+// statusGone is what some servers record when the client has left.
 const statusGone = 499
 
-// Handler returns next behind a record of each request, as plain net/http middleware.
-// Through wrap it sees handshakes alone, and is to be the outermost of the chain; the
-// sockets of a connection then have the id that its handshake has. Anywhere else it
-// records each request; in wrap.Namespace it would take CONNECTs for handshakes.
+// Handler returns next wrapped in a plain net/http middleware that records each request.
+// Through wrap it sees only handshakes, and should be the outermost of the chain; the
+// sockets of a connection then share the id of its handshake. Anywhere else it records
+// each request. In wrap.Namespace it would mistake CONNECTs for handshakes.
 //
-// What *wrap.Error answers is recorded here, with its cause, and not by package wrap.
-// A panic of next is recorded with its stack, and goes on as http.ErrAbortHandler, so that
-// net/http does not log what it says. One with http.ErrAbortHandler has no stack: nobody
-// gets the answer, and the request is recorded with code "aborted", as it is if next ends
-// its goroutine (runtime.Goexit). The writer that next gets has what the server's own has of
-// http.Hijacker, http.Flusher, io.ReaderFrom and http.Pusher. At a disabled level, and
-// without an Observer, requests go to next as they are.
+// A refusal answered by a *wrap.Error is recorded here, with its cause, and not by
+// package wrap. A panic of next is recorded with its stack, and continues as
+// http.ErrAbortHandler, so that net/http does not log its text. A panic with
+// http.ErrAbortHandler has no stack: nobody gets the answer, and the request is recorded
+// with code "aborted", as it is if next ends its goroutine (runtime.Goexit). The writer
+// that next gets implements those of http.Hijacker, http.Flusher, io.ReaderFrom and
+// http.Pusher that the server's own does. If nothing would be logged and there is no
+// Observer, requests go to next unchanged.
 func (l *Logger) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		ctx := r.Context()
@@ -41,8 +42,8 @@ func (l *Logger) Handler(next http.Handler) http.Handler {
 
 // serve serves a request that is recorded.
 func (l *Logger) serve(next http.Handler, w http.ResponseWriter, r *http.Request) {
-	// The request is read now: next may change its URL and headers, and http.TimeoutHandler
-	// leaves a goroutine with them.
+	// Read the request now: next may change its URL and headers, and http.TimeoutHandler
+	// leaves a goroutine that still does.
 	x := &request{l: l, r: r, agent: agentOf(r.Header), path: r.URL.Path, connecting: mark.Connecting(r.Context())}
 	x.conn = l.connOf(r, time.Now(), x.connecting)
 	x.conn.ID = newID()
@@ -86,7 +87,7 @@ type request struct {
 	agent      agent
 	path       string
 	conn       Conn
-	answer     *answer // apart, for the host keeps it as long as the connection
+	answer     *answer // separate, since the host keeps it as long as the connection
 	connecting bool    // it is a handshake
 	aborted    bool    // by http.ErrAbortHandler or runtime.Goexit
 }
@@ -98,10 +99,11 @@ type outcome struct {
 	code    string
 	err     error
 	refused bool
-	gone    bool // the client has left before it was answered
+	gone    bool // the client left before it was answered
 }
 
-// outcome reads what became of a request; panicked is why it ended, or nil.
+// outcome returns what became of the request; panicked is the panic that ended it, or
+// nil.
 func (x *request) outcome(panicked error) (o outcome) {
 	s := x.note.close()
 	o.status = x.answer.final()
@@ -116,7 +118,7 @@ func (x *request) outcome(panicked error) (o outcome) {
 	case panicked != nil:
 		o.refused, o.code, o.err = true, codeInternal, panicked
 	case x.connecting && left && is(s.reason, context.Canceled):
-		o.gone, o.code, o.err = true, "", nil // whoever has refused it was waiting for something
+		o.gone, o.code, o.err = true, "", nil // whoever refused it was waiting for something
 	case o.code != "":
 		o.refused = true
 	case x.aborted && x.connecting && left:
@@ -125,7 +127,7 @@ func (x *request) outcome(panicked error) (o outcome) {
 		// Nobody gets what net/http or wrap would answer.
 		o.code, o.refused, o.gone = codeAborted, !left, left
 		if x.connecting && o.status == http.StatusOK {
-			o.status = 0 // nor what the engine has: the session is taken back
+			o.status = 0 // nor does the engine's answer count: the session is taken back
 		}
 	case !x.connecting:
 		if o.status == 0 && !left {
@@ -136,7 +138,7 @@ func (x *request) outcome(panicked error) (o outcome) {
 	case o.status == 0:
 		o.status, o.refused = http.StatusInternalServerError, true // as wrap answers
 	default:
-		// A middleware that answers in the engine's place refuses, were it with 200.
+		// A middleware that answers in the engine's place refuses, even with 200.
 		o.refused = !mark.Passed(x.r.Context()) || o.status != http.StatusSwitchingProtocols &&
 			(o.status != http.StatusOK || x.conn.Transport == transports.WEBSOCKET)
 	}
@@ -146,7 +148,7 @@ func (x *request) outcome(panicked error) (o outcome) {
 	return o
 }
 
-// tell tells what became of the request.
+// tell reports what became of the request.
 func (x *request) tell(panicked error, stack string) {
 	l, ctx, o := x.l, context.WithoutCancel(x.r.Context()), x.outcome(panicked)
 	c := x.conn
@@ -216,7 +218,7 @@ func (l *Logger) connOf(r *http.Request, began time.Time, handshake bool) Conn {
 	return c
 }
 
-// last returns the value that the engine takes of those of a parameter.
+// last returns the value that the engine uses if a parameter has several.
 func last(query url.Values, key string) string {
 	if vs := query[key]; len(vs) > 0 {
 		return vs[len(vs)-1]

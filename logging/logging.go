@@ -15,11 +15,11 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Logger records what becomes of connections. Make one by [New], for all namespaces;
-// it is safe for concurrent use. It has no goroutine of its own and needs no Close.
+// Logger records what becomes of connections. Make one with [New], for all namespaces; it
+// is safe for concurrent use. It has no goroutine of its own and needs no Close.
 //
-// Records are written on the goroutines that serve clients: a slog.Handler that is
-// slow delays the client that the record is about. One that panics loses the record.
+// Records are written on the goroutines that serve clients: a slow slog.Handler delays
+// the client that the record is about. If it panics, the record is lost.
 type Logger struct {
 	opts    Options
 	proxies *clientip.Source
@@ -34,7 +34,7 @@ type Logger struct {
 }
 
 // New returns a Logger that writes to logger, which must not be nil: pass slog.Default()
-// for that one. The error joins all faults.
+// for the default one. The error joins all faults.
 func New(logger *slog.Logger, opts *Options) (*Logger, error) {
 	var missing error
 	if logger == nil || logger.Handler() == nil {
@@ -57,14 +57,15 @@ func New(logger *slog.Logger, opts *Options) (*Logger, error) {
 }
 
 // Middleware returns the connection middleware, for io.Use, nsp.Use or wrap.UseAll. It
-// refuses nobody, and is to be the first: it does not see what middlewares before it
-// refuse. See the package documentation for the records. Used twice, it works once.
+// refuses nobody. It should be the first: it does not see what middlewares before it
+// refuse. See the package documentation for the records. Using it twice has no further
+// effect.
 //
 // If neither the levels of the records nor slog.LevelError are enabled when a socket
-// comes, and there is no Observer, it lets the socket be, for as long as that one lives.
+// comes, and there is no Observer, it ignores that socket for good.
 func (l *Logger) Middleware() socket.NamespaceMiddleware { return wrap.Func(l.join) }
 
-// join begins to follow s.
+// join starts following s.
 func (l *Logger) join(ctx context.Context, s *socket.Socket) error {
 	if l.off(ctx) || l.members.Load(s) != nil {
 		return nil
@@ -86,23 +87,23 @@ func (l *Logger) join(ctx context.Context, s *socket.Socket) error {
 	return nil
 }
 
-// off reports whether nothing that happens to a socket would be told.
+// off reports whether nothing that happens to a socket would be reported.
 func (l *Logger) off(ctx context.Context) bool {
 	return l.opts.Observer == nil && !l.enabled(ctx, slog.LevelError) && !l.enabled(ctx, slog.LevelWarn) &&
 		!l.enabled(ctx, l.opts.Level.Level()) && (l.events == nil || !l.enabled(ctx, l.opts.Events.Level.Level()))
 }
 
-// tapped reports whether each event is told of, which costs: see wrap.Hooks.
+// tapped reports whether each event is observed, which has a cost: see wrap.Hooks.
 func (l *Logger) tapped() bool { return l.opts.Observer != nil || l.events != nil }
 
-// From returns a logger for s: what it writes has the group conn of the records, as it is
-// at the first call or at the first record, and what Options.User and Options.Attrs have
-// said at the first call, and passes [Redact] likewise. If s has not passed
-// [Logger.Middleware], or was let be by it, it is a logger without these, and ok is false.
-// It is never nil. From takes no lock, and allocates nothing once the first call is done.
-// Others that come before that ask both too, and get the same logger. In Options.User and
-// Options.Attrs, and in what they wait for, it may be called too, and may give one with
-// the group alone, as it may if over 64 ask at once.
+// From returns a logger for s. Its records have the group conn, as it is at the first
+// call or at the first record, and what Options.User and Options.Attrs returned at the
+// first call; they pass [Redact] as well. If s has not passed [Logger.Middleware], or was
+// ignored by it, the logger has none of these, and ok is false. The logger is never nil.
+// From takes no lock, and allocates nothing after the first call. Calls that overlap with
+// the first one call both functions too, and get the same logger. From may also be called
+// in Options.User and Options.Attrs, and in what they wait for; there it may return a
+// logger with only the group, as it may if more than 64 calls are in progress at once.
 func (l *Logger) From(s *socket.Socket) (logger *slog.Logger, ok bool) {
 	m := l.members.Load(s)
 	if m == nil {
@@ -114,12 +115,12 @@ func (l *Logger) From(s *socket.Socket) (logger *slog.Logger, ok bool) {
 	return m.newLogger(s), true
 }
 
-// maxMaking is how many first calls of From for a socket there are at once, and how deep
-// From may be within From, as Options.User and Options.Attrs may call it. None can wait for
-// another, which may be waiting for it.
+// maxMaking limits how many first calls of From for a socket may be in progress, and how
+// deep From may be nested in From, as Options.User and Options.Attrs may call it. None
+// can wait for another, which may be waiting for it.
 const maxMaking = 64
 
-// newLogger makes the logger of s, unless another call has.
+// newLogger makes the logger of s, unless another call has made it.
 func (m *member) newLogger(s *socket.Socket) *slog.Logger {
 	defer m.making.Add(-1)
 	d := &deferred{base: m.l.handler, m: m}
@@ -137,5 +138,5 @@ func (m *member) newLogger(s *socket.Socket) *slog.Logger {
 	return m.logger.Load()
 }
 
-// now is how long it is since begin.
+// now returns the time since begin.
 func now() time.Duration { return time.Since(begin) }

@@ -7,8 +7,9 @@ import (
 	"github.com/sioware/sioware/internal/mark"
 )
 
-// note is what comes to be known of a request. It is in the request's context, and so
-// is kept as long as the connection: it must stay small.
+// note collects what becomes known of a request. It is in the request's context, and so
+// is kept as long as the connection: it must stay small. noteKey is the context key of
+// the note of a Logger.
 type note struct {
 	context.Context
 	l  *Logger
@@ -34,8 +35,8 @@ func noteOf(ctx context.Context, l *Logger) *note {
 	return n
 }
 
-// Value implements context.Context. Who asks for a mark.Listener gets n while the
-// request is served.
+// Value implements context.Context. Lookups of mark.ListenerKey find n while the request
+// is served.
 func (n *note) Value(key any) any {
 	switch key := key.(type) {
 	case noteKey:
@@ -53,7 +54,7 @@ func (n *note) Value(key any) any {
 	return n.Context.Value(key)
 }
 
-// Refused implements mark.Listener. A Logger further out, which n hides, is told too.
+// Refused implements mark.Listener. It also tells an outer Logger, which n hides.
 func (n *note) Refused(reason error) {
 	mark.Refused(n.Context, reason)
 	n.tell(func(s *said) {
@@ -63,12 +64,13 @@ func (n *note) Refused(reason error) {
 	})
 }
 
-// engine notes what the engine says, and reports whether that is told with the request.
+// engine records what the engine says, and reports whether the record of the request will
+// have it.
 func (n *note) engine(code, text string) bool {
 	return n.tell(func(s *said) { s.code, s.text = code, text })
 }
 
-// tell changes what is said, while the request is served.
+// tell changes what is said, unless the request is over.
 func (n *note) tell(change func(*said)) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -82,7 +84,7 @@ func (n *note) tell(change func(*said)) bool {
 	return true
 }
 
-// close ends the notes, and returns them.
+// close ends the note, and returns what was said.
 func (n *note) close() (s said) {
 	n.mu.Lock()
 	defer n.mu.Unlock()

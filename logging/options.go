@@ -20,72 +20,72 @@ const (
 	defaultEvery    = 100
 )
 
-// Options are what can be chosen. Its zero value, and nil, log connections and
-// requests, and no events.
+// Options configure a [Logger]. The zero value, and nil, log connections and requests,
+// and no events.
 type Options struct {
-	// Level is that of the records of sockets that come and go, and of requests that
-	// were answered. Nil means slog.LevelInfo. It may change while the Logger runs,
-	// like that of slog.LevelVar. Those of what is refused, and of faults, are fixed; see
-	// the package documentation.
+	// Level is that of the records of sockets that come and go, and of requests that were
+	// answered. Nil means slog.LevelInfo. It may change while the Logger runs, as a
+	// slog.LevelVar does. The levels of refusals and faults are fixed; see the package
+	// documentation.
 	Level slog.Leveler
 
-	// Events has events recorded as well, which costs: see the package documentation. Nil
-	// means none, but for those that failed by a fault of ours.
+	// Events turns on records of events, which has a cost: see the package documentation.
+	// Nil means none, except for events that failed through a fault of ours.
 	Events *Sample
 
 	// Observer is told the same, for metrics; nil means none.
 	Observer Observer
 
-	// User names the user of a socket, like auth.Subject of package jwtauth. It is asked
-	// when a record is written, and may not know yet. It runs concurrently, and must
-	// not block. One that panics is nobody.
+	// User names the user of a socket, like auth.Subject of package jwtauth. It is called
+	// when a record is written, and the user may not be known by then. It runs
+	// concurrently, and must not block. If it panics, there is no user.
 	User func(s *socket.Socket) (user string, ok bool)
 
-	// Attrs are further attributes of the records of a socket, and of the logger that
-	// [Logger.From] returns. It is called like User. What it returns is kept as long as
-	// the socket, and must not refer to it: neither would ever be collected.
+	// Attrs returns further attributes for the records of a socket, and for the logger
+	// that [Logger.From] returns. It is called like User. What it returns is kept as long
+	// as the socket, and must not refer to it: otherwise neither would ever be collected.
 	Attrs func(s *socket.Socket) []slog.Attr
 
-	// Recorder is how many of its last events a socket remembers, to tell of them if it
-	// ends abnormally: 32 if 0, none if negative, and at most 1024. One takes 24
-	// bytes from when it has come, and up to 64 for a name that none of the eight before
-	// it has. With a parser that is not the stock one there are none.
+	// Recorder is how many of its last events a socket remembers, for its record if it
+	// ends abnormally: 32 if 0, none if negative, and at most 1024. An event takes 24
+	// bytes once it has arrived, and up to 64 for a name that none of the eight before it
+	// has. With a parser other than the stock one none are remembered.
 	Recorder int
 
 	// Secrets are further names of attributes that hold secrets; see [Redact].
 	Secrets []string
 
 	// TrustedProxies are the addresses of the proxies in front. A request from one of
-	// them is that of the client that ProxyHeader names: its last address that is
-	// not that of a trusted proxy. An entry that is no address ("unknown") ends the
-	// search: the address is then that of the proxy that has added it. With none, the
+	// them is attributed to the client that ProxyHeader names: the last address in it
+	// that is not a trusted proxy. An entry that is not an address ("unknown") ends the
+	// search, with the address of the proxy that added it. Without TrustedProxies the
 	// header is never read.
 	TrustedProxies []netip.Prefix
 
-	// ProxyHeader is the header in which the proxies name the client:
-	// "X-Forwarded-For" if empty. "Forwarded" is read as RFC 7239 says, any other as
-	// one address or a list of them.
+	// ProxyHeader is the header in which the proxies name the client: "X-Forwarded-For"
+	// if empty. "Forwarded" is parsed according to RFC 7239, any other as one address or
+	// a list of them.
 	ProxyHeader string
 
-	// InsecureSecrets hands records on as they are, without [Redact]. What applications
-	// put into error texts, and clients into names, is then in the log.
+	// InsecureSecrets passes records on without [Redact]. What applications put into
+	// error texts, and clients into names, then ends up in the log.
 	InsecureSecrets bool
 }
 
 // Sample says which events are recorded: of those with one name, in each second, the
-// first First and then one in Every. Names share 512 counters, which they are
-// assigned to at random, so that no client can make more. An event that was refused is
-// always recorded, unless it was for its number (rate_limited).
+// first First and then one in Every. Names share 512 counters, to which they are assigned
+// at random, so that no client can make more. An event that was refused is always
+// recorded, unless it was rate_limited.
 type Sample struct {
-	// Level is that of events that went well, or were refused as rate_limited. Nil means
+	// Level is that of events that were accepted, or refused as rate_limited. Nil means
 	// slog.LevelDebug. Other refusals have level Warn, and faults Error.
 	Level slog.Leveler
 
-	// First is 10 if 0, and Every is 100 if 0. With Every 1 all are recorded.
+	// First is 10 if 0, and Every is 100 if 0. With Every 1 all events are recorded.
 	First, Every int
 }
 
-// audit returns a copy of o with its defaults, and all its faults.
+// audit returns a copy of o with defaults filled in, and all its faults.
 func (o *Options) audit() (Options, *clientip.Source, error) {
 	var c Options
 	if o != nil {

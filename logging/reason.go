@@ -9,7 +9,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Codes that this package looks at, of package wrap.
+// Codes of package wrap that this package treats specially.
 const (
 	codeInternal    = "internal"
 	codeUnavailable = "unavailable"
@@ -19,21 +19,21 @@ const (
 // codeAborted is that of a request whose handler has panicked with http.ErrAbortHandler.
 const codeAborted = "aborted"
 
-// The host's words for a connection that the server has closed. Over polling it is the
-// second if a request of the client is under way just then.
+// The host's reasons for a connection that the server has closed. Over polling it is the
+// second if a request of the client is in progress at that moment.
 const (
 	reasonForced = "forced close"
 	reasonBroken = "transport error"
 )
 
-// reasonRefused is that of package wrap for a socket that a middleware has turned away.
+// reasonRefused is that of package wrap for a socket that a middleware has refused.
 const reasonRefused = "refused"
 
 // classes are those of the host's reasons (socket/client.go, socket/socket.go:619,
 // engine/socket.go:452).
 var classes = map[string]Class{
 	"client namespace disconnect": ClassClient,
-	"transport close":             ClassClient, // the tab was closed, as a rule
+	"transport close":             ClassClient, // usually the tab was closed
 	reasonBroken:                  ClassNetwork,
 	"ping timeout":                ClassTimeout,
 	"parse error":                 ClassProtocol,
@@ -42,7 +42,7 @@ var classes = map[string]Class{
 	"forced server close":         ClassServer,
 	"server shutting down":        ClassServer,
 	"server close":                ClassServer,
-	reasonRefused:                 ClassServer, // by a middleware that had let it pass before
+	reasonRefused:                 ClassServer, // by a middleware that had admitted it before
 }
 
 // classOf returns the class of a reason.
@@ -56,14 +56,14 @@ func classOf(reason string) Class {
 // verdict is what the cause of a socket's context says.
 type verdict struct {
 	refused bool
-	reason  string // the host's word
+	reason  string // the host's reason
 	by      string
 	code    string
 	message string // what the client was told
 	err     error  // the cause
 }
 
-// judge reads the cause of a context that has ended.
+// judge interprets the cause of a context that has ended.
 func judge(ctx context.Context) verdict {
 	cause := context.Cause(ctx)
 	var d wrap.Disconnected
@@ -75,7 +75,7 @@ func judge(ctx context.Context) verdict {
 	return v
 }
 
-// explain sets what err says.
+// explain sets code, message and cause from err.
 func (v *verdict) explain(err error) {
 	v.code, v.message, v.err = explain(err)
 	if e := (*wrap.Error)(nil); v.message == "" && errors.As(err, &e) && e != nil {
@@ -106,15 +106,15 @@ func explain(err error) (code, message string, cause error) {
 // ours reports whether a refusal with this code is a fault on our side.
 func ours(code string) bool { return code == codeInternal || code == codeUnavailable }
 
-// news reports whether a refusal of an event is to be told whatever Options.Events says:
-// if it is our fault, and nobody has logged it. That something is unavailable is logged
-// by who says so, unless there is a cause (as in package wrap).
+// news reports whether a refused event is to be recorded whatever Options.Events says: if
+// it is our fault, and nobody has logged it. An unavailable without a cause was logged by
+// whoever reported it (as in package wrap).
 func news(code string, cause error) bool {
 	return code == codeInternal || code == codeUnavailable && cause != nil
 }
 
-// stackOf returns where a recovered panic was, or nothing. Causes are the application's: one
-// that is a nil pointer panics when it is asked for its own.
+// stackOf returns the stack of a recovered panic, or "". Causes are the application's: a
+// nil pointer panics when it is asked for its own.
 func stackOf(err error) string {
 	defer func() { _ = recover() }()
 	var p interface{ Stack() []byte }

@@ -11,10 +11,10 @@ import (
 	"github.com/sioware/sioware/logging/internal/redact"
 )
 
-// maxName is how much of an event's name is kept and told.
+// maxName is how much of an event's name is kept and reported.
 const maxName = 64
 
-// begin is a time that others are measured from, by the monotonic clock.
+// begin is the time that others are measured from, by the monotonic clock.
 var begin = time.Now()
 
 // recorder remembers the last events of a socket. Its zero value has none.
@@ -29,7 +29,7 @@ type recorded struct {
 	at   time.Duration // since begin
 }
 
-// remember notes an event, whose payload this is, in the recorder.
+// remember adds the event with this payload to the recorder.
 func (m *member) remember(payload []byte) {
 	n := m.l.opts.Recorder
 	if n <= 0 {
@@ -43,11 +43,11 @@ func (m *member) remember(payload []byte) {
 	r.add(n, payload, now())
 }
 
-// maxShared is how many of the last names are looked at for the same one.
+// maxShared is how many of the last names are compared with a new one.
 const maxShared = 8
 
-// add notes an event that came so long after begin, as one of at most n. It allocates
-// nothing, once the ring is full, for one of the last few names.
+// add adds an event that arrived at the given time after begin, keeping at most n. Once
+// the ring is full, it allocates nothing for one of the last few names.
 func (r *recorder) add(n int, payload []byte, at time.Duration) {
 	raw, whole, ok := eventName(payload)
 	if !ok {
@@ -67,14 +67,14 @@ func (r *recorder) add(n int, payload []byte, at time.Duration) {
 	}
 	e := recorded{name, at}
 	if len(r.ring) < n {
-		r.ring = append(r.ring, e) // grows: most sockets send little
+		r.ring = append(r.ring, e) // grows gradually: most sockets send little
 		return
 	}
 	r.ring[r.next] = e
 	r.next = (r.next + 1) % n
 }
 
-// share returns a name, which is that of one of the last events if possible. r.mu is
+// share returns name as a string, shared with one of the last events if possible. r.mu is
 // held.
 func (r *recorder) share(name []byte) string {
 	n := len(r.ring)
@@ -86,12 +86,12 @@ func (r *recorder) share(name []byte) string {
 	return string(name)
 }
 
-// maxRead is how much of an event's name is read before it is decoded: that of maxName
-// bytes may have as many escapes of 6 bytes.
+// maxRead is how much of an event's name is read before it is decoded: a name of maxName
+// bytes may consist of escapes of 6 bytes each.
 const maxRead = 400
 
-// eventName returns the name of an event as it stands in the payload, between its
-// quotes, or what has been read of it if that is not the whole.
+// eventName returns the name of an event as it stands in the payload, between its quotes,
+// or as much of it as was read if that is not all.
 func eventName(payload []byte) (raw []byte, whole, ok bool) {
 	const space = " \t\r\n"
 	b := bytes.TrimLeft(payload[:min(len(payload), maxRead)], space)
@@ -108,7 +108,7 @@ func eventName(payload []byte) (raw []byte, whole, ok bool) {
 		case c == '"':
 			return b[:i:i], true, true
 		case c < ' ':
-			return nil, false, false // nor does the host's decoder take it
+			return nil, false, false // the host's decoder rejects it too
 		case c != '\\':
 			i++
 			continue
@@ -143,9 +143,9 @@ func decodeName(raw []byte, whole bool) (name string, ok bool) {
 	return trim(name, maxName, total), true
 }
 
-// told returns the last events, oldest first, as "name -1.2s": so long before end. None may
-// be left out of a record, as the newest are what came before the fault: there are at most
-// maxRecorder, each not much longer than maxName.
+// told returns the last events, oldest first, as "name -1.2s", the time before end. None
+// may be left out of a record, since the newest came right before the fault: there are at
+// most maxRecorder, each not much longer than maxName.
 func (r *recorder) told(end time.Duration) redact.Whole {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -161,7 +161,7 @@ func (r *recorder) told(end time.Duration) redact.Whole {
 	return told
 }
 
-// cutName returns the first maxName bytes of the name of an event, or less. It does not
+// cutName returns at most the first maxName bytes of the name of an event. It does not
 // keep more than that in memory.
 func cutName(name string) string {
 	if len(name) <= maxName {
@@ -171,7 +171,7 @@ func cutName(name string) string {
 }
 
 // trim returns the first n bytes of s, which is part of total bytes, without what looks
-// like a secret in them: half of one could not be told any more.
+// like a secret in them: half of one could no longer be recognized later.
 //
 //go:noinline
 func trim(s string, n, total int) string {
@@ -181,7 +181,7 @@ func trim(s string, n, total int) string {
 	return strings.Clone(cut(redact.Names(nil).Part(s, total, min(n, len(s))), n))
 }
 
-// cut returns the first n bytes of s, or less where that would be within a character.
+// cut returns the first n bytes of s, or fewer to avoid splitting a character.
 func cut(s string, n int) string {
 	if len(s) <= n {
 		return s

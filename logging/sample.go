@@ -6,10 +6,10 @@ import (
 	"time"
 )
 
-// buckets is how many counters a sampler has. A client makes names up: they share these.
+// buckets is how many counters a sampler has. Clients make up names, so names share them.
 const buckets = 512
 
-// maxHashed is how much of a name tells it from others.
+// maxHashed is how much of a name is hashed.
 const maxHashed = 256
 
 // sampler decides which events are recorded. It takes no lock.
@@ -29,8 +29,8 @@ func newSampler(first, every int) *sampler {
 	return &sampler{first: uint64(first), every: uint64(every), seed: maphash.MakeSeed()}
 }
 
-// take reports whether an event that came so long after begin is to be recorded, and
-// how many with its counter were left out since the last one that was.
+// take reports whether an event that arrived at the given time after begin is to be
+// recorded, and how many with its counter were left out since the last one that was.
 func (s *sampler) take(name string, at time.Duration) (write bool, dropped int64) {
 	const count = 1<<32 - 1
 	b := &s.table[maphash.String(s.seed, name[:min(len(name), maxHashed)])%buckets]

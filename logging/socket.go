@@ -16,20 +16,20 @@ import (
 // The phases of a socket. Each is entered once, so that each record is written once.
 const (
 	pending = iota // in the middlewares of its namespace
-	opening        // the host has connected it, and that is being told
-	opened         // that has been told
-	leaving        // it has ended while that was being told: who tells that goes on
-	ended          // what became of it is told
+	opening        // the host has connected it, and that is being reported
+	opened         // that has been reported
+	leaving        // it has ended meanwhile; whoever is reporting goes on
+	ended          // its end is reported
 )
 
-// member is what a socket is to a Logger. It must not refer to the socket.
+// member is a Logger's view of a socket. It must not refer to the socket.
 type member struct {
 	l      *Logger
 	client *client
-	agent  *agent                      // until it is told
+	agent  *agent                      // until it is reported
 	logger atomic.Pointer[slog.Logger] // see From
 
-	// What is in Conn beside what the client knows. A Conn has twice the size.
+	// What Conn has beyond what client knows. A Conn would be twice the size.
 	nsp, id, addr string
 	began         time.Duration // after begin
 	protocol      uint8
@@ -37,28 +37,28 @@ type member struct {
 
 	making  atomic.Int32 // calls of newLogger
 	phase   atomic.Int32
-	since   time.Duration             // it has been connected, after begin
-	told    record                    // what said has returned at that time
-	fault   atomic.Pointer[faultCase] // that has not been told
-	garbage atomic.Int64              // when the host could not read what came, after begin
+	since   time.Duration             // when it was connected, after begin
+	told    record                    // what said returned at that time
+	fault   atomic.Pointer[faultCase] // not reported yet
+	garbage atomic.Int64              // when the host could not decode a packet, after begin
 
 	eventsIn, eventsOut, bytesIn, bytesOut atomic.Int64
 	errors, limited, unlogged              atomic.Int64
 	last                                   atomic.Pointer[recorder] // nil until the first event
 }
 
-// faultCase is a fault, for an atomic pointer.
+// faultCase is a fault, for use in an atomic pointer.
 type faultCase struct{ err error }
 
 // newMember returns the member for s.
 func (l *Logger) newMember(s *socket.Socket, c *client) *member {
-	r := s.Request().Request() // the host's, which is read and not kept
+	r := s.Request().Request() // the host's; read, but not kept
 	a := agentOf(r.Header)
 	m := &member{
 		l: l, client: c, agent: &a, nsp: l.names.Text(s.Nsp().Name()), addr: l.addr(r), began: now(),
 		protocol: uint8(s.Conn().Protocol()), recovered: s.Recovered(),
 	}
-	if m.protocol != 3 { // where the id holds the engine's, which opens the session
+	if m.protocol != 3 { // otherwise the id contains the engine's, which opens the session
 		m.id = string(s.Id())
 	}
 	return m
@@ -87,7 +87,7 @@ func (m *member) at() Conn {
 // base returns a new record with the attributes that all records of s have. s may be nil.
 func (m *member) base(s *socket.Socket) *record { return m.with(m.said(s)) }
 
-// with returns a new record with what is known of the socket, and what is said of it.
+// with returns a new record with what is known of the socket, and said.
 func (m *member) with(said record) *record {
 	c := m.at()
 	attrs := newRecord()
@@ -96,8 +96,8 @@ func (m *member) with(said record) *record {
 	return attrs
 }
 
-// said returns what the application has to say of s. If that is nil, the socket has been
-// collected: it is what it said when the socket was connected.
+// said returns the application's attributes of s. If s is nil, the socket has been
+// collected, and they are those from when the socket was connected.
 func (m *member) said(s *socket.Socket) (attrs record) {
 	if s == nil {
 		return m.told
@@ -108,8 +108,8 @@ func (m *member) said(s *socket.Socket) (attrs record) {
 	return attrs
 }
 
-// follow has the end of s told. It keeps s as long as others do: s is not to be kept by
-// its own context, whose end may never come to be known while the connection stays.
+// follow reports the end of s. It must not keep s alive itself: the context of a socket
+// may not end before its connection does.
 func (m *member) follow(s *socket.Socket) {
 	weakly, ctx, nsp := weak.Make(s), wrap.Context(s), s.Nsp().Name()
 	context.AfterFunc(ctx, func() {
@@ -135,8 +135,9 @@ func (m *member) end(weakly weak.Pointer[socket.Socket], ctx context.Context) {
 }
 
 // garbled listens to "error" of the socket. The host emits it with an error when it
-// cannot read what came, and then closes the connection (socket/client.go:218). It also
-// does when a packet middleware refuses an event, and a client may send what it likes.
+// cannot decode a packet, and then closes the connection (socket/client.go:218). It is
+// also emitted when a packet middleware refuses an event, and what a client sends is up
+// to the client.
 func (m *member) garbled(args ...any) {
 	if len(args) == 0 {
 		return
@@ -148,14 +149,14 @@ func (m *member) garbled(args ...any) {
 	}
 }
 
-// unread reports whether the connection was just closed since nobody could read what
-// came. What is still to be sent is sent before.
+// unread reports whether the connection was just closed because a packet could not be
+// decoded. What is queued is still sent before the close.
 func (m *member) unread() bool {
 	at := m.garbage.Load()
 	return at != 0 && now()-time.Duration(at) < time.Second
 }
 
-// turnedAway tells of a socket that was refused, or whose client has left.
+// turnedAway reports a socket that was refused, or whose client has left.
 func (m *member) turnedAway(s *socket.Socket, ctx context.Context) {
 	v := judge(ctx)
 	ctx = context.WithoutCancel(ctx)
@@ -164,7 +165,7 @@ func (m *member) turnedAway(s *socket.Socket, ctx context.Context) {
 	case v.refused:
 		m.tellFault(ctx, s, f.err)
 	default:
-		// A middleware behind, which wrap does not run, has panicked: the client sees its
+		// A later middleware, which wrap does not run, has panicked: the client sees its
 		// connection closed.
 		v = verdict{refused: true}
 		v.explain(f.err)
@@ -196,7 +197,7 @@ func (m *member) turnedAway(s *socket.Socket, ctx context.Context) {
 	m.l.write(ctx, level, message, attrs)
 }
 
-// closed tells of the end of a socket that was connected.
+// closed reports the end of a socket that was connected.
 func (m *member) closed(s *socket.Socket, ctx context.Context) {
 	v := judge(ctx)
 	ctx = context.WithoutCancel(ctx)
@@ -238,7 +239,7 @@ func (m *member) closed(s *socket.Socket, ctx context.Context) {
 	}
 	abnormal := sum.Class == ClassTimeout || sum.Class == ClassProtocol || sum.Class == ClassNetwork || v.code != ""
 	if last := m.last.Load(); abnormal && last != nil {
-		if told := last.told(now()); len(told) > 0 { // of the events none may have had a name
+		if told := last.told(now()); len(told) > 0 { // possibly no event had a name
 			attrs.add(slog.Any("last", told))
 		}
 	}

@@ -8,7 +8,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// watcher is told of a socket by package wrap, and is kept as long as that.
+// watcher receives the hooks of package wrap for a socket, and is kept as long as that.
 type watcher struct {
 	m *member
 	s *socket.Socket
@@ -18,7 +18,7 @@ type watcher struct {
 func (w *watcher) connected() {
 	m := w.m
 	if !m.phase.CompareAndSwap(pending, opening) {
-		return // it has gone, and that is told
+		return // it has gone, and that is reported
 	}
 	m.since = now()
 	ctx := context.WithoutCancel(wrap.Context(w.s))
@@ -30,7 +30,7 @@ func (w *watcher) connected() {
 		attrs.agent(*m.agent)
 		m.l.write(ctx, level, "socket connected", attrs)
 	}
-	m.agent = nil // while it is connected, it is small
+	m.agent = nil // keep a connected socket small
 	if f := m.fault.Swap(nil); f != nil {
 		m.tellFault(ctx, w.s, f.err)
 	}
@@ -40,8 +40,8 @@ func (w *watcher) connected() {
 	}
 }
 
-// fault takes what went wrong on our side. In the middlewares that is why the socket is
-// refused, and told with that.
+// fault receives what went wrong on our side. In the middlewares it is why the socket is
+// refused, and is reported with that.
 func (w *watcher) fault(err error) {
 	m := w.m
 	m.fault.CompareAndSwap(nil, &faultCase{err})

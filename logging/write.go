@@ -15,7 +15,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Bounds on what clients say of themselves.
+// Limits on what clients say about themselves.
 const (
 	maxAgent = 256
 	maxURL   = 2048
@@ -27,18 +27,18 @@ func (l *Logger) enabled(ctx context.Context, level slog.Level) (ok bool) {
 	return l.handler.Enabled(ctx, level)
 }
 
-// write writes a record whose level is enabled. What the handler makes of it is its
-// own: a log that fails must not be the end of what it tells of. attrs is not to be used
-// any more.
+// write writes a record whose level is enabled. What the handler does with it does not
+// matter here: a log that fails must not bring down what it reports on. attrs must not be
+// used afterwards.
 func (l *Logger) write(ctx context.Context, level slog.Level, message string, attrs *record) {
 	defer func() { _ = recover() }()
 	r := slog.NewRecord(time.Now(), level, message, 0)
-	r.AddAttrs(*attrs...) // which copies them
+	r.AddAttrs(*attrs...) // AddAttrs copies them
 	attrs.free()
 	_ = l.handler.Handle(ctx, r)
 }
 
-// mishaps are those of the application's functions that have been told: one of each
+// mishaps are the panics of application functions that have been reported: one of each
 // kind is enough.
 type mishaps struct {
 	opened, refused, event, closed, user, attrs atomic.Bool
@@ -57,7 +57,7 @@ func (l *Logger) guard(ctx context.Context, name string, told *atomic.Bool) {
 	})
 }
 
-// panicText returns what a recovered panic says.
+// panicText returns the text of a recovered panic.
 func panicText(p any) (text string) {
 	defer func() {
 		if recover() != nil {
@@ -67,7 +67,7 @@ func panicText(p any) (text string) {
 	return fmt.Sprintf("panic: %v", p)
 }
 
-// errorText returns what err says, if that does not panic.
+// errorText returns the text of err, or its type if that panics.
 func errorText(err error) (text string) {
 	defer func() {
 		if recover() != nil {
@@ -99,12 +99,12 @@ func (l *Logger) tellEvent(ctx context.Context, c Conn, e Event) {
 func (l *Logger) tellClosed(ctx context.Context, c Conn, s Summary) {
 	if l.opts.Observer != nil {
 		defer l.guard(ctx, "Observer.Closed", &l.mishaps.closed)
-		s.Transports = slices.Clone(s.Transports) // which all sockets of the connection have
+		s.Transports = slices.Clone(s.Transports) // all sockets of the connection share them
 		l.opts.Observer.Closed(c, s)
 	}
 }
 
-// userOf returns the user of s, or nothing.
+// userOf returns the user of s, or "".
 func (l *Logger) userOf(ctx context.Context, s *socket.Socket) (user string) {
 	if l.opts.User == nil {
 		return ""
@@ -152,12 +152,12 @@ type record []slog.Attr
 
 var records = sync.Pool{New: func() any { r := make(record, 0, 24); return &r }}
 
-// newRecord returns an empty record, which write takes back.
+// newRecord returns an empty record, which write frees.
 func newRecord() *record { return records.Get().(*record) }
 
 func (r *record) free() {
 	if cap(*r) > 64 {
-		return // Options.Attrs has said much
+		return // Options.Attrs returned a lot
 	}
 	clear(*r)
 	*r = (*r)[:0]
@@ -177,7 +177,7 @@ func (r *record) count(key string, n int64) { *r = append(*r, slog.Int64(key, n)
 
 func (r *record) took(key string, d time.Duration) { *r = append(*r, slog.Duration(key, d)) }
 
-// cause adds an error, and where it was if it is a recovered panic.
+// cause adds an error, and its stack if it is a recovered panic.
 func (r *record) cause(err error) {
 	if err == nil {
 		return
@@ -186,21 +186,21 @@ func (r *record) cause(err error) {
 	r.text("stack", stackOf(err))
 }
 
-// agent is what a client says of itself.
+// agent is what a client says about itself.
 type agent struct{ agent, origin, referer string }
 
 func agentOf(h http.Header) agent {
 	return agent{h.Get("User-Agent"), h.Get("Origin"), h.Get("Referer")}
 }
 
-// agent adds what is not secret of what a client says of itself.
+// agent adds what a client says about itself, without secrets.
 func (r *record) agent(a agent) {
 	r.text("user_agent", trim(a.agent, maxAgent, len(a.agent)))
 	r.text("origin", bare(a.origin))
 	r.text("referer", bare(a.referer))
 }
 
-// bare returns a URL without user, query and fragment, or nothing.
+// bare returns a URL without user, query and fragment, or "".
 func bare(text string) string {
 	if text == "" || text == "null" || len(text) > maxURL {
 		return ""

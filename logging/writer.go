@@ -8,7 +8,7 @@ import (
 	"sync/atomic"
 )
 
-// answer notes what is answered to a request. What else the writer can do it passes on;
+// answer records what is answered to a request and passes on what else the writer can do;
 // see wrapped. The engine writes from a goroutine of its own.
 type answer struct {
 	http.ResponseWriter
@@ -23,7 +23,7 @@ func (a *answer) final() int { return int(a.status.Load()) }
 func (a *answer) Unwrap() http.ResponseWriter { return a.ResponseWriter }
 
 func (a *answer) WriteHeader(status int) {
-	// Others below 200 only come before the answer.
+	// Other statuses below 200 only precede the answer.
 	if status >= 200 || status == http.StatusSwitchingProtocols {
 		a.status.CompareAndSwap(0, int32(status))
 	}
@@ -42,8 +42,8 @@ func (a *answer) flush() {
 	a.ResponseWriter.(http.Flusher).Flush()
 }
 
-// hijack gives the connection away. What is answered on it is not seen: it is taken for
-// an upgrade.
+// hijack gives the connection away. What is answered on it is not seen, and counts as an
+// upgrade.
 func (a *answer) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	c, rw, err := http.NewResponseController(a.ResponseWriter).Hijack()
 	if err == nil {
@@ -59,9 +59,9 @@ func (a *answer) readFrom(r io.Reader) (int64, error) {
 	return n, err
 }
 
-// wrapped returns a with the optional methods that its writer has, since callers ask for
-// these by type: gorilla/websocket does not unwrap. Those of the writers of HTTP/1 and
-// HTTP/2 come together.
+// wrapped returns a with the optional methods that its writer has, since callers look for
+// these by type assertion: gorilla/websocket does not unwrap. The combinations are those
+// of the HTTP/1 and HTTP/2 writers.
 func (a *answer) wrapped() http.ResponseWriter {
 	_, flushes := a.ResponseWriter.(http.Flusher)
 	hijacks := canHijack(a.ResponseWriter)
@@ -82,8 +82,8 @@ func (a *answer) wrapped() http.ResponseWriter {
 	return a
 }
 
-// canHijack reports whether http.ResponseController finds a connection behind w: it would go
-// past us, and nobody would note the upgrade.
+// canHijack reports whether http.ResponseController finds a connection behind w. It would
+// bypass us, and the upgrade would go unnoticed.
 func canHijack(w http.ResponseWriter) bool {
 	for {
 		switch v := w.(type) {

@@ -1,4 +1,4 @@
-// Package prommetrics counts what package logging tells, for Prometheus.
+// Package prommetrics turns what package logging reports into Prometheus metrics.
 //
 //	metrics, err := prommetrics.New(prometheus.DefaultRegisterer, nil)
 //	...
@@ -18,32 +18,32 @@
 //	sent_bytes_total                   namespace
 //
 // A connection is a socket: a client that joins two namespaces has two. A request that
-// was refused before it could become one counts as refused too, in no namespace; one that
-// its handler has aborted has the code "aborted", or is abandoned if its client had left.
+// was refused before it could become one counts as refused too, in no namespace; one
+// aborted by its handler has the code "aborted", or is abandoned if its client had left.
 //
 // The outcome of an event is "ok" if it went to its handlers, "handled" if a middleware
-// has dealt with it, "limited" if it was refused as rate_limited, and else "refused".
-// The class of an end is one of those of [logging.Class]. How long connections live
-// goes by class, since that is where a proxy shows which ends them after a minute: as
-// "network", in one bucket.
+// dealt with it, "limited" if it was refused as rate_limited, and otherwise "refused".
+// The class of an end is one of those of [logging.Class]. Lifetimes of connections are
+// split by class, since that reveals a proxy that ends them after a minute: as "network",
+// in one bucket.
 //
 // # Labels
 //
-// What clients make up does not become a label. The names of events, of namespaces and
-// of codes are those that [Options] has and those of sioware itself; all else is
-// "other". Of middlewares the first 64 have their names, since it is the program that
-// names them. What is empty in package logging is "none" here.
+// What clients make up does not become a label. Events, namespaces and codes are labeled
+// by name if they are in [Options] or belong to sioware itself; all others are "other".
+// The first 64 middlewares keep their names, since it is the program that names them.
+// What is empty in package logging is "none" here.
 //
 // With the default options there are 123 series, and one for each way in which the
 // program has refused somebody: 14,000 if every middleware had used every code. An event
-// of [Options].Events adds 8 series, and a namespace 16 and 4 for each event.
+// in [Options].Events adds 8 series, and a namespace 16 plus 4 for each event.
 //
 // # Limits
 //
-// What connections have sent and received in bytes, and the events they were sent, is
-// counted when they close, since it is then that package logging tells. The rates of
-// these are right over hours, not over minutes.
+// The bytes that connections have sent and received, and the events that they were sent,
+// are counted when they close, since only then does package logging report them. Their
+// rates are right over hours, not over minutes.
 //
-// A process counts its own connections. Sum over all of a cluster in the query, and
-// tell several servers in one process apart by [Options].ConstLabels.
+// A process counts its own connections. Sum over a cluster in the query, and tell several
+// servers in one process apart by [Options].ConstLabels.
 package prommetrics

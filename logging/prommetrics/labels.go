@@ -10,13 +10,13 @@ import (
 	"github.com/sioware/sioware/logging"
 )
 
-// What stands for values that have no label of their own, and for those that are not.
+// Labels for values that have no label of their own, and for empty values.
 const (
 	other = "other"
 	none  = "none"
 )
 
-// reserved are the names of labels that cannot be constant.
+// reserved are label names that ConstLabels may not use.
 var reserved = []string{"namespace", "by", "code", "class", "event", "outcome", "le", "quantile"}
 
 // classes are those of the ends of connections. The last stands for all others.
@@ -25,7 +25,7 @@ var classes = []logging.Class{
 	logging.ClassProtocol, logging.ClassUnknown,
 }
 
-// classOf returns the place of a class among classes.
+// classOf returns the index of a class in classes.
 func classOf(c logging.Class) int {
 	if i := slices.Index(classes, c); i >= 0 {
 		return i
@@ -33,13 +33,13 @@ func classOf(c logging.Class) int {
 	return len(classes) - 1
 }
 
-// outcomes are what becomes of an event.
+// outcomes are what can become of an event.
 var outcomes = [...]string{"ok", "handled", "limited", "refused"}
 
-// codeLimited is the code of an event that came too soon.
+// codeLimited is the code of an event that was refused by a rate limit.
 const codeLimited = "rate_limited"
 
-// outcomeOf returns the place of what became of e among outcomes.
+// outcomeOf returns the index in outcomes of what became of e.
 func outcomeOf(e *logging.Event) int {
 	switch {
 	case e.Handled:
@@ -52,8 +52,8 @@ func outcomeOf(e *logging.Event) int {
 	return 0
 }
 
-// stable are the codes that the packages of sioware refuse with, and those of requests
-// whose handler has aborted them, or answers in the engine's place.
+// stable are the codes with which the packages of sioware refuse, and those of requests
+// that their handler aborted or answered in the engine's place.
 var stable = []string{
 	"token_missing", "token_invalid", "token_expired", "token_revoked", "user_disabled",
 	"forbidden", codeLimited, "too_many_connections", "session_missing", "session_expired",
@@ -61,7 +61,7 @@ var stable = []string{
 	"engine_0", "engine_1", "engine_2", "engine_3", "engine_4", "engine_5",
 }
 
-// known are the values of a label that have a name of their own.
+// known are the values of a label that are used as they are.
 type known map[string]struct{}
 
 func knownOf(lists ...[]string) known {
@@ -74,7 +74,7 @@ func knownOf(lists ...[]string) known {
 	return k
 }
 
-// codesOf returns the codes that are known beside own.
+// codesOf returns the known codes, including own.
 func codesOf(own []string) known {
 	k := knownOf(stable, own)
 	for status := 300; status < 600; status++ {
@@ -85,7 +85,7 @@ func codesOf(own []string) known {
 	return k
 }
 
-// label returns what v is called.
+// label returns the label of v.
 func (k known) label(v string) string {
 	if v == "" {
 		return none
@@ -96,16 +96,16 @@ func (k known) label(v string) string {
 	return other
 }
 
-// maxNames is how many middlewares have a name of their own.
+// maxNames is how many middlewares are labeled with their name.
 const maxNames = 64
 
-// names are the labels of middlewares, which nobody lists: the first ones count.
+// names are the labels of middlewares, which are not configured: the first ones count.
 type names struct {
 	mu     sync.RWMutex
 	labels map[string]string
 }
 
-// label returns what the middleware called v is called.
+// label returns the label of the middleware called v.
 func (n *names) label(v string) string {
 	if v == "" {
 		return none

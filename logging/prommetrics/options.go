@@ -13,21 +13,21 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 )
 
-// Options are what can be chosen. Its zero value, and nil, are fine.
+// Options configure [Metrics]. The zero value, and nil, are fine.
 type Options struct {
 	// Prefix begins the names of all metrics: "sioware" if empty.
 	Prefix string
 
-	// Events are the names of events that are counted on their own, most likely those
-	// that have handlers. All others are "other".
+	// Events are the names of events that are counted separately, usually those that have
+	// handlers. All others are "other".
 	Events []string
 
-	// Codes are those of the application's own refusals. Those of sioware are known:
-	// all of package wrap, http_NNN of the common statuses and engine_N. All others
-	// are "other".
+	// Codes are those of the application's own refusals. Those of sioware are known: all
+	// of package wrap, http_NNN of the common statuses and engine_N. All others are
+	// "other".
 	Codes []string
 
-	// Namespaces are those that are counted on their own, beside "/". All others are
+	// Namespaces are those that are counted separately, besides "/". All others are
 	// "other".
 	Namespaces []string
 
@@ -35,18 +35,18 @@ type Options struct {
 	// increasing order. If empty they go from a second to a day.
 	Buckets []float64
 
-	// ConstLabels are put on all metrics.
+	// ConstLabels are added to all metrics.
 	ConstLabels prometheus.Labels
 }
 
-// defaultBuckets end where proxies and keepalives do: 30, 60 and 300 seconds are
-// bounds of their own.
+// defaultBuckets have bounds where proxies and keepalives end connections: at 30, 60 and
+// 300 seconds.
 var defaultBuckets = []float64{1, 5, 15, 30, 60, 120, 300, 900, 3600, 4 * 3600, 12 * 3600, 24 * 3600}
 
-// maxEvent is how much of the name of an event package logging tells.
+// maxEvent is the length to which package logging cuts the names of events.
 const maxEvent = 64
 
-// withDefaults returns a copy of o without gaps, and all its faults.
+// withDefaults returns a copy of o with defaults filled in, and all its faults.
 func (o *Options) withDefaults() (Options, error) {
 	var c Options
 	if o != nil {
@@ -94,12 +94,12 @@ func (o *Options) withDefaults() (Options, error) {
 			fault("ConstLabels: %s: %q is not UTF-8", name, value)
 		}
 	}
-	// Maps have no order, but texts should.
+	// The iteration order of maps is random, the order of the errors should not be.
 	slices.SortStableFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return c, errors.Join(errs...)
 }
 
-// identifier reports whether s can be a name that every version of Prometheus takes.
+// identifier reports whether s can be a name that every version of Prometheus accepts.
 func identifier(s string) bool {
 	for i, r := range s {
 		letter := r == '_' || 'a' <= r && r <= 'z' || 'A' <= r && r <= 'Z'

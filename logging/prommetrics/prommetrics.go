@@ -10,7 +10,7 @@ import (
 )
 
 // Metrics is a [logging.Observer]. It may serve several Loggers; their connections are
-// counted together. All its methods may be called concurrently, and wait for nothing.
+// counted together. All its methods may be called concurrently, and do not block.
 type Metrics struct {
 	namespaces map[string]*series // by namespace; requests have none
 	rest       *series            // of all other namespaces
@@ -26,7 +26,7 @@ type Metrics struct {
 
 var _ logging.Observer = (*Metrics)(nil)
 
-// series are those of a namespace. They are looked up by their labels once.
+// series are those of a namespace, whose labels are resolved once.
 type series struct {
 	opened, sent, bytesIn, bytesOut prometheus.Counter
 	inFlight                        prometheus.Gauge
@@ -35,11 +35,11 @@ type series struct {
 	others                          *received // events
 }
 
-// received are the events of one name, by outcome.
+// received counts the events of one name, by outcome.
 type received [len(outcomes)]prometheus.Counter
 
-// New registers the metrics with reg. The error has all faults of its arguments, or is
-// that of reg, as it is where they are registered already; then none of them is.
+// New registers the metrics with reg. The error joins all faults of its arguments, or is
+// that of reg, for example if they are registered already; then none is registered.
 func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
 	o, err := opts.withDefaults()
 	if reg == nil || nilptr.Is(reg) {
@@ -55,8 +55,8 @@ func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
 	return m, nil
 }
 
-// build makes the metrics. They come as one collector, so that all are registered or
-// none.
+// build creates the metrics. They form one collector, so that either all are registered
+// or none.
 func build(o *Options) (*Metrics, prometheus.Collector) {
 	var all []prometheus.Collector
 	counter := func(name, help string, labels ...string) *prometheus.CounterVec {
@@ -88,8 +88,8 @@ func build(o *Options) (*Metrics, prometheus.Collector) {
 	}, []string{"class"})
 	all = append(all, inFlight, duration)
 
-	// They begin at zero: a rate does not see the first step of a series that begins
-	// at one.
+	// Create them at zero: a rate does not see the first step of a series that starts at
+	// one.
 	seriesOf := func(namespace string) *series {
 		s := &series{
 			opened: opened.WithLabelValues(namespace), sent: sent.WithLabelValues(namespace),
@@ -166,13 +166,13 @@ func (m *Metrics) Closed(c logging.Conn, sum logging.Summary) {
 	s.inFlight.Dec()
 	s.closed[class].Inc()
 	m.durations[class].Observe(sum.Duration.Seconds())
-	// A counter panics at what is negative.
+	// A counter panics if a negative value is added.
 	s.sent.Add(float64(max(0, sum.EventsOut)))
 	s.bytesIn.Add(float64(max(0, sum.BytesIn)))
 	s.bytesOut.Add(float64(max(0, sum.BytesOut)))
 }
 
-// together are collectors that are registered as one.
+// together is a group of collectors that are registered as one.
 type together struct{ all []prometheus.Collector }
 
 // Describe implements [prometheus.Collector].

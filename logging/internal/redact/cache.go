@@ -5,23 +5,23 @@ import (
 	"sync/atomic"
 )
 
-// cache remembers what was found of the names of attributes, which are mostly the
-// same few. A place that is taken stays so: names that a client has thought of cost no
-// more than those that were never seen, and the number is bounded. It is safe for
-// concurrent use; nil remembers nothing.
+// cache remembers what was found about attribute names, which are mostly the same few. A
+// slot that is taken stays taken: names made up by clients cost no more than ones never
+// seen, and the number is bounded. It is safe for concurrent use; a nil cache remembers
+// nothing.
 type cache [256]atomic.Pointer[cached]
 
-// cached is what is known of a name.
+// cached is what is known about a name.
 type cached struct {
 	name  string
 	grade secrecy
-	quiet bool // it is written as it is
+	quiet bool // it is written unchanged
 }
 
-// maxKnown is how long a name may be that is remembered.
+// maxKnown is the length up to which names are remembered.
 const maxKnown = 32
 
-// of returns how secret name is, and whether it is written as it is.
+// of returns how secret name is, and whether it is written unchanged.
 func (k *cache) of(names Names, name string) (grade secrecy, quiet bool) {
 	if k == nil || name == "" || len(name) > maxKnown {
 		return names.look(name)
@@ -38,7 +38,7 @@ func (k *cache) of(names Names, name string) (grade secrecy, quiet bool) {
 	return grade, quiet
 }
 
-// look is of for a name that is not known.
+// look is of for a name that is not cached.
 func (n Names) look(name string) (grade secrecy, quiet bool) {
 	return n.grade(name), len(name) <= maxName && n.quiet(name, maxName, false)
 }

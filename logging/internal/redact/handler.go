@@ -1,6 +1,6 @@
-// Package redact takes secrets, and what forges lines, out of the records of log/slog. What
-// counts as a secret, and what becomes of long and deep values, is in the documentation of
-// Redact in package logging.
+// Package redact removes secrets, and characters that forge lines, from the records of
+// log/slog. The documentation of Redact in package logging says what counts as a secret,
+// and what becomes of long and deep values.
 package redact
 
 import (
@@ -9,8 +9,8 @@ import (
 	"maps"
 )
 
-// Handler takes secrets out of records and hands them on. It does not change; it is safe
-// for concurrent use if the next one is.
+// Handler removes secrets from records and passes them on. It is immutable, and safe for
+// concurrent use if the next handler is.
 type Handler struct {
 	next  slog.Handler
 	names Names
@@ -18,8 +18,8 @@ type Handler struct {
 	group secrecy // of the open groups
 }
 
-// New returns a Handler in front of h. Keys are names of secrets, as a whole, beside those that
-// are known. If h is one itself, the new one does the work of both.
+// New returns a Handler in front of h. Keys are further names of secrets, matched as a
+// whole. If h is a Handler itself, the new one does the work of both.
 func New(h slog.Handler, keys ...string) *Handler {
 	r := &Handler{next: h, known: new(cache)}
 	if inner, ok := h.(*Handler); ok {
@@ -34,17 +34,17 @@ func New(h slog.Handler, keys ...string) *Handler {
 		r.names = Names{}
 	}
 	for _, key := range keys {
-		if text, _, _ := normalize(nil, key); len(text) > 0 { // all that has no name would be one
+		if text, _, _ := normalize(nil, key); len(text) > 0 { // otherwise anything without a name would match
 			r.names[string(text)] = struct{}{}
 		}
 	}
 	return r
 }
 
-// Next returns the handler that h hands records to.
+// Next returns the handler that h passes records to.
 func (h *Handler) Next() slog.Handler { return h.next }
 
-// Names returns the keys that h was given. Nobody may change them.
+// Names returns the keys that h was given. They must not be changed.
 func (h *Handler) Names() Names { return h.names }
 
 func (h *Handler) Enabled(ctx context.Context, level slog.Level) bool {

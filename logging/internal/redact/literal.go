@@ -2,14 +2,14 @@ package redact
 
 import "strings"
 
-// maxType bounds what is read of the name of a type.
+// maxType limits how much of the name of a type is read.
 const maxType = 128
 
-// literal returns where a value at the start of s[v:] ends that has others in it: a
-// list or an object of JSON, or what fmt writes for one with %v or %#v, like map[a:b c:d],
-// &{a b} or []string{"a"}. It returns 0 if there is none.
+// literal returns the end of a composite value at the start of s[v:]: a list or an object
+// of JSON, or what fmt writes for one with %v or %#v, like map[a:b c:d], &{a b} or
+// []string{"a"}. It returns 0 if there is none.
 func literal(s string, v int) (end int) {
-	k, typed := v, false // typed: what is in front of a brace is a type
+	k, typed := v, false // typed: what precedes a brace is a type
 	if s[k] == '&' {
 		k, typed = k+1, true
 	}
@@ -38,9 +38,9 @@ func literal(s string, v int) (end int) {
 // punctuation is the punctuation that may follow a value.
 const punctuation = `,.)]}\:`
 
-// quoted returns the end of the value s[v:e] if one in quotes follows that belongs to it,
-// as in auth: token="a b", and else e. The quote opens one if what is in front of it asks
-// for a value, and what is behind it is none of what follows the end of one.
+// quoted returns the end of a quoted value that continues the value s[v:e], as in auth:
+// token="a b", or e if there is none. A quote opens one if what precedes it calls for a
+// value, and what follows it cannot follow a closing quote.
 func (c *scanner) quoted(v, e int) int {
 	s, k := c.s, e
 	for k < len(s) && strings.IndexByte(punctuation, s[k]) >= 0 {
@@ -60,8 +60,8 @@ func (c *scanner) quoted(v, e int) int {
 	return e
 }
 
-// opening returns the length of the quote at the start of s if a value follows it, or
-// 0; slashes that are in front of it count.
+// opening returns the length of the quote at the start of s, including backslashes before
+// it, if a value follows it, or 0.
 func opening(s string) int {
 	k := 0
 	for k < len(s) && s[k] == '\\' {
@@ -73,8 +73,8 @@ func opening(s string) int {
 	return k + 1
 }
 
-// isCookies reports whether value is the first of several cookies, which rest begins
-// behind.
+// isCookies reports whether value is the first of several cookies; rest is what follows
+// it.
 func isCookies(value, rest string) bool {
 	return strings.Contains(value, "=") && strings.HasPrefix(rest, "; ")
 }

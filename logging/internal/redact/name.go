@@ -10,21 +10,21 @@ type secrecy uint8
 
 const (
 	public secrecy = iota // not at all
-	soft                  // numbers and the like may be seen
-	secret                // nothing may be seen
+	soft                  // numbers and the like may be shown
+	secret                // nothing may be shown
 )
 
-// Names are keys of the application, normalized, beside those that are known. There may be
-// none: nil is one.
+// Names are keys of the application, normalized, in addition to the known ones. Nil is
+// the empty set.
 type Names map[string]struct{}
 
-// IsName reports whether key has what makes it a name: a letter or a digit.
+// IsName reports whether key can be a name: whether it has a letter or a digit.
 func IsName(key string) bool {
 	text, _, _ := normalize(nil, key)
 	return len(text) > 0
 }
 
-// maxNameRead bounds what is read of a name. Longer ones are not names.
+// maxNameRead limits how much of a name is read. Longer ones are not names.
 const maxNameRead = 1024
 
 func (n Names) grade(name string) secrecy {
@@ -58,12 +58,12 @@ func (n Names) grade(name string) secrecy {
 	case "age", "alg", "at", "count", "err", "error", "expired", "expires", "expiry", "invalid",
 		"kind", "left", "len", "length", "limit", "missing", "mode", "name", "path", "required",
 		"size", "status", "ttl", "type", "valid":
-		return public // it is about the secret, and not it
+		return public // it is about the secret, not the secret itself
 	}
 	return grade
 }
 
-// contained grades by the words that say it wherever they stand.
+// contained grades by the words that are secret wherever they occur.
 func contained(text []byte) secrecy {
 	grade := public
 	for i, c := range text {
@@ -113,7 +113,7 @@ func contained(text []byte) secrecy {
 	return grade
 }
 
-// has reports whether text begins with word, or ends with it.
+// has reports whether text begins with word or, if end is set, ends with it.
 func has(text []byte, word string, end bool) bool {
 	if len(text) < len(word) {
 		return false
@@ -124,8 +124,8 @@ func has(text []byte, word string, end bool) bool {
 	return string(text[:len(word)]) == word
 }
 
-// normalize appends name to buf in lower case, without what is neither letter
-// nor digit, and says where its first word ends and its last word starts.
+// normalize appends name to buf in lower case, without anything but letters and digits,
+// and returns where its first word ends and its last word starts.
 func normalize(buf []byte, name string) (text []byte, first, last int) {
 	const lower, upper = 1, 2
 	before, apart := 0, false
@@ -133,7 +133,7 @@ func normalize(buf []byte, name string) (text []byte, first, last int) {
 		c, size := rune(name[i]), 1
 		if c >= utf8.RuneSelf {
 			c, size = utf8.DecodeRuneInString(name[i:])
-			switch c { // encoding/json takes both for their ASCII letters
+			switch c { // encoding/json treats both like their ASCII letters
 			case '\u017f':
 				c = 's'
 			case '\u212a':

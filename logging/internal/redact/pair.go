@@ -5,8 +5,7 @@ import (
 	"strings"
 )
 
-// pair looks for the value of a secret whose name ends before s[p:q], which is what
-// separates them.
+// pair looks for the value of a secret whose name ends before the separator s[p:q].
 func (c *scanner) pair(p, q int) (from, to int, ok bool) {
 	name := c.name(p)
 	if name.grade == public {
@@ -73,7 +72,7 @@ func (c *scanner) pair(p, q int) (from, to int, ok bool) {
 	return v, c.quoted(v, e), e > v
 }
 
-// prefix returns the length of what other languages write in front of a quote, as in b'...',
+// prefix returns the length of what other languages write before a quote, as in b'...',
 // u'...' and Rb"...", or 0 if no quote follows.
 func prefix(s string) int {
 	k := 0
@@ -86,8 +85,7 @@ func prefix(s string) int {
 	return k
 }
 
-// space returns the length of the space at the start of s, which may have
-// been escaped, or 0.
+// space returns the length of the space at the start of s, which may be escaped, or 0.
 func space(s string) int {
 	switch {
 	case s == "":
@@ -99,14 +97,14 @@ func space(s string) int {
 	return 0
 }
 
-// isEvent reports whether all of s is words of lower case: a name like
-// session:join, and not a pair.
+// isEvent reports whether all of s is lower-case words: a name like session:join rather
+// than a pair.
 func isEvent(s string) bool {
 	return len(s) <= 64 && strings.Trim(s, "abcdefghijklmnopqrstuvwxyz_-:") == ""
 }
 
-// bare returns the end of the value without quotes that starts at i, without the
-// punctuation of the text around it.
+// bare returns the end of the unquoted value that starts at i, without the punctuation of
+// the surrounding text.
 func (c *scanner) bare(i int) int {
 	e := i
 	for e < len(c.s) && c.s[e] != ' ' && strings.IndexByte("\t\r\n&;\"'`<>", c.s[e]) < 0 {
@@ -121,10 +119,10 @@ func (c *scanner) bare(i int) int {
 	return e
 }
 
-// isBreak reports whether a value ends at a slash that s follows: at what JSON writes
-// for &, < and >, and at the end of a line, if another name follows.
+// isBreak reports whether a value ends at a backslash that is followed by s: at the JSON
+// escapes of &, < and >, and at the end of a line, if another name follows.
 func isBreak(s string) bool {
-	s = strings.TrimPrefix(s, `r\`) // of both characters of a line end
+	s = strings.TrimPrefix(s, `r\`) // between the two characters of a line end
 	if len(s) < 2 {
 		return false
 	}
@@ -142,7 +140,7 @@ func isBreak(s string) bool {
 	return k > 1 && k < len(s) && (s[k] == ':' || s[k] == '=' || space(s[k:]) > 0 && isScheme(s[1:k]))
 }
 
-// line returns the end of the line that i is in.
+// line returns the end of the line that contains i.
 func (c *scanner) line(i int) int {
 	if k := strings.IndexAny(c.s[i:], "\r\n"); k >= 0 {
 		return i + k
@@ -150,9 +148,9 @@ func (c *scanner) line(i int) int {
 	return len(c.s)
 }
 
-// quoteEnd returns where what was quoted ends in s[i:]. Inside of other quotes
-// there were slashes in front of the first quote, and as many are in front of the
-// last; in front of one that belongs to the value there are more.
+// quoteEnd returns where the quoted text in s[i:] ends. Inside other quotes the first
+// quote was preceded by backslashes, and the last is preceded by as many; one that
+// belongs to the value is preceded by more.
 func quoteEnd(s string, i int, quote byte, slashes int) int {
 	n := 0
 	for k := i; k < len(s); k++ {
@@ -190,12 +188,12 @@ func balanced(s string, i int) int {
 	return len(s)
 }
 
-// label is what is in front of a separator.
+// label is what precedes a separator.
 type label struct {
 	grade  secrecy
 	quoted bool
 	header bool // the value goes to the end of the line
-	file   bool // may be a file, and the value the number of a line
+	file   bool // may be a file name, and the value a line number
 }
 
 func (c *scanner) name(p int) (label label) {
@@ -236,7 +234,7 @@ func (c *scanner) name(p int) (label label) {
 	if label.grade == public && k > 0 {
 		switch {
 		case s[k-1] == '\\' && name != "" && strings.IndexByte("nrt", name[0]) >= 0:
-			label.grade = c.names.grade(name[1:]) // behind the text of an escaped line end
+			label.grade = c.names.grade(name[1:]) // after the text of an escaped line end
 		case s[k-1] == ' ' && (strings.EqualFold(name, "key") || strings.EqualFold(name, "id")):
 			b := k - 1
 			for b > 0 && end-b < 32 && isRun(s[b-1]) {
@@ -255,8 +253,7 @@ func (c *scanner) name(p int) (label label) {
 	return label
 }
 
-// decode resolves ASCII that was written with percent signs, once or twice,
-// or with \u.
+// decode resolves ASCII that was percent-encoded, once or twice, or written with \u.
 func decode(s string) string {
 	for range 2 {
 		out := make([]byte, 0, len(s))

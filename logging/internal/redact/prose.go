@@ -2,8 +2,8 @@ package redact
 
 import "strings"
 
-// prose reports whether s[v:e] is a word of the text and not the value of a secret.
-// If it follows a colon and a space it may be the start of a sentence.
+// prose reports whether s[v:e] is a word of the text rather than the value of a secret.
+// spaced says that it follows a colon and a space, and may start a sentence.
 func (c *scanner) prose(v, e int, grade secrecy, spaced bool) bool {
 	word := strings.TrimLeft(c.s[v:e], "([{")
 	if len(word) > 24 {

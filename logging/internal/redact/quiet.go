@@ -8,12 +8,12 @@ import (
 // List is a list of texts that nobody changes any more: a handler may keep it.
 type List []string
 
-// Whole is a List all of which is kept, and not the first 64 as of others. Who makes it
-// bounds it.
+// Whole is a List of which all entries are kept, not only the first 64. Its creator
+// limits its length.
 type Whole []string
 
-// quiet reports whether attr would return a as it is, or as what is written likewise. It
-// does not allocate.
+// quiet reports whether attr would return a unchanged, or as something that is written
+// the same. It does not allocate.
 func (w *walker) quiet(a slog.Attr, depth int, grade secrecy) bool {
 	own, quiet := w.known.of(w.names, a.Key)
 	if !quiet {
@@ -60,7 +60,7 @@ func (w *walker) quiet(a slog.Attr, depth int, grade secrecy) bool {
 	return grade < secret
 }
 
-// quietList is quiet for such a list.
+// quietList is quiet for a List.
 func (w *walker) quietList(list List, depth int) bool {
 	if w.spent() || len(list) == 0 || len(list) > maxEntries || depth >= maxDepth {
 		return false

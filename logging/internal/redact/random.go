@@ -1,6 +1,6 @@
 package redact
 
-// isHex reports whether 32 characters in a row are hexadecimal digits.
+// isHex reports whether s has 32 hexadecimal digits in a row.
 func isHex(s string) bool {
 	n := 0
 	for i := range len(s) {
@@ -15,11 +15,12 @@ func isHex(s string) bool {
 	return false
 }
 
-// minBase32 is less than the 52 characters that 32 random bytes have. That none of
-// so many is a digit, as in what is written in capitals, happens by chance once in 30,000.
+// minBase32 is less than the 52 characters of 32 random bytes. That none of so many is a
+// digit, as in words written in capitals, happens by chance once in 30,000.
 const minBase32 = 50
 
-// isBase32 reports whether as many characters in a row look like random base32.
+// isBase32 reports whether s has minBase32 characters in a row that look like random
+// base32.
 func isBase32(s string) bool {
 	n, digit := 0, false
 	for i := range len(s) {
@@ -39,8 +40,8 @@ func isBase32(s string) bool {
 	return false
 }
 
-// In random base64 two of three characters are of another kind (upper case, lower
-// case, digit) than the one before. In names that people make it is one of three.
+// In random base64, two of three characters differ in kind (upper case, lower case,
+// digit) from the one before. In names that people make up it is one of three.
 const (
 	minRandom  = 40
 	minChanges = 18

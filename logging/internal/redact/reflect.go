@@ -9,7 +9,7 @@ import (
 	"strings"
 )
 
-// reflect goes through what has no methods that say what it is.
+// reflect converts a value without methods that describe it.
 func (w *walker) reflect(v reflect.Value, depth int) slog.Value {
 	switch v.Kind() {
 	case reflect.String:
@@ -44,7 +44,7 @@ func (w *walker) reflect(v reflect.Value, depth int) slog.Value {
 		return w.mapping(v, depth)
 	case reflect.Struct:
 		attrs := w.fields(nil, v, depth)
-		if len(attrs) == 0 { // a group of nothing would not be seen
+		if len(attrs) == 0 { // an empty group would not be shown
 			return slog.StringValue(w.key(v.Type().String()))
 		}
 		return slog.GroupValue(attrs...)
@@ -52,10 +52,10 @@ func (w *walker) reflect(v reflect.Value, depth int) slog.Value {
 	return w.list(v, depth)
 }
 
-// element is any for what reflection found.
+// element is any for a value found by reflection.
 func (w *walker) element(v reflect.Value, depth int) slog.Value {
 	if v.Kind() == reflect.Struct && v.CanAddr() && v.Addr().CanInterface() && v.Addr().NumMethod() > v.NumMethod() {
-		v = v.Addr() // what it says may need its address
+		v = v.Addr() // the method that describes it may need its address
 	}
 	if !v.CanInterface() {
 		return slog.StringValue(w.key(v.Type().String()))
@@ -63,7 +63,7 @@ func (w *walker) element(v reflect.Value, depth int) slog.Value {
 	return w.any(v.Interface(), depth)
 }
 
-// entry is attr for a key of a map or the name of a field.
+// entry is attr for a map key or field name.
 func (w *walker) entry(key string, grade secrecy, v reflect.Value, depth int) slog.Attr {
 	if grade == public {
 		return slog.Attr{Key: w.key(key), Value: w.element(v, depth+1)}
@@ -114,7 +114,7 @@ func (w *walker) mapping(v reflect.Value, depth int) slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// keyText returns the name that the key of a map has.
+// keyText returns the name of a map key.
 func keyText(v reflect.Value) string {
 	if v.Kind() == reflect.Interface && !v.IsNil() {
 		v = v.Elem()
@@ -200,7 +200,7 @@ func (w *walker) list(v reflect.Value, depth int) slog.Value {
 	return slog.AnyValue(out)
 }
 
-// listed returns v for a list, in which there are no groups.
+// listed returns v as an element of a list, which cannot contain groups.
 func listed(v slog.Value) any {
 	if v.Kind() != slog.KindGroup {
 		return v.Any()

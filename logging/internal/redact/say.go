@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// say returns the text of f, which is code of somebody else.
+// say returns the text of f, which is foreign code.
 func (w *walker) say(f func() string) slog.Value {
 	return slog.StringValue(w.text(safely(f), maxText, false))
 }
@@ -25,8 +25,8 @@ func safely(f func() string) (s string) {
 	return f()
 }
 
-// panicText describes p without fmt, which would follow a cycle to the end of
-// the stack.
+// panicText describes p without fmt, which would follow a cycle until the stack
+// overflows.
 func panicText(p any) (s string) {
 	defer func() {
 		if recover() != nil {
@@ -59,8 +59,8 @@ func (w *walker) number(n json.Number) slog.Value {
 	return slog.StringValue(w.text(n.String(), maxText, false))
 }
 
-// bits returns b, the first of total bytes, as a text if it is one. What is not may
-// be a key.
+// bits returns b, the first of total bytes, as text if it is text. Anything else may be a
+// key.
 func (w *walker) bits(b []byte, total int) slog.Value {
 	if b == nil {
 		return slog.AnyValue(nil)

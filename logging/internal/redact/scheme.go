@@ -5,7 +5,7 @@ import (
 	"strings"
 )
 
-// user looks for the user of a URL whose :// ends at i.
+// user looks for the user information of a URL whose :// ends at i.
 func (c *scanner) user(i int) (from, to int, ok bool) {
 	end, last := c.authority(i)
 	s := c.s[i:end]
@@ -15,7 +15,7 @@ func (c *scanner) user(i int) (from, to int, ok bool) {
 	}
 	at := strings.LastIndexByte(host, '@')
 	if at < 0 && !strings.HasPrefix(host, "[") {
-		// A password with a slash that nobody encoded. What looks like a port is one.
+		// A password with an unescaped slash. What looks like a port is one.
 		_, port, found := strings.Cut(host, ":")
 		if found && strings.Trim(port, "0123456789") != "" {
 			at = last - i
@@ -30,9 +30,9 @@ func (c *scanner) user(i int) (from, to int, ok bool) {
 	return i, i + at, true
 }
 
-// authority returns where what may have the user of a URL ends, which begins at i, and
-// where its last @ is, if that is not in front of i. What was read for the URL before is
-// not read again, however many there are.
+// authority returns the end of the part from i that may contain the user of a URL, and
+// the position of its last @, if that is not before i. What was read for the previous URL
+// is not read again, however many there are.
 func (c *scanner) authority(i int) (end, at int) {
 	limit := min(len(c.s), i+2*slack)
 	for c.ahead = max(c.ahead, i); c.ahead < limit; c.ahead++ {
@@ -47,8 +47,8 @@ func (c *scanner) authority(i int) (end, at int) {
 	return c.ahead, c.at
 }
 
-// encodedUser is user for what may be a percent-encoded :// at i. The next one of these
-// has a slash, so that each reads no further than to that.
+// encodedUser is user for a possible percent-encoded :// at i. The next such sequence
+// contains a slash, so each call reads no further than to that.
 func (c *scanner) encodedUser(i int) (from, to int, ok bool) {
 	const sep = "%3A%2F%2F"
 	if len(c.s) < i+len(sep) || !strings.EqualFold(c.s[i:i+len(sep)], sep) {
@@ -66,8 +66,9 @@ func (c *scanner) encodedUser(i int) (from, to int, ok bool) {
 	return from, from + at, at > 0 && host[:at] != mark
 }
 
-// encoded returns the length of %3x at the start of s, encoded once or twice, or
-// of \u003x as some write JSON, for one of the digits, or of those of 2E if there are none.
+// encoded returns the length of %3x at the start of s, encoded once or twice, or of
+// \u003x as some JSON encoders write it, where x is one of digits, or of 2E instead if
+// there are none.
 func encoded(s string, digits ...byte) int {
 	n := 1
 	switch {
@@ -111,8 +112,7 @@ func (c *scanner) source(i int) (from, to int, ok bool) {
 	return i - len(s) + strings.LastIndexByte(user, '=') + 1, i, true
 }
 
-// scheme looks for the credentials behind the name of a scheme, which is the end of
-// the run s[i:j].
+// scheme looks for the credentials after the name of a scheme, which ends the run s[i:j].
 func (c *scanner) scheme(i, j int) (from, to int) {
 	v := j
 	for v < len(c.s) {
@@ -159,8 +159,8 @@ func (c *scanner) scheme(i, j int) (from, to int) {
 	return 0, 0
 }
 
-// credentials returns the end of the credentials s[v:e], which go on to the end of the
-// quote in front of them, if there is one of that length.
+// credentials returns the end of the credentials s[v:e]. If a quote of length quote
+// precedes them, they extend to the closing one.
 func (c *scanner) credentials(v, e, quote int) int {
 	if quote > 0 {
 		return quoteEnd(c.s, v, c.s[v-1], quote-1)
@@ -168,7 +168,7 @@ func (c *scanner) credentials(v, e, quote int) int {
 	return c.quoted(v, e)
 }
 
-// isBasic reports whether s is credentials, and not a word behind "basic".
+// isBasic reports whether s is credentials rather than a word after "basic".
 func isBasic(s string) bool {
 	text := strings.TrimRight(s, "=")
 	plain, _ := base64.RawStdEncoding.DecodeString(text[:len(text)-len(text)%4])
@@ -179,7 +179,7 @@ func isBasic(s string) bool {
 	return len(s) >= 8 && mixed && strings.Trim(text, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != ""
 }
 
-// isScheme reports whether word is the name of a scheme of credentials.
+// isScheme reports whether word is the name of an authentication scheme.
 func isScheme(word string) bool {
 	switch strings.ToLower(word) {
 	case "basic", "bearer", "digest", "negotiate", "ntlm", "token", "apikey", "jwt", "dpop", "hawk":

@@ -7,15 +7,15 @@ import (
 
 const mark = "[redacted]"
 
-// What a byte is to a [scanner].
+// The classes of bytes for a [scanner].
 const (
 	classPlain   = iota
-	classRun     // of base64url
+	classRun     // base64url
 	classBlank   // a space
 	classPoint   // between the parts of a token
 	classSep     // between a name and a value
-	classPercent // may stand for one of the others
-	classAt      // behind a user
+	classPercent // may encode one of the others
+	classAt      // after a user
 	classEscape  // to be escaped, or not ASCII
 )
 
@@ -43,20 +43,20 @@ var classes = func() (class [256]uint8) {
 
 func isRun(c byte) bool { return classes[c] == classRun }
 
-// scanner finds secrets in s by their shape, in one pass. Nothing in it looks
-// back or ahead further than a bound, or goes on behind what it has looked at.
+// scanner finds secrets in s by their shape, in one pass. Nothing in it looks back or
+// ahead further than a fixed limit, or resumes before what it has looked at.
 type scanner struct {
 	names Names
 	s     string
-	open  bool // s is the beginning of a longer text
+	open  bool // s is the start of a longer text
 	pos   int
-	done  int // where the secret before ends
+	done  int // where the previous secret ends
 	wide  int // where the last run of base64 with + and / ends
 	ahead int // how far users of URLs were looked for
-	at    int // where the last @ in front of that is
+	at    int // the last @ before ahead
 }
 
-// next returns where the next secret is. They are in order.
+// next returns the next secret. Secrets are returned in order.
 func (c *scanner) next() (from, to int, ok bool) {
 	for !ok && c.pos < len(c.s) {
 		i := c.pos
@@ -72,7 +72,7 @@ func (c *scanner) next() (from, to int, ok bool) {
 			case strings.HasPrefix(c.s[i:], "://"):
 				c.pos += 2
 				from, to, ok = c.user(c.pos)
-			case strings.HasPrefix(c.s[i:], `:\/\/`): // as some write JSON
+			case strings.HasPrefix(c.s[i:], `:\/\/`): // as some JSON encoders write it
 				c.pos += 4
 				from, to, ok = c.user(c.pos)
 			default:
@@ -85,7 +85,7 @@ func (c *scanner) next() (from, to int, ok bool) {
 			if n := encoded(c.s[i:], 'D', 'A'); n > 0 {
 				if from, to, ok = c.pair(i, i+n); !ok {
 					c.pos = max(c.pos, i+n)
-					c.done = i + n // what is in front of it is in no other name
+					c.done = i + n // what precedes it belongs to no other name
 				}
 			}
 		case classAt:
@@ -98,7 +98,7 @@ func (c *scanner) next() (from, to int, ok bool) {
 	return from, to, ok
 }
 
-// run looks at s[i:j], which is all of a run.
+// run examines s[i:j], which is a whole run.
 func (c *scanner) run(i, j int) (from, to int, ok bool) {
 	if k := c.token(i, j); k > 0 {
 		return i, k, true
@@ -128,7 +128,7 @@ func (c *scanner) run(i, j int) (from, to int, ok bool) {
 	if k-i < minRandom || !isRandom(c.s[i:k]) {
 		return 0, 0, false
 	}
-	for range 16 { // names of folders stay, if what follows them is enough
+	for range 16 { // keep directory names if what follows them is random enough
 		f := i
 		for f < k && ('a' <= c.s[f] && c.s[f] <= 'z' || c.s[f] == '-' || c.s[f] == '_') {
 			f++
@@ -150,7 +150,7 @@ func (c *scanner) token(i, j int) (end int) {
 	end = j
 	for {
 		k := end
-		for k < len(s) && s[k] == '=' { // some pad
+		for k < len(s) && s[k] == '=' { // some add padding
 			k++
 		}
 		n := 0
@@ -179,10 +179,10 @@ func (c *scanner) token(i, j int) (end int) {
 	return 0
 }
 
-// isJSON reports whether s has what decodes to the start of a JSON object.
+// isJSON reports whether s contains base64url that decodes to the start of a JSON object.
 func isJSON(s string) bool {
 	for {
-		i := strings.IndexByte(s, 'e') // of all that begin with {
+		i := strings.IndexByte(s, 'e') // the first byte of any encoding of {
 		if i < 0 || len(s) < i+3 {
 			return false
 		}
@@ -226,8 +226,8 @@ func (c *scanner) pem(i int) int {
 	return len(c.s) - len(body) + k + len("-----END") + n + len("-----")
 }
 
-// vendors are the beginnings of the keys of services, and how long what
-// follows is at least.
+// vendors are the prefixes of the keys of services, with the minimum length of what
+// follows.
 var vendors = [...]struct {
 	prefix string
 	tail   int

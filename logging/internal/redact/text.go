@@ -12,8 +12,7 @@ const (
 	maxStack = 16 << 10
 	stackKey = "stack"
 
-	// slack is how far is read behind what is kept, for secrets that begin
-	// in front of the cut.
+	// slack is how far beyond the cut the text is read, for secrets that begin before it.
 	slack = 512
 )
 
@@ -21,12 +20,12 @@ const (
 // characters escaped, and cut.
 func (n Names) Text(s string) string { return n.text(s, maxText, false) }
 
-// Part is Text for s as the first of total bytes, and keeps no more of it than limit and a
-// mark of what was cut.
+// Part is Text for s as the first of total bytes. It keeps at most limit bytes, plus a
+// note of what was cut.
 func (n Names) Part(s string, total, limit int) string { return n.part(s, total, limit, false) }
 
-// text returns s without secrets, escaped, and cut to limit bytes. Lines says that
-// newlines and tabs stay. It reads no more of s than limit and slack.
+// text returns s without secrets, escaped, and cut to limit bytes. If lines is set,
+// newlines and tabs are kept. It reads no more of s than limit and slack.
 func (n Names) text(s string, limit int, lines bool) string {
 	if n.quiet(s, limit, lines) {
 		return s
@@ -37,7 +36,7 @@ func (n Names) text(s string, limit int, lines bool) string {
 	return n.part(s, len(s), limit, lines)
 }
 
-// part is text for the first of total bytes: more of them than limit, or all.
+// part is text for the first of total bytes: either all of them, or more than limit.
 func (n Names) part(s string, total, limit int, lines bool) string {
 	keep := min(limit, len(s))
 	for back := 0; keep > 0 && keep < len(s) && back < utf8.UTFMax-1 && !utf8.RuneStart(s[keep]); back++ {
@@ -66,14 +65,14 @@ func (n Names) part(s string, total, limit int, lines bool) string {
 	return string(out)
 }
 
-// isLong reports whether s is to be cut. What has been cut before is not.
+// isLong reports whether s must be cut. Text that has been cut before is not long.
 func isLong(s string, limit int) bool {
 	const tail = 32
 	return len(s) > limit && (len(s) > limit+tail || !strings.HasSuffix(s, " bytes)") ||
 		!strings.Contains(s[len(s)-min(tail, len(s)):], "... (+"))
 }
 
-// quiet reports whether text would return s as it is. It does not allocate.
+// quiet reports whether text would return s unchanged. It does not allocate.
 func (n Names) quiet(s string, limit int, lines bool) bool {
 	if isLong(s, limit) {
 		return false
@@ -96,8 +95,8 @@ func (n Names) quiet(s string, limit int, lines bool) bool {
 	return !found
 }
 
-// isClean reports whether s has nothing that calls for a closer look. Most
-// texts have not.
+// isClean reports whether s has nothing that calls for a closer look. Most texts have
+// not.
 func isClean(s string) bool {
 	run := 0
 	for i := range len(s) {
@@ -128,14 +127,14 @@ func isClean(s string) bool {
 	return true
 }
 
-// endsScheme reports whether Basic, Bearer, Digest or BEGIN may end in b.
+// endsScheme reports whether b may be the last letter of Basic, Bearer, Digest or BEGIN.
 func endsScheme(b byte) bool {
 	b |= 0x20
 	return b == 'c' || b == 'r' || b == 't' || b == 'n'
 }
 
-// isControl reports whether r, which has size bytes, changes how the text
-// around it is read or shown.
+// isControl reports whether r, which has size bytes, changes how the text around it is
+// read or displayed.
 func isControl(r rune, size int, lines bool) bool {
 	switch {
 	case r < ' ':
@@ -150,7 +149,7 @@ func isControl(r rune, size int, lines bool) bool {
 	return r == 0x61c || r == 0x200e || r == 0x200f || 0x2028 <= r && r <= 0x202e || 0x2066 <= r && r <= 0x2069
 }
 
-// escape appends s to out, with control characters as Go writes them.
+// escape appends s to out, with control characters escaped as in Go.
 func escape(out []byte, s string, lines bool) []byte {
 	const hex = "0123456789abcdef"
 	for i := 0; i < len(s); {

@@ -26,11 +26,11 @@ const (
 	tooLarge = "... (too large)"
 )
 
-// walker goes through one attribute, and keeps to its bounds.
+// walker converts one attribute, within its limits.
 type walker struct {
 	names Names
 	known *cache
-	nodes int // that may still be looked at
+	nodes int // that may still be visited
 	bytes int // that may still be kept
 }
 
@@ -38,13 +38,13 @@ func (h *Handler) walk() walker {
 	return walker{names: h.names, known: h.known, nodes: maxNodes, bytes: maxBytes}
 }
 
-// spent takes a node off, and reports whether there was none.
+// spent counts a node, and reports whether a limit was exceeded.
 func (w *walker) spent() bool {
 	w.nodes--
 	return w.nodes < 0 || w.bytes <= 0
 }
 
-// limitOf returns how long a text under key may be, and whether it has its own lines.
+// limitOf returns the maximum length of a text under key, and whether it keeps its lines.
 func limitOf(key string) (limit int, stack bool) {
 	if key == stackKey {
 		return maxStack, true
@@ -82,7 +82,7 @@ func (w *walker) attr(a slog.Attr, depth int, grade secrecy) slog.Attr {
 	return slog.Attr{Key: key, Value: w.value(a.Value, depth)}
 }
 
-// isTrace reports whether s is the ID of a trace, which is 32 hex digits.
+// isTrace reports whether s, under key, is a trace ID, which is 32 hex digits.
 func isTrace(key, s string) bool {
 	if len(s) != 32 || strings.Trim(s, "0123456789abcdef") != "" {
 		return false
@@ -94,7 +94,7 @@ func isTrace(key, s string) bool {
 	return false
 }
 
-// isNumber reports whether v may be seen under a name that is only softly secret.
+// isNumber reports whether v may be shown under a name that is only softly secret.
 func isNumber(v slog.Value) bool {
 	switch v.Kind() {
 	case slog.KindBool, slog.KindInt64, slog.KindUint64, slog.KindFloat64, slog.KindDuration, slog.KindTime:
@@ -114,7 +114,7 @@ func (w *walker) text(s string, limit int, lines bool) string {
 	return w.names.text(s, limit, lines)
 }
 
-// value returns v as a plain value or a group of them.
+// value returns v as a plain value or a group of plain values.
 func (w *walker) value(v slog.Value, depth int) slog.Value {
 	switch v.Kind() {
 	case slog.KindString:
@@ -144,7 +144,7 @@ func (w *walker) group(attrs []slog.Attr, depth int, grade secrecy) slog.Value {
 	return slog.GroupValue(out...)
 }
 
-// full reports whether no more than the i entries before are kept.
+// full reports whether i entries have been kept and no more may be.
 func (w *walker) full(i int) bool {
 	return i == maxEntries || w.nodes <= 0 || w.bytes <= 0
 }
@@ -153,7 +153,7 @@ func more(n int) slog.Attr {
 	return slog.String("...", "(+"+strconv.Itoa(n)+" more)")
 }
 
-// any returns x as a plain value or a group of them.
+// any returns x as a plain value or a group of plain values.
 func (w *walker) any(x any, depth int) slog.Value {
 	if w.spent() {
 		return slog.StringValue(tooLarge)
@@ -182,7 +182,7 @@ func (w *walker) any(x any, depth int) slog.Value {
 		}
 		return slog.AnyValue(clean)
 	}
-	// What is a pointer to nothing may panic in any method, and has nothing to say.
+	// A nil pointer may panic in any method, and has nothing to say.
 	v := reflect.ValueOf(x)
 	if v.Kind() == reflect.Pointer && v.IsNil() {
 		return slog.AnyValue(nil)
@@ -206,7 +206,7 @@ func (w *walker) any(x any, depth int) slog.Value {
 		return slog.StringValue(w.key(x.Name) + "=" + mark)
 	case http.Cookie:
 		return slog.StringValue(w.key(x.Name) + "=" + mark)
-	case context.Context: // it would say what it holds
+	case context.Context: // it would describe what it holds
 		return slog.StringValue(w.key(v.Type().String()))
 	case error:
 		return w.say(x.Error)
