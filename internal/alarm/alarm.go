@@ -10,12 +10,12 @@ import (
 )
 
 const (
-	// maxWait bounds how long a step of the wall clock, or the sleep of the
-	// machine, goes unnoticed: the timers of the runtime see neither.
+	// maxWait limits how long a step of the wall clock, or sleep of the machine, goes
+	// unnoticed: the timers of the runtime see neither.
 	maxWait = time.Minute
 
-	// patience is how long a due alarm waits for a worker before one more is
-	// started. A Run that takes longer counts as held up.
+	// patience is how long a due alarm waits for a worker before one more is started. A
+	// Run that takes longer counts as stuck.
 	patience = 100 * time.Millisecond
 )
 
@@ -33,17 +33,17 @@ type Alarm struct {
 	wall bool  // the heap it is in
 }
 
-// Clock runs alarms. Its methods may be called concurrently, and never wait for a
-// Run, except Close. Make one with [New].
+// Clock runs alarms. Its methods may be called concurrently, and never wait for a Run,
+// except Close. Make one with [New].
 type Clock struct {
 	workers int
 	start   time.Time // the zero of the monotonic scale
 
 	mu sync.Mutex
 
-	// Times without a monotonic reading, such as those made from Unix seconds,
-	// follow the wall clock when it is set; others do not. The two cannot be
-	// ordered among each other for good, so each has its heap.
+	// Times without a monotonic reading, such as those made from Unix seconds, follow the
+	// wall clock when it is set; others do not. No lasting order exists between the two
+	// kinds, so each has its own heap.
 	mono, wall heap
 
 	timer   *time.Timer   // nil before the first alarm
@@ -55,22 +55,22 @@ type Clock struct {
 	closed   bool
 	idle     chan struct{} // made by Close, closed when running is 0
 
-	now func() time.Time // of the wall; a seam for tests
+	now func() time.Time // of the wall clock; replaced by tests
 }
 
-// New returns a Clock that runs up to workers functions at a time, or one if
-// workers is less than 1. It owns no goroutine while nothing is due.
+// New returns a Clock that runs up to workers functions at a time, or one if workers is
+// less than 1. It has no goroutine while nothing is due.
 func New(workers int) *Clock {
 	return &Clock{workers: max(workers, 1), start: time.Now(), now: time.Now}
 }
 
-// Set arms a for the time at, or moves it there if it is armed. A time that has
-// passed is due at once. After Close it does nothing.
+// Set arms a for the time at, or moves it there if it is armed. An alarm for a past time
+// is due at once. After Close, Set does nothing.
 //
-// When Set moves an alarm whose Run has not started, it does not run for the old
-// time. It cannot hold back a Run that has been started, even if that has not yet
-// executed its first line: Run must check under its owner's lock whether what it
-// is about to do still stands.
+// When Set moves an alarm whose Run has not started, Run is not called for the old time.
+// It cannot hold back a Run that has been started, even if that has not yet executed its
+// first line: Run must check under its owner's lock whether what it is about to do is
+// still wanted.
 func (c *Clock) Set(a *Alarm, at time.Time) {
 	if at == at.Round(0) { //nolint:staticcheck // not Equal: Round takes off the monotonic reading, if there is one
 		c.arm(a, true, unixNano(at))
@@ -95,8 +95,8 @@ func (c *Clock) arm(a *Alarm, wall bool, at int64) {
 	}
 }
 
-// Stop disarms a and reports whether it was armed. If it was not, Run has been
-// started, by whatever margin, or the alarm was never set; see [Clock.Set].
+// Stop disarms a and reports whether it was armed. If it was not, either Run has been
+// started, however recently, or the alarm was never set; see [Clock.Set].
 func (c *Clock) Stop(a *Alarm) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -107,8 +107,8 @@ func (c *Clock) Stop(a *Alarm) bool {
 		c.waiting = false
 		c.timer.Stop()
 	}
-	// Otherwise the timer stays: to fire once for nothing is cheaper than to be
-	// set again at each Stop.
+	// Otherwise the timer is left running: letting it fire once for nothing is cheaper
+	// than resetting it at each Stop.
 	return true
 }
 
@@ -119,9 +119,9 @@ func (c *Clock) Len() int {
 	return c.mono.len() + c.wall.len()
 }
 
-// Close disarms all alarms and waits until no Run is executing, or until ctx ends,
-// whose error it then returns. A Run must not call it, or it waits for itself. It
-// may be called again.
+// Close disarms all alarms and waits until no Run is executing, or until ctx ends, in
+// which case it returns the error of ctx. A Run must not call it, or it would wait for
+// itself. Close may be called again.
 func (c *Clock) Close(ctx context.Context) error {
 	c.mu.Lock()
 	if !c.closed {
@@ -150,7 +150,7 @@ func (c *Clock) Close(ctx context.Context) error {
 	}
 }
 
-// heapOf returns the heap that a is in, if it is in one.
+// heapOf returns the heap that a is in, if it is armed.
 func (c *Clock) heapOf(a *Alarm) *heap {
 	if a.wall {
 		return &c.wall
@@ -161,7 +161,7 @@ func (c *Clock) heapOf(a *Alarm) *heap {
 // elapsed is the time on the monotonic scale.
 func (c *Clock) elapsed() time.Duration { return time.Since(c.start) }
 
-// next returns the alarm that is due first, and in how long.
+// next returns the alarm that is due first, and the time until then.
 func (c *Clock) next() (*Alarm, time.Duration) {
 	var (
 		first *Alarm
@@ -178,7 +178,7 @@ func (c *Clock) next() (*Alarm, time.Duration) {
 	return first, wait
 }
 
-// schedule sees to it that the timer fires in time for what is due next.
+// schedule makes sure that the timer fires in time for what is due next.
 func (c *Clock) schedule() {
 	a, wait := c.next()
 	if a == nil {
@@ -190,7 +190,7 @@ func (c *Clock) schedule() {
 		wake = c.progress + patience // see fire
 	}
 	if c.waiting && c.wake <= wake {
-		return // it looks again by then
+		return // the timer will look again by then
 	}
 	c.wake, c.waiting = wake, true
 	if c.timer == nil {
@@ -200,7 +200,7 @@ func (c *Clock) schedule() {
 	}
 }
 
-// fire is what the timer calls, on a goroutine that then is a worker.
+// fire is called by the timer, on a goroutine that becomes a worker.
 func (c *Clock) fire() {
 	c.mu.Lock()
 	c.waiting = false
@@ -229,16 +229,16 @@ func (c *Clock) work() {
 		}
 		began := c.elapsed()
 		call(a.Run)
-		// What was started in place of one that was held up must not add to the
-		// workers for longer than that.
+		// A worker that was started in place of a stuck one must not increase the number
+		// of workers for longer than that.
 		if c.elapsed()-began >= patience && c.surplus() {
 			return
 		}
 	}
 }
 
-// take removes an alarm that is due and returns it, and starts another worker if
-// there is work for it. If nothing is due it counts the caller off.
+// take removes and returns an alarm that is due, and starts another worker if there is
+// work for it. If nothing is due, it signs the caller off.
 func (c *Clock) take() *Alarm {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -259,8 +259,7 @@ func (c *Clock) take() *Alarm {
 	return a
 }
 
-// surplus reports whether there are too many workers, and then counts the caller
-// off.
+// surplus reports whether there are too many workers, and if so signs the caller off.
 func (c *Clock) surplus() bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -271,7 +270,7 @@ func (c *Clock) surplus() bool {
 	return true
 }
 
-// leave counts a worker off.
+// leave signs a worker off.
 func (c *Clock) leave() {
 	c.running--
 	if c.running == 0 && c.closed {
@@ -279,8 +278,8 @@ func (c *Clock) leave() {
 	}
 }
 
-// call calls run. What an application does wrong for one client must not end the
-// process, nor the alarms of others.
+// call calls run. A mistake of the application for one client must not end the process or
+// stop the alarms of others.
 func call(run func()) {
 	defer func() {
 		if v := recover(); v != nil {

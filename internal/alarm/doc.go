@@ -2,7 +2,7 @@
 // goroutine while nothing is due. An alarm costs a few words in the struct of its
 // owner and one in a heap.
 //
-// It is for times at which something about a client runs out: there may be
-// 100,000 of them, mostly stopped or set anew before they are due, and many of
-// them may be due at one moment, when tokens were issued together.
+// It is meant for times at which something about a client expires: there may be 100,000
+// of them, mostly stopped or moved before they are due, and many may be due at the same
+// moment, when tokens were issued together.
 package alarm

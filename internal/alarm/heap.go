@@ -11,7 +11,7 @@ type heap struct{ all []*Alarm }
 
 const (
 	arity  = 4
-	minCap = 1024 // below that the memory of a heap that has shrunk is kept
+	minCap = 1024 // smaller heaps keep their memory when they shrink
 )
 
 func (h *heap) len() int { return len(h.all) }
@@ -98,8 +98,8 @@ func (h *heap) put(i int, a *Alarm) {
 	a.pos = int32(i + 1)
 }
 
-// unixNano is t.UnixNano, and the nearest end of the scale where that is
-// undefined: before 1678 and after 2262.
+// unixNano is t.UnixNano, or the nearest value where that is undefined: before 1678 and
+// after 2262.
 func unixNano(t time.Time) int64 {
 	switch s := t.Unix(); {
 	case s >= math.MaxInt64/int64(time.Second):

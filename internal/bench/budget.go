@@ -5,17 +5,17 @@ import (
 	"math"
 )
 
-// verdict is what a figure says of its budget.
+// verdict says whether a figure keeps its budget.
 type verdict string
 
 const (
 	pass        verdict = "pass"
 	missed      verdict = "missed"
 	notMeasured verdict = "not measured"
-	noBudget    verdict = "" // beside one that has
+	noBudget    verdict = "" // shown beside a figure with a budget
 )
 
-// row is a line of the table of budgets.
+// row is a row of the table of budgets.
 type row struct {
 	what, budget, figure string
 	verdict              verdict
@@ -41,7 +41,7 @@ func judge(what, format string, budget, figure float64, ok, less bool) row {
 	return r
 }
 
-// show is a figure without a budget.
+// show returns a row for a figure without a budget.
 func show(what, format string, figure float64, ok bool) row {
 	if !ok {
 		return row{what, "", "", notMeasured}
@@ -96,7 +96,7 @@ func (r *results) microRows() []row {
 	most := func(what, format string, budget, figure float64, ok bool) row {
 		return judge(what, format, budget, figure, ok, true)
 	}
-	// two returns f of two figures, if both are there.
+	// two returns f of two figures, if both were measured.
 	two := func(a, b, unit string, f func(a, b float64) float64) (float64, bool) {
 		x, ok1 := get(a, unit)
 		y, ok2 := get(b, unit)
@@ -125,7 +125,7 @@ func (r *results) microRows() []row {
 		rows = append(rows, most("... allocations", "%.0f", 0, allocs, ok))
 	}
 
-	// Both hooks of a level that is off: that of events, and that of requests.
+	// Both hooks at a disabled level: that of events, and that of requests.
 	event, ok1 := get("logging.BenchmarkHook/disabled", "allocs/op")
 	request, ok2 := two("logging.BenchmarkHandler/disabled", "logging.BenchmarkHandler/bare", "allocs/op", minus)
 	rows = append(rows, most("logging at a disabled level, allocations", "%.0f", 0, math.Max(event, request), ok1 && ok2))

@@ -8,10 +8,10 @@ import (
 	"time"
 )
 
-// The generator speaks the protocols itself, by prepared bytes: what it does not use of
-// the processors, which it shares with the server, the server can.
+// The generator speaks the protocols itself, with prepared bytes: it shares the
+// processors with the server, and what it does not use is left to the server.
 
-// sources are how many addresses the clients come from: one has 28,000 ports.
+// sources is how many addresses the clients connect from: each has only 28,000 ports.
 const sources = 20
 
 var source atomic.Uint32
@@ -23,8 +23,8 @@ type client struct {
 	out  []byte
 }
 
-// dial connects from one address after the other. All that the client does has to be
-// done by the deadline.
+// dial connects from each address in turn. Everything that the client does must be done
+// by the deadline.
 func dial(addr string, deadline time.Time) (*client, error) {
 	from := net.IPv4(127, 0, 0, byte(2+source.Add(1)%sources))
 	d := net.Dialer{Deadline: deadline, LocalAddr: &net.TCPAddr{IP: from}, KeepAlive: -1}
@@ -36,7 +36,7 @@ func dial(addr string, deadline time.Time) (*client, error) {
 	if !ok {
 		return nil, fmt.Errorf("%T is no TCP connection", conn)
 	}
-	// A connection that is closed must not keep its port for a minute.
+	// A closed connection must not keep its port for a minute.
 	if err := tcp.SetLinger(0); err != nil {
 		return nil, err
 	}
@@ -48,14 +48,14 @@ func dial(addr string, deadline time.Time) (*client, error) {
 
 func (c *client) close() { _ = c.conn.Close() }
 
-// identity is who a client says that it is.
+// identity is who a client claims to be.
 type identity struct {
 	user   string
 	cookie string // name=value
 	auth   string // the payload of CONNECT
 }
 
-// refusedError is an answer that is not the one that was hoped for, but an answer.
+// refusedError is an answer other than the expected one, but an answer.
 type refusedError struct{ text string }
 
 func (e *refusedError) Error() string { return "refused: " + e.text }

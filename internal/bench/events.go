@@ -10,10 +10,10 @@ import (
 // pipelined is how many events a connection sends before it waits for an ack.
 const pipelined = 16
 
-// echoText is what each event has.
+// echoText is the payload of each event.
 const echoText = "hello, world: thirty-two bytes.."
 
-// events is a round of events with acks, over so many connections.
+// events runs a round of events with acks, over c.conns connections.
 func (c *config) events(s *server, ids []*identity, length time.Duration) (sample, error) {
 	clients := make([]*client, c.conns)
 	defer func() {
@@ -40,8 +40,8 @@ func (c *config) events(s *server, ids []*identity, length time.Duration) (sampl
 	})
 }
 
-// echo keeps events under way until stop, and then waits for the last acks. It
-// returns how many did not come.
+// echo keeps events in flight until stop, and then waits for the last acks. It returns
+// how many never came.
 func (c *client) echo(begin, stop time.Time, took *[]time.Duration) (int, error) {
 	var frames [pipelined][]byte
 	var sent [pipelined]time.Time
@@ -53,7 +53,7 @@ func (c *client) echo(begin, stop time.Time, took *[]time.Duration) (int, error)
 	}
 	under := pipelined
 	for under > 0 {
-		// Only when all has been read that has come: one call for many events.
+		// Only when everything received has been read: one call for many events.
 		if c.r.Buffered() == 0 && len(c.out) > 0 {
 			if _, err := c.conn.Write(c.out); err != nil {
 				return under, nil
@@ -82,7 +82,7 @@ func (c *client) echo(begin, stop time.Time, took *[]time.Duration) (int, error)
 	return 0, nil
 }
 
-// ackOf reads which event p answers, and that it does so as it should.
+// ackOf returns the id of the event that p acknowledges, and whether p is as expected.
 func ackOf(p []byte) (int, bool) {
 	open := bytes.IndexByte(p, '[')
 	if open < 3 || string(p[:2]) != "43" || !bytes.Equal(p[open:], []byte(`["`+echoText+`"]`)) {

@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// figures are those of benchmarks: by name, without the number of processors, then by
-// unit, one for each run.
+// figures are the results of benchmarks: by name, without the number of processors, then
+// by unit, with one value per run.
 type figures map[string]map[string][]float64
 
-// parseBenchmarks reads what "go test -bench" writes. Lines that are not results are
-// left out.
+// parseBenchmarks parses the output of "go test -bench". Lines that are not results are
+// ignored.
 func parseBenchmarks(r io.Reader) (figures, error) {
 	all := make(figures)
 	lines := bufio.NewScanner(r)
@@ -30,7 +30,7 @@ func parseBenchmarks(r io.Reader) (figures, error) {
 			continue
 		}
 		if _, err := strconv.ParseInt(fields[1], 10, 64); err != nil {
-			continue // a log line that begins like one
+			continue // a log line that starts like one
 		}
 		name := fields[0]
 		if i := strings.LastIndexByte(name, '-'); i > 0 {
@@ -70,8 +70,8 @@ func median(values []float64) float64 {
 	return (sorted[(n-1)/2] + sorted[n/2]) / 2
 }
 
-// micros are the benchmarks that budgets are about: the folder, the pattern, and for how
-// long each runs if that is not to be chosen.
+// micros are the benchmarks that budgets are about: the directory, the pattern, and how
+// long each runs if that is fixed.
 var micros = []struct{ dir, pattern, benchtime string }{
 	{"wrap", "^BenchmarkHandshake$/^(bare|Handler)$", ""},
 	{"jwtauth", "^BenchmarkVerify$/^HS256$", ""},
@@ -88,7 +88,7 @@ var micros = []struct{ dir, pattern, benchtime string }{
 	{"presence", "^BenchmarkMemoryMemberBytes$", "1x"},
 }
 
-// runMicros runs them; names in the answer begin with the folder and a dot.
+// runMicros runs them; names in the result start with the directory and a dot.
 func runMicros(ctx context.Context, count int, benchtime time.Duration, progress func(string)) (figures, error) {
 	all := make(figures)
 	root := filepath.Join(nodeDir(), "..", "..", "..")

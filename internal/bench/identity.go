@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// token returns an HS256 token as an issuer would make it.
+// token returns an HS256 token as an issuer would create it.
 func token(key, user string, now time.Time) string {
 	enc := base64.RawURLEncoding
 	text := enc.EncodeToString([]byte(`{"alg":"HS256","typ":"JWT"}`)) + "." + enc.EncodeToString(fmt.Appendf(nil,
@@ -25,8 +25,8 @@ func token(key, user string, now time.Time) string {
 	return text + "." + enc.EncodeToString(mac.Sum(nil))
 }
 
-// newIdentity returns a user whose session is not there yet. The cookie is as long as
-// those of the servers, so that all clients send the same.
+// newIdentity returns a user without a session. The cookie is as long as those of the
+// servers, so that all clients send the same amount.
 func newIdentity(i int, now time.Time) *identity {
 	user := "user-" + strconv.Itoa(1_000_000+i)
 	return &identity{
@@ -36,7 +36,7 @@ func newIdentity(i int, now time.Time) *identity {
 	}
 }
 
-// identities returns n users from the first, signed in where the server has sessions.
+// identities returns n users from the first on, signed in if the server has sessions.
 func identities(s *server, first, n int) ([]*identity, error) {
 	now := time.Now()
 	all := make([]*identity, n)

@@ -32,11 +32,11 @@ func main() {
 	}
 }
 
-// errMissed is that the figures are there, and not good enough.
+// errMissed says that there are figures, but not good enough ones.
 var errMissed = errors.New("a budget is missed")
 
 func bench(c config, md bool) error {
-	r, err := run(context.Background(), c) // an interrupt ends this process, and by that its servers
+	r, err := run(context.Background(), c) // an interrupt ends this process, and thereby its servers
 	if err != nil {
 		return err
 	}
@@ -47,7 +47,7 @@ func bench(c config, md bool) error {
 	return nil
 }
 
-// usual are the counts of a whole run, and quick those of a smoke test.
+// usual are the counts of a full run, quick those of a smoke test.
 func usual() config {
 	return config{
 		rounds: 5, length: 3 * time.Second, workers: 32, conns: 50, idle: 10_000, lost: 100_000, users: 2000, bound: 5 * time.Second,
@@ -62,7 +62,7 @@ func quick() config {
 	return c
 }
 
-// parseFlags reads the command line.
+// parseFlags parses the command line.
 func parseFlags(args []string) (c config, md bool, err error) {
 	c = usual()
 	if slices.ContainsFunc(args, func(arg string) bool { return strings.TrimLeft(arg, "-") == "quick" }) {
@@ -91,7 +91,7 @@ func parseFlags(args []string) (c config, md bool, err error) {
 	return c, md, c.check(only, servers)
 }
 
-// check reads the lists, and finds what cannot work before minutes have gone by.
+// check parses the lists, and finds what cannot work before minutes have passed.
 func (c *config) check(only, servers string) error {
 	var errs []error
 	if only != "" {

@@ -7,17 +7,17 @@ import (
 	"time"
 )
 
-// footprint is what one idle connection takes in the server, in bytes.
+// footprint is what one idle connection costs the server, in bytes.
 type footprint struct {
 	heap, stacks, rss float64
 	goroutines        float64
 }
 
-// warmConnections are made before the first look: what is made once is not to be
-// counted.
+// warmConnections are made before the first measurement, so that one-time allocations are
+// not counted.
 const warmConnections = 200
 
-// settleBound is how long a server may take until it has as many sockets as it should.
+// settleBound is how long a server may take to have as many sockets as it should.
 const settleBound = 60 * time.Second
 
 // idle measures a fresh server with n idle connections over WebSocket.
@@ -31,7 +31,7 @@ func idle(name string, n int, bound time.Duration, heapFile string) (footprint, 
 	if err != nil {
 		return footprint{}, err
 	}
-	ids, err := identities(s, warmConnections, n) // before the first look: stores are not what is measured
+	ids, err := identities(s, warmConnections, n) // before the first measurement: stores are not what is measured
 	if err != nil {
 		return footprint{}, err
 	}
@@ -70,8 +70,8 @@ func (s *server) memory() (report, int64, error) {
 	return r, rss, err
 }
 
-// hold connects one client for each identity, calls f while all of them are there,
-// and lets them go. If f is nil it also waits until the server has noticed.
+// hold connects one client for each identity, calls f while all of them are connected,
+// and disconnects them. If f is nil it also waits until the server has noticed.
 func hold(s *server, ids []*identity, bound time.Duration, f func() error) error {
 	const workers = 32
 	clients := make([]*client, len(ids))
@@ -85,7 +85,7 @@ func hold(s *server, ids []*identity, bound time.Duration, f func() error) error
 					return
 				}
 				_ = c.conn.SetDeadline(time.Time{})
-				readers.Go(func() { // pings want an answer
+				readers.Go(func() { // pings must be answered
 					for {
 						if _, err := c.packet(); err != nil {
 							return
@@ -116,7 +116,7 @@ func hold(s *server, ids []*identity, bound time.Duration, f func() error) error
 }
 
 // insist connects a client even if the bare host loses its CONNECT once or twice; bound
-// is for each time.
+// applies to each attempt.
 func insist(addr string, id *identity, bound time.Duration) (c *client, err error) {
 	for range 4 {
 		var refused *refusedError

@@ -9,13 +9,13 @@ import (
 	"runtime"
 )
 
-// nodeDir is where server.mjs and its modules are: beside this file.
+// nodeDir is the directory of server.mjs and its modules, beside this file.
 func nodeDir() string {
 	_, file, _, _ := runtime.Caller(0)
 	return filepath.Join(filepath.Dir(file), "node")
 }
 
-// findNode returns the program, or says what is missing.
+// findNode returns the path of node, or an error that says what is missing.
 func findNode() (string, error) {
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -36,7 +36,7 @@ func findNode() (string, error) {
 	return node, nil
 }
 
-// nodeCommand is what starts server.mjs.
+// nodeCommand returns the command that starts server.mjs.
 func nodeCommand(v variant) (*exec.Cmd, error) {
 	node, err := findNode()
 	if err != nil {

@@ -16,16 +16,16 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// plain does by hand what the Node server does by its packages, with the libraries that a
-// Go program would have for it: nothing that lasts longer than the handshake, no limit of
-// connections, nobody told who is online, no care for what goes wrong. It is how fast the
-// full stack could be at best.
+// plain does by hand what the Node server does with its packages, using the libraries
+// that a Go program would use for it: nothing that outlasts the handshake, no limit of
+// connections, no presence, no care for what goes wrong. It is how fast the full stack
+// could be at best.
 type plain struct {
 	log   *slog.Logger
 	store *memoryStore
 
 	mu   sync.Mutex
-	seen map[string]*rate.Limiter // by address, and never forgotten
+	seen map[string]*rate.Limiter // by address; never forgotten
 }
 
 type plainKey struct{}
@@ -38,7 +38,7 @@ func newPlain() (*plain, error) {
 	return &plain{log: slog.New(slog.NewJSONHandler(sink, nil)), store: newMemoryStore(), seen: make(map[string]*rate.Limiter)}, nil
 }
 
-// handler is for the handshake.
+// handler runs on the handshake.
 func (p *plain) handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !p.allow(r.RemoteAddr) {
@@ -50,7 +50,7 @@ func (p *plain) handler(next http.Handler) http.Handler {
 			http.Error(w, "session", http.StatusInternalServerError)
 			return
 		}
-		if err := p.store.Save(r, w, s); err != nil { // as saveUninitialized does for who has none
+		if err := p.store.Save(r, w, s); err != nil { // as saveUninitialized does for clients without a session
 			http.Error(w, "session", http.StatusInternalServerError)
 			return
 		}
@@ -111,7 +111,7 @@ func (p *plain) join(s *socket.Socket, next func(*socket.ExtendedError)) {
 	next(nil)
 }
 
-// known reports whether all is known of s that there is to know.
+// known reports whether everything about s is known.
 func (p *plain) known(s *socket.Socket) bool {
 	user, _ := s.Data().(string)
 	sess, _ := s.Request().Request().Context().Value(plainKey{}).(*sessions.Session)

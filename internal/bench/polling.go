@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// openPolling is a whole handshake over long-polling, on one TCP connection: OPEN, the
+// openPolling does a whole handshake over long-polling, on one TCP connection: OPEN, the
 // POST of CONNECT, and the poll that answers it.
 func openPolling(addr string, id *identity, deadline time.Time) (*client, string, error) {
 	c, err := dial(addr, deadline)
@@ -51,7 +51,7 @@ func (c *client) connectPolling(addr string, id *identity) (sid string, err erro
 	}
 }
 
-// request makes one request of a session, and returns the body of its answer.
+// request makes one request of a session, and returns the body of the response.
 func (c *client) request(addr, method, sid, cookie, body string) (string, error) {
 	c.out = append(c.out[:0], method...)
 	c.out = append(c.out, " /socket.io/?EIO=4&transport=polling"...)

@@ -15,8 +15,8 @@ import (
 	"time"
 )
 
-// answerBound is how long a server may take to answer a command: a garbage collection
-// of a large heap on a busy machine.
+// answerBound is how long a server may take to answer a command: long enough for a
+// garbage collection of a large heap on a busy machine.
 const answerBound = 60 * time.Second
 
 // server is a server in a process of its own.
@@ -78,7 +78,7 @@ func startServer(name string) (*server, error) {
 	return s, nil
 }
 
-// read hands on what the server says, to its end.
+// read passes on what the server prints, until it ends.
 func (s *server) read(stdout io.Reader) {
 	defer close(s.answers)
 	lines := bufio.NewReader(stdout)
@@ -135,16 +135,17 @@ func (s *server) stop() {
 	_ = s.cmd.Wait()
 }
 
-// ticksPerSecond is the unit of /proc/PID/stat. It is 100 on all that Linux runs Go on.
+// ticksPerSecond is the unit of /proc/PID/stat. It is 100 on every Linux that Go
+// supports.
 const ticksPerSecond = 100
 
-// cpu returns the time that the process has had processors for, in all its threads.
+// cpu returns the processor time that the process has used, in all its threads.
 func cpu(pid int) (time.Duration, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
 	if err != nil {
 		return 0, fmt.Errorf("processor time (of Linux): %w", err)
 	}
-	// The second field is a name in parentheses, with anything in it.
+	// The second field is a name in parentheses, which may contain anything.
 	fields := bytes.Fields(text[bytes.LastIndexByte(text, ')')+1:])
 	if len(fields) < 13 {
 		return 0, fmt.Errorf("processor time: %d fields in /proc/%d/stat", len(fields), pid)
@@ -156,8 +157,8 @@ func cpu(pid int) (time.Duration, error) {
 
 func (s *server) cpu() (time.Duration, error) { return cpu(s.cmd.Process.Pid) }
 
-// rss returns the resident memory of the process, without the pages of its files, which
-// come and go with what the kernel finds to be worth keeping.
+// rss returns the resident memory of the process, without file pages, which come and go
+// as the kernel sees fit.
 func (s *server) rss() (int64, error) {
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", s.cmd.Process.Pid))
 	if err != nil {
@@ -172,7 +173,7 @@ func (s *server) rss() (int64, error) {
 	return 0, fmt.Errorf("resident memory: no RssAnon in /proc/%d/status", s.cmd.Process.Pid)
 }
 
-// tail keeps the end of what a process has written to stderr.
+// tail keeps the end of what a process writes to stderr.
 type tail struct {
 	mu   sync.Mutex
 	text []byte
@@ -196,7 +197,7 @@ func (t *tail) String() string {
 	return string(t.text)
 }
 
-// processor returns what the machine calls its processor.
+// processor returns the model name of the machine's processor.
 func processor() string {
 	text, _ := os.ReadFile("/proc/cpuinfo")
 	for line := range strings.Lines(string(text)) {

@@ -12,14 +12,14 @@ import (
 // sample is one round of one server.
 type sample struct {
 	n          int           // handshakes or events that were answered in time
-	rate       float64       // of these in a second
-	serverCPU  time.Duration // that each took of the server
-	clientCPU  time.Duration // and of the generator
+	rate       float64       // of these per second
+	serverCPU  time.Duration // that each cost the server
+	clientCPU  time.Duration // and the generator
 	p50, p99   time.Duration
 	unanswered int // after config.bound
 }
 
-// recorder is what one worker has seen.
+// recorder is what one worker has recorded.
 type recorder struct {
 	took       []time.Duration
 	unanswered int
@@ -29,11 +29,11 @@ type recorder struct {
 // warmTime is how long a round runs before it counts.
 const warmTime = 300 * time.Millisecond
 
-// errNothing is that a round was too short for the machine.
+// errNothing says that a round was too short for the machine.
 var errNothing = errors.New("nothing was answered")
 
-// round has workers work for a while and adds up what they saw. work runs until stop, and
-// records only what has ended between begin and stop.
+// round makes workers work for a while and adds up what they recorded. work runs until
+// stop, and records only what ends between begin and stop.
 func round(s *server, workers int, length time.Duration, work func(w int, r *recorder, begin, stop time.Time)) (sample, error) {
 	begin := time.Now().Add(warmTime)
 	stop := begin.Add(length)
@@ -75,8 +75,8 @@ func round(s *server, workers int, length time.Duration, work func(w int, r *rec
 	return got, nil
 }
 
-// shake is one handshake, from the first packet of TCP to the answer to CONNECT, and
-// the end of the connection.
+// shake does one handshake, from the first TCP packet to the answer to CONNECT, and
+// closes the connection.
 func shake(s *server, id *identity, polling bool, deadline time.Time) (time.Duration, error) {
 	begin := time.Now()
 	if polling {
@@ -95,7 +95,7 @@ func shake(s *server, id *identity, polling bool, deadline time.Time) (time.Dura
 	return took, err
 }
 
-// handshakes is a round of handshakes.
+// handshakes runs a round of handshakes.
 func (c *config) handshakes(s *server, ids []*identity, polling bool, length time.Duration) (sample, error) {
 	workers := c.workers
 	return round(s, workers, length, func(w int, r *recorder, begin, stop time.Time) {
@@ -115,7 +115,7 @@ func (c *config) handshakes(s *server, ids []*identity, polling bool, length tim
 	})
 }
 
-// lose makes n handshakes as fast as it can and returns how many had no answer.
+// lose makes n handshakes as fast as it can and returns how many were not answered.
 func (c *config) lose(s *server, ids []*identity, polling bool, n int) (int, error) {
 	workers := c.workers
 	all := make([]recorder, workers)

@@ -10,7 +10,7 @@ import (
 	"time"
 )
 
-// config is what the flags say.
+// config holds the values of the flags.
 type config struct {
 	rounds   int
 	length   time.Duration // of one round of one server
@@ -18,10 +18,10 @@ type config struct {
 	conns    int           // connections that send events
 	idle     int           // connections that do nothing
 	lost     int           // handshakes that must not get lost
-	users    int           // who take turns in handshakes
-	bound    time.Duration // after which a handshake is taken for lost
+	users    int           // users that take turns in handshakes
+	bound    time.Duration // after which a handshake counts as lost
 	count    int           // runs of each Go benchmark
-	bench    time.Duration // how long one takes
+	bench    time.Duration // how long one runs
 	servers  []string      // what is measured; nil: all that the budgets need
 	only     []string
 	noNode   bool
@@ -36,13 +36,13 @@ func (c *config) wants(measurement string) bool {
 	return len(c.only) == 0 || slices.Contains(c.only, measurement)
 }
 
-// limited is the server that the budget of events is about: nothing but their limits.
+// limited is the server for the budget of events: with limits of events and nothing else.
 const limited = "wrap+ratelimit+events"
 
-// byHand is what Go's libraries do of the same work in plain middlewares.
+// byHand does the same work with Go libraries in plain middlewares.
 const byHand = "wrap+plain"
 
-// serversFor returns who takes part in a measurement.
+// serversFor returns the servers of a measurement.
 func (c *config) serversFor(measurement string) []string {
 	if c.servers != nil {
 		return c.servers
@@ -60,7 +60,7 @@ func (c *config) serversFor(measurement string) []string {
 	return names
 }
 
-// results are what was measured, by measurement and server: one entry for each round.
+// results are the measured values, by measurement and server, with one entry per round.
 type results struct {
 	config  config
 	samples map[string]map[string][]sample
@@ -70,7 +70,7 @@ type results struct {
 	took    time.Duration
 }
 
-// run makes all measurements that are wanted.
+// run makes all requested measurements.
 func run(ctx context.Context, c config) (*results, error) {
 	begin := time.Now()
 	r := &results{config: c, samples: make(map[string]map[string][]sample), lost: -1}
@@ -102,7 +102,7 @@ func run(ctx context.Context, c config) (*results, error) {
 	return r, nil
 }
 
-// measure is one round, which is longer if the machine is too slow.
+// measure runs one round, or longer ones if the machine is too slow.
 func (r *results) measure(measurement string, s *server, ids []*identity) (sample, error) {
 	c := &r.config
 	for length := c.length; ; length *= 2 {
@@ -119,7 +119,8 @@ func (r *results) measure(measurement string, s *server, ids []*identity) (sampl
 	}
 }
 
-// rates has the servers take turns, so that what else the machine does meets all alike.
+// rates makes the servers take turns, so that other load on the machine affects all
+// alike.
 func (r *results) rates(measurement string) error {
 	names := r.config.serversFor(measurement)
 	servers := make(map[string]*server)
@@ -150,7 +151,7 @@ func (r *results) rates(measurement string) error {
 			}
 			r.config.progress(fmt.Sprintf("%s, round %d of %d: %-22s %8.0f/s, %v of the server, p99 %v", measurement, i,
 				r.config.rounds, name, got.rate, got.serverCPU, got.p99.Round(time.Microsecond)))
-			if i > 0 { // the first one is for those that compile as they run
+			if i > 0 { // the first one warms up those that compile as they run
 				samples[name] = append(samples[name], got)
 			}
 		}
@@ -158,7 +159,8 @@ func (r *results) rates(measurement string) error {
 	return nil
 }
 
-// loss counts what gets lost: over WebSocket, and in a tenth of the number over polling.
+// loss counts what gets lost: over WebSocket, and over polling with a tenth of the
+// number.
 func (r *results) loss() error {
 	s, err := startServer("full")
 	if err != nil {
@@ -181,7 +183,7 @@ func (r *results) loss() error {
 	return nil
 }
 
-// memory measures each server in a process of its own, and these one after the other.
+// memory measures each server in a process of its own, one after the other.
 func (r *results) memory() error {
 	r.idle = make(map[string][]footprint)
 	for i := range min(r.config.rounds, 3) {
@@ -198,7 +200,7 @@ func (r *results) memory() error {
 	return nil
 }
 
-// profiles writes those of the processor for each rate, and of the heap with idle
+// profiles writes processor profiles of each rate, and a heap profile with idle
 // connections, of full or of the servers that were asked for.
 func (r *results) profiles() error {
 	names := r.config.servers

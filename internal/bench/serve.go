@@ -16,17 +16,17 @@ import (
 	"strings"
 )
 
-// childEnv names the server that a process of this program is to be.
+// childEnv names the server that a process of this program is to run.
 const childEnv = "SIOWARE_BENCH_SERVER"
 
-// report is what a server says of itself. server.mjs says the same.
+// report is what a server says about itself. server.mjs says the same.
 type report struct {
 	URL   string `json:"url,omitempty"`
 	Error string `json:"error,omitempty"`
 
 	Live      int64 `json:"live"`      // sockets
 	Connected int64 `json:"connected"` // since the start
-	Known     int64 `json:"known"`     // of which all that the server has been made of knows
+	Known     int64 `json:"known"`     // of these, known to every part of the server
 	Events    int64 `json:"events"`    // since the start
 
 	Heap       int64 `json:"heap"`       // bytes on the heap, after garbage collection
@@ -35,7 +35,7 @@ type report struct {
 }
 
 // serveChild is the whole of a server's process. It ends when its stdin does, which is
-// when the generator has gone, however that was.
+// when the generator has ended, for whatever reason.
 func serveChild(name string) error {
 	v, err := parseVariant(name)
 	if err != nil {
@@ -50,13 +50,13 @@ func serveChild(name string) error {
 	if err != nil {
 		return err
 	}
-	// Clients that go by a reset are no news.
+	// Clients that leave with a reset are not worth logging.
 	srv := &http.Server{Handler: h, ErrorLog: log.New(io.Discard, "", 0)}
 	go func() { _ = srv.Serve(l) }()
 	return converse(os.Stdin, os.Stdout, "http://"+l.Addr().String(), &n)
 }
 
-// converse answers each line of in by one of out.
+// converse answers each line of in with one on out.
 func converse(in io.Reader, out io.Writer, url string, n *counters) error {
 	enc := json.NewEncoder(out)
 	if err := enc.Encode(report{URL: url}); err != nil {
@@ -76,7 +76,7 @@ func converse(in io.Reader, out io.Writer, url string, n *counters) error {
 	return lines.Err()
 }
 
-// profile is that of the processor that is being written.
+// profile is the processor profile being written.
 var profile *os.File
 
 func obey(line string, r *report) error {
@@ -85,7 +85,8 @@ func obey(line string, r *report) error {
 	case "count":
 		return nil
 	case "memory":
-		// Twice: what the first has found in pools, and behind finalizers, is free in the second.
+		// Twice: what the first run drops from pools, or finds behind finalizers, the
+		// second frees.
 		runtime.GC()
 		debug.FreeOSMemory()
 		var s runtime.MemStats

@@ -20,19 +20,19 @@ import (
 // secret signs tokens and cookies, here and in server.mjs.
 const secret = "a secret of 32 bytes, for a bench"
 
-// Limits that never refuse, and have to be counted all the same.
+// Limits that never refuse, but must be counted all the same.
 var (
 	manyAttempts   = ratelimit.PerSecond(1_000_000)
 	manyEvents     = ratelimit.PerSecond(100_000_000)
 	manyConcurrent = 1_000_000
 )
 
-// counters are what a server has done.
+// counters count what a server has done.
 type counters struct {
 	connected, known, events, live atomic.Int64
 }
 
-// newStack returns the server that v says, and counts what it does.
+// newStack returns the server described by v, and counts what it does.
 func newStack(v variant, n *counters) (http.Handler, error) {
 	if !v.wrap {
 		io := socket.NewServer(nil, nil)
@@ -134,7 +134,7 @@ func newStack(v variant, n *counters) (http.Handler, error) {
 	return mux, nil
 }
 
-// claimed is who a socket says that it is, for a server without jwtauth.
+// claimed returns who a socket claims to be, for a server without jwtauth.
 func claimed(s *socket.Socket) (string, bool) {
 	auth, _ := s.Handshake().Auth.(map[string]any)
 	user, ok := auth["user"].(string)
@@ -145,7 +145,7 @@ func claimed(s *socket.Socket) (string, bool) {
 func application(io *socket.Server, n *counters, known func(*socket.Socket) bool) {
 	_ = io.On("connection", func(args ...any) {
 		s := args[0].(*socket.Socket)
-		var gone sync.Once // the bare host may say so twice
+		var gone sync.Once // the bare host may emit it twice
 		_ = s.On("disconnect", func(...any) { gone.Do(func() { n.live.Add(-1) }) })
 		_ = s.On("echo", func(args ...any) {
 			n.events.Add(1)

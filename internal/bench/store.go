@@ -10,8 +10,8 @@ import (
 	"github.com/gorilla/sessions"
 )
 
-// memoryStore keeps sessions in this process, as the MemoryStore of express-session
-// does, and signs its cookies.
+// memoryStore keeps sessions in this process, as the MemoryStore of express-session does,
+// and signs its cookies.
 type memoryStore struct {
 	codec *securecookie.SecureCookie
 
@@ -21,16 +21,16 @@ type memoryStore struct {
 
 func newMemoryStore() *memoryStore {
 	codec := securecookie.New([]byte(secret), nil)
-	codec.SetSerializer(securecookie.NopEncoder{}) // signed and nothing more, as the cookies of express-session are
+	codec.SetSerializer(securecookie.NopEncoder{}) // only signed, like the cookies of express-session
 	return &memoryStore{codec: codec, all: make(map[string]map[any]any)}
 }
 
-// Get is New, but once for each request.
+// Get is New, but once per request.
 func (m *memoryStore) Get(r *http.Request, name string) (*sessions.Session, error) {
 	return sessions.GetRegistry(r).Get(m, name)
 }
 
-// New returns the session that the request's cookie names, or one that is new.
+// New returns the session named by the request's cookie, or a new one.
 func (m *memoryStore) New(r *http.Request, name string) (*sessions.Session, error) {
 	s := sessions.NewSession(m, name)
 	s.Options = &sessions.Options{Path: "/", MaxAge: 3600, HttpOnly: true}
@@ -52,7 +52,7 @@ func (m *memoryStore) New(r *http.Request, name string) (*sessions.Session, erro
 	return s, nil
 }
 
-// Save keeps a session, or forgets it.
+// Save stores a session, or deletes it.
 func (m *memoryStore) Save(_ *http.Request, w http.ResponseWriter, s *sessions.Session) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,13 +6,13 @@ import (
 	"strings"
 )
 
-// The parts that a server can have on top of wrap, in the order of the chain. Events
-// are the limits of events, which need ratelimit. Besides there are func, an empty
-// wrap.Func: what is in all packages; and plain, the same work done by hand.
+// The parts that a server can have on top of wrap, in the order of the chain. Events are
+// the limits of events, which need ratelimit. There are two more: func, an empty
+// wrap.Func, which all packages contain; and plain, the same work done by hand.
 var parts = []string{"logging", "ratelimit", "events", "session", "jwtauth", "presence"}
 
-// variant is a kind of server, as its name says it: a base, and parts that are added to
-// it by "+" or left out by "-", such as "wrap+jwtauth" and "full-session".
+// variant is a kind of server, as described by its name: a base, with parts added by "+"
+// or left out by "-", such as "wrap+jwtauth" and "full-session".
 type variant struct {
 	name  string
 	node  bool
@@ -22,7 +22,7 @@ type variant struct {
 
 func (v variant) has(part string) bool { return slices.Contains(v.parts, part) }
 
-// parseVariant reads the name of a server.
+// parseVariant parses the name of a server.
 func parseVariant(name string) (variant, error) {
 	v := variant{name: name}
 	base, rest := name, ""

@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// appendFrame adds a text frame of a client to b. The mask is zero, which spares the
-// generator the work and the server nothing.
+// appendFrame appends a client's text frame to b. The mask is zero, which saves the
+// generator work but not the server.
 func appendFrame(b []byte, text string) []byte {
 	b = append(b, 0x81)
 	if n := len(text); n < 126 {
@@ -23,7 +23,7 @@ func appendFrame(b []byte, text string) []byte {
 	return append(b, text...)
 }
 
-// frame reads the next text frame. What it returns is good until the next one is read.
+// frame reads the next text frame. The result is valid until the next call.
 func (c *client) frame() ([]byte, error) {
 	head, err := c.r.Peek(2)
 	if err != nil {
@@ -51,7 +51,7 @@ func (c *client) frame() ([]byte, error) {
 	return whole[skip:], err
 }
 
-// packet reads the next packet that is no ping, and answers those that are.
+// packet reads the next packet other than a ping, and answers pings.
 func (c *client) packet() ([]byte, error) {
 	for {
 		p, err := c.frame()
@@ -64,8 +64,8 @@ func (c *client) packet() ([]byte, error) {
 	}
 }
 
-// openWebSocket is a whole handshake: it returns when CONNECT has been answered. What
-// has been refused is a *refusedError.
+// openWebSocket does a whole handshake: it returns when CONNECT has been answered. A
+// refusal is a *refusedError.
 func openWebSocket(addr string, id *identity, deadline time.Time) (*client, error) {
 	c, err := dial(addr, deadline)
 	if err != nil {
@@ -118,7 +118,7 @@ func (c *client) connectWebSocket(addr string, id *identity) error {
 	return connected(string(answer))
 }
 
-// connected says whether an answer to CONNECT admits.
+// connected returns nil if the answer to CONNECT admits the client.
 func connected(answer string) error {
 	switch {
 	case strings.HasPrefix(answer, "40{"):
@@ -129,7 +129,7 @@ func connected(answer string) error {
 	return fmt.Errorf("no answer to CONNECT: %.80q", answer)
 }
 
-// closeWebSocket says good-bye and waits until the server has heard it.
+// closeWebSocket sends a close frame and waits until the server has received it.
 func (c *client) closeWebSocket() {
 	defer c.close()
 	if _, err := c.conn.Write([]byte{0x88, 0x82, 0, 0, 0, 0, 1000 >> 8, 1000 & 0xff}); err != nil {

@@ -1,7 +1,6 @@
-// Package clientip finds the address of the client behind a request, for limits
-// per address. Behind a proxy that address stands in a header, which a client
-// can write too: it is read only if trusted proxies sent it, and only as far as
-// they wrote it.
+// Package clientip finds the address of the client behind a request, for limits per
+// address. Behind a proxy that address is in a header, which a client can write too: it
+// is read only if it came from trusted proxies, and only as far as they wrote it.
 package clientip
 
 import (
@@ -13,29 +12,28 @@ import (
 	"strings"
 )
 
-// Source finds the address of clients. That is the peer of the connection,
-// unless it is one of the trusted proxies. Then it is the last hop in the header
-// that is not one of them: what stands to the left of it, a client may have
-// written, and is never looked at. A hop that is no address ends the search, and
-// the answer is the proxy that reported it.
+// Source finds the address of clients. That is the peer of the connection, unless the
+// peer is one of the trusted proxies; then it is the last hop in the header that is not a
+// trusted proxy. Anything to the left of that may have been written by a client, and is
+// never read. A hop that is not an address ends the search, and the result is the proxy
+// that reported it.
 //
-// The zero Source trusts nobody. A Source does not change after [New] has
-// returned it, and is safe for concurrent use.
+// The zero Source trusts nobody. A Source is immutable and safe for concurrent use.
 type Source struct {
 	trusted Set
 	header  string // canonical
-	// cut and parse are those of the header. They do not look at what is left
-	// of the hop they return.
+	// cut and parse depend on the header. They do not look at anything to the left of the
+	// hop that they return.
 	cut   func(list string) (rest, hop string, more bool)
 	parse func(hop string) netip.Addr
 }
 
 const (
-	// maxHops is how many elements of the header are looked at, empty ones
-	// included. Longer chains of proxies are loops or attacks.
+	// maxHops is how many elements of the header are examined, empty ones included.
+	// Longer chains of proxies are loops or attacks.
 	maxHops = 100
-	// maxElement is the number of bytes among which the start of an element is
-	// sought. Without it, each request could cost a pass over all of a header.
+	// maxElement is the number of bytes searched for the start of an element. Without it,
+	// each request could cost a pass over the whole header.
 	maxElement = 8 << 10
 	// maxAddr is the length of the longest text that is parsed as an address,
 	// with port and zone: netip keeps a copy of each zone.
@@ -45,17 +43,17 @@ const (
 	tchars = "!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
 )
 
-// New returns the Source for a server behind proxies with the addresses trusted,
-// of which it keeps a copy. Without any, no header is read. A prefix that holds
-// clients too lets these choose their address.
+// New returns the Source for a server behind proxies with the addresses trusted, which it
+// copies. Without any, no header is read. A prefix that also contains clients lets these
+// choose their address.
 //
-// header is the one in which the proxies report the client: each must set it or
-// append to it, and none pass it on unchanged. "" means X-Forwarded-For.
-// Forwarded is read by RFC 7239, and any other as a list of addresses, separated
-// by commas, or one address alone (X-Real-IP).
+// header is the one in which the proxies report the client: each proxy must set it or
+// append to it, and none may pass it on unchanged. "" means X-Forwarded-For. Forwarded is
+// parsed according to RFC 7239, and any other as a list of addresses, separated by
+// commas, or a single address (X-Real-IP).
 //
-// The error joins all faults: those of [NewSet], a header that is no valid name,
-// and a header without trusted prefixes.
+// The error joins all faults: those of [NewSet], a header that is not a valid name, and a
+// header without trusted prefixes.
 func New(trusted []netip.Prefix, header string) (*Source, error) {
 	set, err := NewSet("TrustedProxies", trusted)
 	faults := []error{err}
@@ -78,9 +76,9 @@ func New(trusted []netip.Prefix, header string) (*Source, error) {
 	return s, nil
 }
 
-// Of returns the address of the client that sent r: without zone, and IPv4 if it
-// is mapped (1.2.3.4 for ::ffff:1.2.3.4). It is the zero Addr if r.RemoteAddr is
-// no address, as for a Unix socket.
+// Of returns the address of the client that sent r, without zone, and as IPv4 if it is
+// mapped (1.2.3.4 for ::ffff:1.2.3.4). It is the zero Addr if r.RemoteAddr is not an
+// address, as for a Unix socket.
 func (s *Source) Of(r *http.Request) netip.Addr {
 	client := parseAddr(r.RemoteAddr)
 	if !s.trusted.Contains(client) {
@@ -110,14 +108,14 @@ func (s *Source) Of(r *http.Request) netip.Addr {
 	return client
 }
 
-// translated are the IPv4 addresses that a translator in front of a server that has IPv6
-// alone has put into IPv6 ones (RFC 6052, section 2.1): all of them are in one /64.
+// translated are the IPv6 addresses into which a translator in front of an IPv6-only
+// server puts IPv4 ones (RFC 6052, section 2.1): all of them are in one /64.
 var translated = netip.MustParsePrefix("64:ff9b::/96")
 
-// Group returns the prefix that counts as one client: an IPv4 address alone,
-// mapped or translated or not, and the first bits of an IPv6 address, of which a client
-// has many. Bits below 0 count as 0, and above 128 as 128. The prefix of the zero
-// Addr is the zero Prefix.
+// Group returns the prefix that counts as one client: a single IPv4 address, even if
+// mapped or translated, and the first bits of an IPv6 address, of which a client has
+// many. Bits below 0 count as 0, and above 128 as 128. The prefix of the zero Addr is the
+// zero Prefix.
 func Group(a netip.Addr, bits int) netip.Prefix {
 	if a = a.Unmap(); a.Is4() {
 		bits = 32
@@ -125,11 +123,11 @@ func Group(a netip.Addr, bits int) netip.Prefix {
 	if translated.Contains(a) {
 		bits = 128
 	}
-	p, _ := a.Prefix(min(max(bits, 0), 128)) // fails for no valid address
+	p, _ := a.Prefix(min(max(bits, 0), 128)) // fails only for the zero address
 	return p
 }
 
-// cutPlain cuts the last element off a list that knows no quotes.
+// cutPlain cuts the last element off a list without quoting.
 func cutPlain(list string) (rest, hop string, more bool) {
 	from := max(0, len(list)-maxElement)
 	comma := strings.LastIndexByte(list[from:], ',')
@@ -139,8 +137,8 @@ func cutPlain(list string) (rest, hop string, more bool) {
 	return list[:from+comma], list[from+comma+1:], true
 }
 
-// first returns the element that begins where list does, or, in place of one that
-// is too long, what neither parses nor is blank.
+// first returns list as an element or, if it is too long, a text that is neither blank
+// nor an address.
 func first(list string) string {
 	if len(list) > maxElement {
 		return "overlong"

@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// obfuscated are the characters of names that hide something, after their "_".
+// obfuscated are the characters of obfuscated identifiers, after their "_".
 const obfuscated = "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ._-"
 
-// cutQuoted cuts the last element off a Forwarded header, in which quoted strings
-// may hold commas. It reads from the right: read from the left, a quote that a
-// client leaves open would swallow what the proxies append, and make the client
-// pass for the proxy. In a well-formed header, both ways find the same elements:
-// a quote is escaped if and only if an odd number of backslashes precedes it.
+// cutQuoted cuts the last element off a Forwarded header, in which quoted strings may
+// contain commas. It reads from the right: if read from the left, a quote left open by a
+// client would swallow what the proxies append, and make the client pass for the proxy.
+// In a well-formed header, both directions find the same elements: a quote is escaped if
+// and only if an odd number of backslashes precedes it.
 func cutQuoted(list string) (rest, hop string, more bool) {
 	quoted := false
 	from := max(0, len(list)-maxElement)
@@ -32,14 +32,14 @@ func cutQuoted(list string) (rest, hop string, more bool) {
 	return "", first(list), false
 }
 
-// parseForwarded returns the address in the for parameter of an element, by RFC
-// 7239, section 4. It is the zero Addr for an element that is malformed, or has
-// no or two such parameters, or one that is no address: "unknown", or a name that
-// hides it.
+// parseForwarded returns the address in the for parameter of an element, according to RFC
+// 7239, section 4. It returns the zero Addr if the element is malformed, if it has none
+// or two such parameters, or if the parameter is not an address: "unknown", or an
+// obfuscated name.
 //
-// What proxies are seen to get wrong is taken: spaces around semicolons, and
-// values that lack their quotes, or brackets. A proxy may copy a value like host
-// from the client, who must not be able to spoil the element with it.
+// Known mistakes of proxies are accepted: spaces around semicolons, and values without
+// their quotes or brackets. A proxy may copy a value like host from the client, who must
+// not be able to spoil the element with it.
 func parseForwarded(s string) netip.Addr {
 	var node string
 	seen := false
@@ -68,15 +68,15 @@ func parseForwarded(s string) netip.Addr {
 		s = s[1:]
 	}
 	node = unescape(node)
-	// The port may be hidden where the address is not.
+	// The port may be obfuscated even if the address is not.
 	if i := strings.LastIndex(node, ":_"); i >= 0 && len(node) > i+2 && strings.Trim(node[i+2:], obfuscated) == "" {
 		node = node[:i]
 	}
 	return parseAddr(node)
 }
 
-// cutValue cuts the value of a parameter off s: a quoted string, returned without
-// its quotes but with its escapes, or all up to a semicolon or space.
+// cutValue cuts the value of a parameter off s: a quoted string, returned without its
+// quotes but with its escapes, or everything up to a semicolon or space.
 func cutValue(s string) (value, rest string, ok bool) {
 	if !strings.HasPrefix(s, `"`) {
 		end := strings.IndexAny(s, ";"+ows)

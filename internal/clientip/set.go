@@ -6,15 +6,14 @@ import (
 	"net/netip"
 )
 
-// Set is a list of address ranges, to allow, deny or trust. It comes from
-// [NewSet]; nil is the empty one. It is safe for concurrent use.
+// Set is a list of address ranges, to allow, deny or trust. It is made by [NewSet]; nil
+// is the empty Set. It is safe for concurrent use.
 type Set []netip.Prefix
 
-// NewSet returns a copy of prefixes without host bits, and with mapped prefixes
-// as IPv4 (1.2.3.0/24 for ::ffff:1.2.3.0/120). The error joins the faults of all
-// entries and calls each name[index]. Faults are an invalid prefix, and a mapped
-// one with fewer than 96 bits: it would hold all of IPv4, which is to be said as
-// 0.0.0.0/0.
+// NewSet returns a copy of prefixes without host bits, and with mapped prefixes as IPv4
+// (1.2.3.0/24 for ::ffff:1.2.3.0/120). The error joins the faults of all entries and
+// calls each name[index]. Faults are an invalid prefix, and a mapped one with fewer than
+// 96 bits: that would contain all of IPv4, which must be written as 0.0.0.0/0.
 func NewSet(name string, prefixes []netip.Prefix) (Set, error) {
 	set := make(Set, 0, len(prefixes))
 	var faults []error
@@ -38,10 +37,10 @@ func NewSet(name string, prefixes []netip.Prefix) (Set, error) {
 	return set, nil
 }
 
-// Contains reports whether one of the prefixes holds a. A mapped address counts
-// as IPv4, and zones do not count. No prefix holds the zero Addr.
+// Contains reports whether one of the prefixes contains a. A mapped address counts as
+// IPv4, and zones are ignored. No prefix contains the zero Addr.
 func (s Set) Contains(a netip.Addr) bool {
-	a = a.Unmap().WithZone("") // a netip.Prefix holds no address with a zone
+	a = a.Unmap().WithZone("") // a netip.Prefix never contains an address with a zone
 	for _, p := range s {
 		if p.Contains(a) {
 			return true

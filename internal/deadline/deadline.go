@@ -1,5 +1,5 @@
-// Package deadline has contexts with a deadline that cost next to nothing where nobody
-// waits for them: a middleware, or a store in memory, is done in microseconds, and has no
+// Package deadline provides contexts with a deadline that cost next to nothing if nobody
+// waits for them: a middleware or a store in memory is done in microseconds, and has no
 // use for a timer, a channel, and a place among the children of its parent.
 package deadline
 
@@ -10,29 +10,30 @@ import (
 )
 
 // Context is like that of context.WithTimeout, but has no timer before the first call of
-// Done: of what has ended it while nobody asked, the parent's end counts before the
-// deadline, whichever came first. Its methods may be called concurrently. Make one by
-// [After].
+// Done. If both the deadline and the end of the parent have passed before anybody looked,
+// the parent's end counts, whichever came first. Its methods may be called concurrently.
+// Make one with [After].
 type Context struct {
 	parent context.Context
 	at     time.Time
 
 	mu     sync.Mutex
 	ended  bool            // by End
-	armed  context.Context // that of package context, once somebody waits
+	armed  context.Context // from package context, once somebody waits
 	cancel context.CancelFunc
 }
 
-// After returns a child of parent that is done after d. Call End when it is of no more use.
+// After returns a child of parent that is done after d. Call End when it is no longer
+// needed.
 func After(parent context.Context, d time.Duration) *Context {
 	return &Context{parent: parent, at: time.Now().Add(d)}
 }
 
-// End is what the CancelFunc of a context of package context is.
+// End corresponds to the CancelFunc of a context of package context.
 func (c *Context) End() {
 	c.mu.Lock()
 	if c.armed == nil && c.over() {
-		c.arm() // it stays what it was
+		c.arm() // keeps the error that it has by now
 	}
 	c.ended = true
 	cancel := c.cancel
@@ -42,10 +43,10 @@ func (c *Context) End() {
 	}
 }
 
-// over reports whether c has ended without End, if it is not armed. c.mu is held.
+// over reports whether c, which is not armed, has ended without End. c.mu is held.
 func (c *Context) over() bool { return c.parent.Err() != nil || !time.Now().Before(c.at) }
 
-// arm returns the context that stands for c from now on. c.mu is held.
+// arm returns the context that stands in for c from now on. c.mu is held.
 func (c *Context) arm() context.Context {
 	switch {
 	case c.armed != nil:
@@ -73,8 +74,8 @@ func (c *Context) Done() <-chan struct{} {
 	return c.arm().Done()
 }
 
-// Err implements context.Context. What it has returned once it returns for ever: the
-// first error arms c.
+// Err implements context.Context. Once it has returned an error it returns the same for
+// ever: the first error arms c.
 func (c *Context) Err() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,9 +85,9 @@ func (c *Context) Err() error {
 	return c.arm().Err()
 }
 
-// Value implements context.Context. Children that package context makes of c ask for Done
-// first (context.go, propagateCancel), and then find by Value that they can wait for the
-// armed context, without a goroutine for each.
+// Value implements context.Context. When package context makes a child of c, it first
+// calls Done (context.go, propagateCancel), and then learns through Value that the child
+// can be attached to the armed context, without a goroutine of its own.
 func (c *Context) Value(key any) any {
 	c.mu.Lock()
 	armed := c.armed

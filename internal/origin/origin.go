@@ -1,6 +1,6 @@
-// Package origin decides whether the Origin of a request is one to trust: against
-// pages of other sites that use a visitor's cookies. It holds the policy of
-// wrap.Origin, whose doc has the rules, for all packages that read cookies.
+// Package origin decides whether the Origin of a request can be trusted, to stop pages of
+// other sites from using a visitor's cookies. It implements the rules documented at
+// wrap.Origin, for all packages that read cookies.
 package origin
 
 import (
@@ -13,15 +13,15 @@ import (
 	"strings"
 )
 
-// Policy decides which origins may send a request. It does not change after
-// [New] has returned it, and is safe for concurrent use.
+// Policy decides which origins may send a request. It is immutable and safe for
+// concurrent use.
 type Policy struct {
 	all      bool
 	patterns []pattern
 }
 
-// New compiles allow, whose entries are those of wrap.Origin, and keeps no
-// reference to it. Its error joins the faults of all entries.
+// New compiles allow, whose entries are those of wrap.Origin, and keeps no reference to
+// it. Its error joins the faults of all entries.
 func New(allow []string) (*Policy, error) {
 	p := &Policy{}
 	var faults []error
@@ -51,9 +51,9 @@ var (
 	errWild   = errors.New(`wildcards are "*", a leftmost label ("*.example.com") and a port ("localhost:*") of http or https`)
 )
 
-// Check decides on r, by the rules in the doc of wrap.Origin, and returns why it
-// is refused. The text quotes headers of r, up to 100 bytes of each: it is for
-// the log. Check does not answer r.
+// Check applies the rules documented at wrap.Origin to r, and returns why it is refused,
+// or nil. The text quotes headers of r, up to 100 bytes of each: it is for the log. Check
+// does not answer r.
 func (p *Policy) Check(r *http.Request) error {
 	values := r.Header["Origin"]
 	if len(values) == 0 {
@@ -71,9 +71,9 @@ func (p *Policy) Check(r *http.Request) error {
 		return errors.New("more than one Origin header")
 	}
 	if values[0] == "null" {
-		return errNull // any page can take it, in a sandboxed iframe
+		return errNull // any page can get it, in a sandboxed iframe
 	}
-	// Stricter than url.Parse: what these refuse, no browser sends.
+	// Stricter than url.Parse: what these reject, no browser sends.
 	var o origin
 	scheme, host, _ := strings.Cut(values[0], "://")
 	if err := cmp.Or(o.parseScheme(scheme), o.parseHost(host)); err != nil {
@@ -93,11 +93,11 @@ func (p *Policy) Check(r *http.Request) error {
 
 // jsonp reports whether r asks the engine for a script: the one answer that a page of
 // another site can read although it sends no Origin (transports/polling-jsonp.go).
-// Browsers send Sec-Fetch-Site over HTTPS and to localhost alone.
+// Browsers send Sec-Fetch-Site only over HTTPS and to localhost.
 func jsonp(r *http.Request) bool {
 	raw := r.URL.RawQuery
 	if !strings.Contains(raw, "j=") && !strings.Contains(raw, "j&") && !strings.HasSuffix(raw, "j") && !strings.Contains(raw, "%") {
-		return false // as nearly always
+		return false // nearly always
 	}
 	q := r.URL.Query()
 	return q.Has("j") && q.Has("transport")
@@ -113,7 +113,7 @@ type origin struct {
 	scheme   string     // lower case; http also for ws, https also for wss
 	standard uint16     // default port of the scheme, 0 if not http or https
 	name     string     // ASCII
-	addr     netip.Addr // in place of name for IPv6, which has several spellings
+	addr     netip.Addr // instead of name for IPv6, which has several spellings
 	port     uint16     // 0 if not given
 }
 
@@ -129,13 +129,13 @@ func (p *pattern) match(o origin) bool {
 		return false
 	}
 	if p.below {
-		// Parsed names have no empty label: what is cut off is at least one.
+		// Parsed names have no empty label, so at least one label is cut off.
 		if len(o.name) <= len(p.name) {
 			return false
 		}
 		o.name = o.name[len(o.name)-len(p.name):]
 	}
-	// EqualFold on ASCII only: it also takes the Kelvin sign for a k.
+	// Safe on ASCII only: EqualFold also equates the Kelvin sign with k.
 	if p.addr != o.addr || !strings.EqualFold(p.name, o.name) {
 		return false
 	}
@@ -161,7 +161,7 @@ func compile(entry string) (p pattern, faults []error) {
 	if err := p.parseHost(host); err != nil {
 		return p, append(faults, err)
 	}
-	// Nothing is below an address. One in IPv4 form ends in a number.
+	// There are no subdomains of an address. One in IPv4 form ends in a number.
 	last := p.name[strings.LastIndexByte(strings.TrimSuffix(p.name, "."), '.')+1:]
 	address := strings.Trim(last, asciiDigits+".") == ""
 	if p.anyPort && p.port != 0 || p.below && address {

@@ -1,4 +1,4 @@
-// Package panics has the error that a recovered panic of other people's code becomes.
+// Package panics provides the error that a recovered panic of foreign code becomes.
 package panics
 
 import (
@@ -14,23 +14,23 @@ type Error struct {
 	stack []byte
 }
 
-// New returns an Error of what recover has returned. Call it where that was.
+// New returns an Error for value, which recover has returned. Call it right there.
 func New(value any) *Error { return &Error{value, debug.Stack()} }
 
 func (e *Error) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 
-// Stack returns where it was; package logging asks for it.
+// Stack returns the stack of the panic; package logging asks for it.
 func (e *Error) Stack() []byte { return e.stack }
 
-// Attr is what a log says of a value that recover has returned: "panic" and "stack".
-// Call it where that was.
+// Attr returns the attributes "panic" and "stack" for value, which recover has returned.
+// Call it right there.
 func Attr(value any) slog.Attr {
 	return slog.Group("", slog.String("panic", fmt.Sprint(value)), slog.String("stack", string(debug.Stack())))
 }
 
-// Ask returns err, the application's, and panics if that does when it is asked what it is, or
-// for its cause, as a nil pointer may: call it where that is recovered, since later, where
-// errors.Is and errors.As look at it, it would end the process.
+// Ask returns err, an error of the application. It panics if err does so when asked for
+// its identity or its cause, as a nil pointer may. Call it where panics are recovered:
+// later, in errors.Is or errors.As, the panic would end the process.
 func Ask(err error) error {
 	if err != nil {
 		_ = errors.Is(err, errNone)

@@ -1,6 +1,6 @@
 // Package recovery keeps the host's connection state recovery from giving the rooms of
-// one client to another. With a state comes what its socket could receive, and whoever
-// knows the state's id may ask for it.
+// one client to another. With a state comes everything that its socket could receive, and
+// anybody who knows the state's id may ask for it.
 package recovery
 
 import (
@@ -16,9 +16,9 @@ import (
 
 var errSkips = errors.New("state recovery skips middlewares, so that anybody could come back as anybody: set SkipMiddlewares(false), as wrap.Harden does")
 
-// Check refuses s where the host would restore a socket without asking middlewares
-// (socket/namespace.go:270): not only that socket, which they do not see, but all, so
-// that it is noticed before there is any to restore.
+// Check refuses s if the host would restore sockets without running middlewares
+// (socket/namespace.go:270). A middleware never sees such sockets, so it refuses all
+// others, so that the mistake is noticed before there is anything to restore.
 func Check(s *socket.Socket) error {
 	if r := s.Nsp().Server().Opts().ConnectionStateRecovery(); r != nil && r.SkipMiddlewares() {
 		return &wrap.Error{Err: errSkips}
@@ -26,7 +26,7 @@ func Check(s *socket.Socket) error {
 	return nil
 }
 
-// Room is the room of the sockets of one owner. Its name tells nobody whose it is.
+// Room returns the room of the sockets of one owner. Its name does not reveal the owner.
 func Room(kind, owner string) socket.Room {
 	hash := sha256.Sum256([]byte(owner))
 	var text [22]byte // of 16 bytes
@@ -34,8 +34,8 @@ func Room(kind, owner string) socket.Room {
 	return socket.Room("sioware:" + kind + ":" + string(text[:]))
 }
 
-// Owned reports whether s has come back with the state of one that had an owner of this
-// kind.
+// Owned reports whether s has come back with the state of a socket that had an owner of
+// this kind.
 func Owned(s *socket.Socket, kind string) bool {
 	if !s.Recovered() {
 		return false
@@ -48,14 +48,15 @@ func Owned(s *socket.Socket, kind string) bool {
 	return false
 }
 
-// Foreign reports whether s has come back with the state of one that was not in room.
+// Foreign reports whether s has come back with the state of a socket that was not in
+// room.
 func Foreign(s *socket.Socket, room socket.Room) bool {
 	return s.Recovered() && !s.Rooms().Has(room)
 }
 
-// Follow has s join the room that room returns when the host has connected it, if its
-// state can be recovered: the room comes back with it. A middleware must not join any,
-// a refused socket would stay there.
+// Follow makes s join the room that room returns once the host has connected it, if its
+// state can be recovered: the room comes back with it. A middleware must not join rooms
+// itself, since a refused socket would stay in them.
 func Follow(s *socket.Socket, room func() socket.Room) {
 	if s.Nsp().Server().Opts().ConnectionStateRecovery() != nil {
 		wrap.Watch(s, wrap.Hooks{Connected: func() { rooms.Join(wrap.Context(s), s, room()) }})

@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// ErrBroken is what Enter returns, wrapped, while Redis is not asked.
+// ErrBroken is what Enter returns, wrapped, while Redis is not to be asked.
 var ErrBroken = errors.New("redisstore: Redis is not asked")
 
 const (
@@ -21,33 +21,33 @@ const (
 	MaxPause = 5 * time.Second
 )
 
-// Outcome is that of a call.
+// Outcome is the outcome of a call.
 type Outcome int
 
 // Outcomes of calls.
 const (
 	Succeeded Outcome = iota
 	Failed
-	Unknown // the caller has not waited
+	Unknown // the caller did not wait
 )
 
 // Breaker decides whether Redis is asked. It is closed while it is, and open while it is
-// not: after Tolerance calls in a row that failed, but for one now and then to see whether
-// Redis is back. It may be used concurrently.
+// not: after Tolerance failed calls in a row, when only one call now and then is let
+// through to see whether Redis is back. It may be used concurrently.
 type Breaker struct {
-	Logger *slog.Logger // gets when it opens and closes
+	Logger *slog.Logger // is told when the breaker opens and closes
 
 	mu       sync.Mutex
 	failures int           // in a row, while closed
 	pause    time.Duration // 0 while closed
 	until    time.Time     // when to probe
 	probing  bool          // a probe is under way
-	broken   error         // what those get who may not ask
+	broken   error         // what Enter returns while open
 	epoch    int           // how often it has opened or closed
 }
 
-// Enter returns an error if Redis is not to be asked. Otherwise the outcome is to be
-// given to Leave, with the epoch.
+// Enter returns an error if Redis is not to be asked. Otherwise the outcome must be
+// passed to Leave, with the epoch.
 func (b *Breaker) Enter() (epoch int, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -60,9 +60,8 @@ func (b *Breaker) Enter() (epoch int, err error) {
 	return b.epoch, nil
 }
 
-// Leave takes note of the outcome of a call. That of one which began before the
-// breaker opened, or closed, says nothing: so that while it is open, only the probe
-// counts.
+// Leave records the outcome of a call. A call that began before the breaker opened or
+// closed does not count, so that while it is open only the probe does.
 func (b *Breaker) Leave(epoch int, o Outcome, err error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -71,7 +70,7 @@ func (b *Breaker) Leave(epoch int, o Outcome, err error) {
 	}
 	b.probing = false
 	switch {
-	case o == Unknown: // if it was the probe, the next one is
+	case o == Unknown: // if it was the probe, the next call is one
 	case o == Succeeded:
 		b.failures = 0
 		if b.pause > 0 {
@@ -90,12 +89,12 @@ func (b *Breaker) Leave(epoch int, o Outcome, err error) {
 	}
 }
 
-// open keeps Redis from being asked for about d, so that the processes of a
-// deployment do not all come back at once.
+// open keeps Redis from being asked for about d; the spread prevents all processes of a
+// deployment from coming back at once.
 func (b *Breaker) open(d time.Duration, err error) {
 	b.failures = 0
 	b.pause = d
 	b.until = time.Now().Add(d - d/4 + rand.N(d/2))
-	// In words: nobody is to take it for the end of his own context.
+	// As text: nobody should take it for the end of their own context.
 	b.broken = fmt.Errorf("%w, since it failed: %s", ErrBroken, err.Error())
 }

@@ -13,8 +13,8 @@ import (
 )
 
 const (
-	// DefaultPing is how long a subscription may be silent before it is asked whether
-	// it lives. It is given up if it then stays silent for as long.
+	// DefaultPing is how long a subscription may be silent before it is pinged. It is
+	// given up if it then stays silent for as long again.
 	DefaultPing = 5 * time.Second
 
 	// The waits between attempts to subscribe double from one to the other.
@@ -22,14 +22,14 @@ const (
 	maxBackOff = 2 * time.Second
 )
 
-// Feed is a subscription to a channel, which is kept alive. Its methods may be called
+// Feed is a subscription to a channel that is kept alive. Its methods may be called
 // concurrently.
 type Feed struct {
 	client  redis.UniversalClient
 	channel string
 	logger  *slog.Logger
 	every   time.Duration
-	// They are called one after the other, on the goroutine of the Feed.
+	// Called one after the other, on the goroutine of the Feed.
 	message    func(payload string)
 	subscribed func(first bool)
 
@@ -43,10 +43,11 @@ type Feed struct {
 	late bool // a Wait has returned before ready
 }
 
-// NewFeed returns a Feed, which begins to subscribe. message is called with each message,
-// subscribed after each subscription: what was published before it may be lost. first is
-// whether that matters to nobody who has called Wait, since it is the first one, and
-// nobody has waited in vain. pingEvery is DefaultPing but in tests.
+// NewFeed returns a Feed, which starts to subscribe. message is called with each message,
+// subscribed after each subscription: what was published before it may have been lost.
+// first says that this matters to nobody who has called Wait, since it is the first
+// subscription, and no Wait has timed out before it. pingEvery is DefaultPing except in
+// tests.
 func NewFeed(client redis.UniversalClient, channel string, logger *slog.Logger, pingEvery time.Duration, message func(payload string), subscribed func(first bool)) *Feed {
 	ctx, cancel := context.WithCancel(context.Background())
 	f := &Feed{
@@ -58,8 +59,8 @@ func NewFeed(client redis.UniversalClient, channel string, logger *slog.Logger, 
 	return f
 }
 
-// Wait waits until the subscription stands, or the Feed has ended, but not longer than
-// timeout.
+// Wait waits until the subscription is established, or the Feed has ended, but at most
+// for timeout.
 func (f *Feed) Wait(timeout time.Duration) {
 	timer := time.NewTimer(timeout)
 	defer timer.Stop()
@@ -73,10 +74,10 @@ func (f *Feed) Wait(timeout time.Duration) {
 	}
 }
 
-// Close ends the subscription and waits for its goroutines, thus also for a call of a
-// function given to NewFeed, which must not call it, and for an attempt to connect, up to
-// the timeouts of the client; but no longer than ctx, whose error it returns then. It may
-// be called again.
+// Close ends the subscription and waits for its goroutines. That includes a running call
+// of a function given to NewFeed, so these must not call Close, and an attempt to
+// connect, which may take up to the timeouts of the client. If ctx ends first, Close
+// returns its error. It may be called again.
 func (f *Feed) Close(ctx context.Context) error {
 	f.cancel()
 	select {
@@ -95,11 +96,12 @@ func (f *Feed) run(ctx context.Context) {
 	guard.Go(func() { f.guard(ctx) })
 	f.receive(ctx)
 	guard.Wait()
-	_ = f.current().Close() // if it came after the guard had gone
+	_ = f.current().Close() // it may have been created after the guard ended
 }
 
-// receive tells what comes, until ctx ends. The client connects and subscribes again by
-// itself, within Receive, but that of a Cluster asks the server again that is away.
+// receive handles what arrives, until ctx ends. The client reconnects and subscribes
+// again by itself, within Receive, but that of a Cluster keeps asking the server that is
+// away.
 func (f *Feed) receive(ctx context.Context) {
 	failed := 0
 	for ctx.Err() == nil {
@@ -125,17 +127,17 @@ func (f *Feed) receive(ctx context.Context) {
 			_ = f.current().Close()
 			f.renew(ctx)
 		}
-		if failed++; failed&(failed-1) == 0 { // ever less often
+		if failed++; failed&(failed-1) == 0 { // less and less often
 			f.logger.WarnContext(ctx, "redisstore: no subscription, trying again", "error", err, "failed", failed)
 		}
-		if failed > 1 { // what has just broken may be there again at once
-			// The guard takes a subscription for dead that nobody reads for longer.
+		if failed > 1 { // what has just broken may be back at once
+			// The guard gives up a subscription that nobody reads for longer than this.
 			wait(ctx, min(minBackOff<<min(failed, 10), maxBackOff, f.every/2))
 		}
 	}
 }
 
-// first reports whether this is the first subscription, and nobody has waited in vain.
+// first reports whether this is the first subscription and no Wait has timed out.
 func (f *Feed) first() bool {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -148,8 +150,8 @@ func (f *Feed) first() bool {
 	}
 }
 
-// wait waits for about d, so that the processes of a deployment do not all come back at
-// once.
+// wait waits for about d; the spread prevents all processes of a deployment from coming
+// back at once.
 func wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d/2 + rand.N(d/2))
 	defer timer.Stop()
@@ -159,7 +161,7 @@ func wait(ctx context.Context, d time.Duration) {
 	}
 }
 
-// renew puts a new subscription in the place of one that is closed, or none.
+// renew replaces a closed or missing subscription.
 func (f *Feed) renew(ctx context.Context) {
 	// Without a channel it does not connect yet, and cannot fail.
 	sub := f.client.Subscribe(ctx)
@@ -167,12 +169,13 @@ func (f *Feed) renew(ctx context.Context) {
 	f.sub = sub
 	f.mu.Unlock()
 	if f.cluster() {
-		_ = sub.Ping(ctx) // connects to any server, Subscribe to that of the channel's slot
+		_ = sub.Ping(ctx) // connects to any server; Subscribe would choose that of the channel's slot
 	}
-	_ = sub.Subscribe(ctx, f.channel) // Receive tries again, and has the error
+	_ = sub.Subscribe(ctx, f.channel) // Receive tries again, and returns the error
 }
 
-// cluster reports whether what is published reaches all of several servers.
+// cluster reports whether the client is that of a Cluster, in which messages reach all
+// servers.
 func (f *Feed) cluster() bool {
 	_, ok := f.client.(*redis.ClusterClient)
 	return ok
@@ -184,9 +187,8 @@ func (f *Feed) current() *redis.PubSub {
 	return f.sub
 }
 
-// guard closes the subscription when ctx ends, or when it stays silent though it is asked:
-// a connection whose other end is gone without a word looks like one on which nothing
-// happens.
+// guard closes the subscription when ctx ends, or when it stays silent although it was
+// pinged: a connection whose other end vanished looks like one on which nothing happens.
 func (f *Feed) guard(ctx context.Context) {
 	tick := time.NewTicker(f.every)
 	defer tick.Stop()

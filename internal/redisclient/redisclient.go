@@ -1,5 +1,5 @@
-// Package redisclient is what the redisstore packages have in common: a client of Redis
-// whose calls end when they are to.
+// Package redisclient is what the redisstore packages have in common: calls of a Redis
+// client that end in time.
 package redisclient
 
 import (
@@ -12,17 +12,17 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// MinLease leaves room for renewals that come late.
+// MinLease leaves room for late renewals.
 const MinLease = time.Second
 
-// Caller makes calls of a client. Its methods may be called concurrently.
+// Caller limits the time of calls to a client. Its methods may be called concurrently.
 type Caller struct {
 	prompt  bool // the client gives up when the context ends
 	timeout time.Duration
 }
 
 // Check returns an error that names all faults of a client and of the options that stores
-// have in common; lease is 0 for those that have none.
+// have in common; lease is 0 for stores without leases.
 func Check(client redis.UniversalClient, prefix string, timeout, lease time.Duration) error {
 	var faults []error
 	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("redisstore: "+format, args...)) }
@@ -43,7 +43,7 @@ func Check(client redis.UniversalClient, prefix string, timeout, lease time.Dura
 		fault("client: the servers of a Ring do not tell each other anything, and one that is away is left out")
 	}
 	if strings.ContainsAny(prefix, "{}") {
-		// They would take the place of those by which a Cluster puts keys.
+		// They would interfere with the braces by which a Cluster assigns keys to slots.
 		fault("Prefix: %q has braces", prefix)
 	}
 	if timeout < 0 {
@@ -55,19 +55,19 @@ func Check(client redis.UniversalClient, prefix string, timeout, lease time.Dura
 	return errors.Join(faults...)
 }
 
-// New returns a Caller for client, which Check has found nothing wrong with, whose calls
-// take no longer than timeout.
+// New returns a Caller for client, which must have passed Check, whose calls take no
+// longer than timeout.
 func New(client redis.UniversalClient, timeout time.Duration) Caller {
-	// A ClusterClient fetches the table of commands on a clock of its own, so that it is
+	// A ClusterClient fetches the table of commands with a timeout of its own, so it is
 	// not prompt whatever its options say.
 	c, ok := client.(*redis.Client)
 	return Caller{prompt: ok && c.Options().ContextTimeoutEnabled, timeout: timeout}
 }
 
-// Do calls f with a context that ends after the timeout, and returns by then; f may go
-// on, on a goroutine of its own, until the timeouts of the client end it. done is called
-// when f has ended. The error is that of f, or why it was not waited for: that of ctx if
-// ctx has ended.
+// Do calls f with a context that ends after the timeout, and returns by then. f may go
+// on, on a goroutine of its own, until the timeouts of the client end it; done is called
+// when f has ended. The error is that of f, or the reason why it was not waited for: that
+// of ctx if ctx has ended.
 func (c Caller) Do(ctx context.Context, f func(ctx context.Context) error, done func()) error {
 	limited, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
@@ -88,7 +88,7 @@ func (c Caller) Do(ctx context.Context, f func(ctx context.Context) error, done 
 		}
 	}
 	if err != nil && ctx.Err() != nil {
-		return ctx.Err() // rather than how the client puts it
+		return ctx.Err() // rather than the client's version of it
 	}
 	return err
 }

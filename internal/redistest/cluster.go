@@ -9,11 +9,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// hashSlots is how many a Cluster has.
+// hashSlots is how many slots a Cluster has.
 const hashSlots = 16384
 
-// Cluster is a Redis Cluster without replicas. Each of its servers has a part of the
-// slots, and stays what it is in the Cluster when it is restarted.
+// Cluster is a Redis Cluster without replicas. Each of its servers has part of the slots,
+// and keeps its role in the Cluster when it is restarted.
 type Cluster struct {
 	Servers []*Server
 }

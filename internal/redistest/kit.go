@@ -13,8 +13,8 @@ import (
 	"go.uber.org/goleak"
 )
 
-// logs is the variable of the environment that has tests show what a store and the
-// client of Redis log: they break so many connections that it is of no use otherwise.
+// logs is the environment variable that makes tests show what a store and the Redis
+// client log: they break so many connections that it is useless otherwise.
 const logs = "REDIS_LOG"
 
 // Main runs the tests of a store, and fails if a goroutine is left.
@@ -25,7 +25,7 @@ func Main(m *testing.M) {
 	goleak.VerifyTestMain(m)
 }
 
-// Logger returns where the records of a store go.
+// Logger returns a logger for a store.
 func Logger(tb testing.TB) *slog.Logger {
 	w := io.Discard
 	if os.Getenv(logs) != "" {
@@ -39,7 +39,7 @@ type Closer interface {
 	Close(ctx context.Context) error
 }
 
-// Closing has a store be closed with the test.
+// Closing closes a store at the end of the test.
 func Closing(tb testing.TB, store Closer) {
 	tb.Cleanup(func() {
 		if err := store.Close(context.Background()); err != nil {
@@ -48,8 +48,8 @@ func Closing(tb testing.TB, store Closer) {
 	})
 }
 
-// Patient returns a client of addr that is closed with the test. It does not honor the
-// deadlines of contexts, as is the default.
+// Patient returns a client of addr that is closed at the end of the test. As by default,
+// it does not honor the deadlines of contexts.
 func Patient(tb testing.TB, addr string) *redis.Client {
 	tb.Helper()
 	c := redis.NewClient(&redis.Options{Addr: addr, ReadTimeout: 2 * time.Second, MaxRetries: -1})

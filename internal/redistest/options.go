@@ -7,11 +7,11 @@ import (
 	"github.com/redis/go-redis/v9"
 )
 
-// nobody is where nobody listens.
+// nobody is an address where nobody listens.
 const nobody = "127.0.0.1:1"
 
-// Options are some of a store, and words of the error that New is to return for them;
-// none if they are good.
+// Options are options of a store, and words of the error that New must return for them;
+// none if they are valid.
 type Options[O any] struct {
 	Name string
 	Of   O
@@ -19,8 +19,8 @@ type Options[O any] struct {
 	Want []string
 }
 
-// New tests the New of a store, which is to know without Redis what is at fault: with
-// clients that no store takes, and with options.
+// New tests the New of a store, which must find faults without asking Redis: with clients
+// that no store accepts, and with options.
 func New[O any, S interface {
 	comparable
 	Closer

@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Proxy passes TCP connections on to a server, until it is told otherwise. It ends
-// with its test. Its methods may be called concurrently.
+// Proxy forwards TCP connections to a server, until it is told otherwise. It ends with
+// its test. Its methods may be called concurrently.
 type Proxy struct {
 	// Addr is where it listens.
 	Addr string
@@ -48,7 +48,7 @@ func NewProxy(tb testing.TB, target string) *Proxy {
 	return p
 }
 
-// Cut closes all connections, and new ones as they come, until Restore.
+// Cut closes all connections, and new ones as they arrive, until Restore.
 func (p *Proxy) Cut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -58,8 +58,8 @@ func (p *Proxy) Cut() {
 	}
 }
 
-// Hang keeps all connections, and accepts new ones, but passes nothing until
-// Restore, which passes what has come in between.
+// Hang keeps all connections, and accepts new ones, but forwards nothing until Restore,
+// which forwards what has arrived in between.
 func (p *Proxy) Hang() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -82,8 +82,8 @@ func (p *Proxy) Restore() {
 	}
 }
 
-// Retarget cuts all connections, and passes new ones on to another server: what a
-// failover looks like from outside.
+// Retarget cuts all connections, and forwards new ones to another server, as a failover
+// would.
 func (p *Proxy) Retarget(target string) {
 	p.mu.Lock()
 	defer p.mu.Unlock()

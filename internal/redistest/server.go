@@ -33,9 +33,9 @@ type Server struct {
 	process *process // nil while killed
 }
 
-// Start starts an empty redis-server. If there is none in PATH it starts a
-// miniredis and says so, but fails where the environment has CI=true, so that
-// nobody takes a run without Redis for one with it.
+// Start starts an empty redis-server. If there is none in PATH it starts a miniredis and
+// says so, or fails if the environment has CI=true, so that nobody mistakes a run without
+// Redis for one with it.
 func Start(tb testing.TB, args ...string) *Server {
 	tb.Helper()
 	path, err := exec.LookPath("redis-server")
@@ -57,8 +57,8 @@ func startReal(tb testing.TB, path string, args []string) *Server {
 	tb.Cleanup(func() { s.stop() })
 	var failed error
 	for range 10 { // another process may have the port
-		// Not one that the system gives to connections: while the server is killed another
-		// process might get it.
+		// Avoid the ports that the system assigns to connections: while the server is
+		// killed another process might get it.
 		port := strconv.Itoa(10_000 + rand.N(20_000))
 		s.Addr = net.JoinHostPort("127.0.0.1", port)
 		s.args = append([]string{
@@ -130,15 +130,15 @@ func Client(tb testing.TB, addr string) *redis.Client {
 	return c
 }
 
-// Kill ends the server at once, with all that it holds.
+// Kill ends the server at once, losing everything that it holds.
 func (s *Server) Kill(tb testing.TB) {
 	tb.Helper()
 	s.NeedReal(tb)
 	s.stop()
 }
 
-// Restart starts the server anew, empty, at the same address, and kills it before
-// if it is running.
+// Restart starts the server again, empty, at the same address, after killing it if it is
+// running.
 func (s *Server) Restart(tb testing.TB) {
 	tb.Helper()
 	s.NeedReal(tb)
@@ -148,7 +148,7 @@ func (s *Server) Restart(tb testing.TB) {
 	}
 }
 
-// Pause stops the server from running, while its connections stay, until Resume.
+// Pause suspends the server until Resume, while its connections stay open.
 func (s *Server) Pause(tb testing.TB) {
 	tb.Helper()
 	s.NeedReal(tb)
@@ -166,8 +166,8 @@ func (s *Server) Resume(tb testing.TB) {
 	}
 }
 
-// process is a running server, and a shell that kills it if the process of the
-// test ends without a cleanup, as it does at a timeout.
+// process is a running server, and a shell that kills it if the test process ends without
+// a cleanup, as it does at a timeout.
 type process struct {
 	cmd   *exec.Cmd
 	over  chan struct{}
@@ -203,7 +203,7 @@ func (s *Server) start() error {
 	tick := time.NewTicker(2 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		// Another server may have the port: only this one was told this directory.
+		// Another server may have the port: only this one was given this directory.
 		conf, err := c.ConfigGet(ctx, "dir").Result()
 		if err == nil && sameDir(conf["dir"], s.dir) {
 			return nil
@@ -221,7 +221,7 @@ func (s *Server) start() error {
 	}
 }
 
-// sameDir reports whether two paths are one directory: Redis resolves links.
+// sameDir reports whether two paths are the same directory: Redis resolves links.
 func sameDir(a, b string) bool {
 	x, err := os.Stat(a)
 	if err != nil {
@@ -243,7 +243,7 @@ func (s *Server) stop() {
 	p.release()
 }
 
-// release ends the guard, before its process id may come to belong to another.
+// release ends the guard, before its process id can be reused.
 func (p *process) release() {
 	if p.guard == nil {
 		return

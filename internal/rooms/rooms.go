@@ -1,10 +1,10 @@
-// Package rooms mends the rooms of the host, whose adapter takes no lock.
+// Package rooms repairs the rooms of the host, whose adapter takes no lock.
 //
-// In v2.5.0 a socket that goes while it joins may stay in the room: it leaves its rooms
-// before it may join no more (socket/socket.go:642, socket/adapter.go:93 and :130). Its
-// client, who says when it goes, could make a node remember more and more of those. And
-// the last one that leaves a room may take along who joins just then
-// (socket/adapter.go:121): a page that is loaded again, in the room of its user.
+// In v2.5.0 a socket that leaves while it joins may stay in the room: it leaves its rooms
+// before it is kept from joining more (socket/socket.go:642, socket/adapter.go:93 and
+// :130). Its client, who decides when to leave, could make a node remember ever more of
+// those. And the last socket that leaves a room may take along one that is just joining
+// (socket/adapter.go:121): a page that is reloaded, in the room of its user.
 package rooms
 
 import (
@@ -14,9 +14,9 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Join is s.Join(room) for a socket whose context is ctx. If that has ended, the socket is
-// not in the room afterwards: where [Leaving.Left] is called once the context has ended, one
-// of the two comes last.
+// Join is s.Join(room) for a socket whose context is ctx. If ctx has ended, the socket is
+// not in the room afterwards: [Leaving.Left] is called after the context has ended, so
+// one of the two comes last.
 func Join(ctx context.Context, s *socket.Socket, room socket.Room) {
 	s.Join(room)
 	if ctx.Err() != nil {
@@ -26,9 +26,9 @@ func Join(ctx context.Context, s *socket.Socket, room socket.Room) {
 	keep(s, room)
 }
 
-// Drop takes s, which has gone, out of room. With Engine.IO 3 the next socket of the same
-// connection has its ID, and one that the host recovers has it too: the room goes with
-// those.
+// Drop takes s, which has left, out of room, unless another socket has its ID: with
+// Engine.IO 3 the next one of the same connection, or one that the host recovers. The
+// room then goes with that socket.
 func Drop(s *socket.Socket, room socket.Room) {
 	if s.Conn().Protocol() == 3 && s.Conn().ReadyState() != "closed" {
 		return // see Left
@@ -36,9 +36,9 @@ func Drop(s *socket.Socket, room socket.Room) {
 	if other, there := s.Nsp().Sockets().Load(s.Id()); there && other != s {
 		return
 	}
-	// Not DelAll: the socket's own list may have been dropped while the room was written
-	// to it (socket/adapter.go:94 and :135), and another one may be that of a socket that
-	// is being recovered.
+	// Not DelAll: the socket's own list may have been dropped while the room was being
+	// added to it (socket/adapter.go:94 and :135), and a list that is there now may be
+	// that of a socket that is being recovered.
 	a := s.Nsp().Adapter()
 	a.Del(s.Id(), room)
 	if mine := a.SocketRooms(s.Id()); mine != nil && mine.Len() == 0 {
@@ -46,7 +46,7 @@ func Drop(s *socket.Socket, room socket.Room) {
 	}
 }
 
-// keep has s join a room again that it believes to be in, and that does not know it.
+// keep makes s join a room again that s has on its list, but that does not have s.
 func keep(s *socket.Socket, room socket.Room) {
 	a := s.Nsp().Adapter()
 	in := func() bool { ids, ok := a.Rooms().Load(room); return ok && ids.Has(s.Id()) }
@@ -57,15 +57,17 @@ func keep(s *socket.Socket, room socket.Room) {
 		}
 		s.Join(room)
 	}
-	// It may have left in the middle, and have been dropped: then its list does not have the
-	// room, and Left would not find it. If it is listed and there, Left has yet to come.
+	// It may have left in the middle, and have been dropped: then its list does not have
+	// the room, and Left would not find it. If it is listed and there, Left has yet to
+	// come.
 	_, there := s.Nsp().Sockets().Load(s.Id())
 	if !there || in() && !listed() {
 		Drop(s, room)
 	}
 }
 
-// Leaving is a socket that is about to go, and the rooms where it is the last one.
+// Leaving is a socket that is about to leave, and the rooms of which it is among the
+// last.
 type Leaving struct {
 	nsp  socket.Namespace
 	id   socket.SocketId
@@ -73,10 +75,10 @@ type Leaving struct {
 	last map[socket.Room]*types.Set[socket.SocketId]
 }
 
-// few is how many sockets of a room may be going at one time.
+// few is how many sockets of a room may be leaving at the same time.
 const few = 4
 
-// LeavingOf returns it. It is to be called before s leaves, on "disconnecting".
+// LeavingOf returns the Leaving of s. Call it before s leaves, on "disconnecting".
 func LeavingOf(s *socket.Socket) *Leaving {
 	l := &Leaving{nsp: s.Nsp(), id: s.Id(), mine: s.Nsp().Adapter().SocketRooms(s.Id())}
 	if l.mine == nil {
@@ -96,8 +98,8 @@ func LeavingOf(s *socket.Socket) *Leaving {
 	return l
 }
 
-// Mend has those that were taken along join again. It is to be called when the socket has
-// left, on "disconnect".
+// Mend makes sockets that were taken along join again. Call it when the socket has left,
+// on "disconnect".
 func (l *Leaving) Mend() {
 	for room, ids := range l.last {
 		for _, id := range ids.Keys() {
@@ -108,10 +110,10 @@ func (l *Leaving) Mend() {
 	}
 }
 
-// Left takes the socket out of the rooms that it has joined meanwhile, of those in the
-// list that it had, and of the one that the host has it join as it connects, for which
-// there may have been no list. It is to be called once its context has ended; with Engine.IO 3 once the
-// connection has closed, since the next socket of the connection has its ID.
+// Left takes the socket out of the rooms that it has joined meanwhile, of those on the
+// list that it had, and of the one that the host makes it join as it connects, for which
+// there may have been no list. Call it after its context has ended; with Engine.IO 3
+// after the connection has closed, since the next socket of the connection has its ID.
 func (l *Leaving) Left() {
 	if _, there := l.nsp.Sockets().Load(l.id); there {
 		return

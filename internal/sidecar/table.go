@@ -15,11 +15,11 @@ const (
 
 // shards hold the entries of all keys.
 //
-// Entries are found by the address of the key and then checked by a weak
-// pointer to it: an address alone could name a new object whose predecessor has
-// been freed but not yet cleaned up, which would hand one client's identity to
-// another. (weak.Make on each look-up would need no check, but takes a lock of
-// the runtime and twice the time.)
+// Entries are found by the address of the key and then verified with a weak pointer to
+// it: an address alone could be that of a new object whose predecessor has been freed but
+// not yet cleaned up, which would hand one client's identity to another. (Calling
+// weak.Make for each look-up would make the check unnecessary, but takes a lock of the
+// runtime and twice the time.)
 var shards [1 << shardBits]shard
 
 // shard is an open-addressed hash table. Readers follow table; writers hold mu.
@@ -27,21 +27,21 @@ type shard struct {
 	table atomic.Pointer[[]atomic.Pointer[entry]] // its length is a power of two
 	mu    sync.Mutex
 	live  int   // entries
-	used  int   // slots that are not nil: entries and graves
-	grave entry // with addr 0; it keeps the entries behind it within reach
+	used  int   // non-nil slots: entries and graves
+	grave entry // a deleted slot, with addr 0; keeps the entries behind it reachable
 }
 
-// hash spreads addresses, whose low bits are their alignment, by Fibonacci
+// hash spreads addresses, whose low bits are determined by alignment, using Fibonacci
 // hashing.
 func hash(addr uintptr) uint64 { return uint64(addr) * 0x9E3779B97F4A7C15 }
 
 func shardOf(addr uintptr) *shard { return &shards[hash(addr)>>(64-shardBits)] }
 
-// load returns the value of a Map beside k, or nil.
+// load returns the value of k in the Map with this id, or nil.
 func load(k erased, id uint32) erased {
 	addr := uintptr(unsafe.Pointer(k))
 	t := shardOf(addr).table.Load()
-	if t == nil || id == 0 { // 0 also has a slot to which another Map is adding its value
+	if t == nil || id == 0 { // 0 would match a slot to which another Map is adding its value
 		return nil
 	}
 	slots := *t
@@ -63,7 +63,7 @@ func load(k erased, id uint32) erased {
 	}
 }
 
-// enter returns the entry of k, made if there is none.
+// enter returns the entry of k, creating it if there is none.
 func enter(k erased) *entry {
 	addr := uintptr(unsafe.Pointer(k))
 	s := shardOf(addr)
@@ -84,8 +84,8 @@ func enter(k erased) *entry {
 	return e
 }
 
-// drop removes the entry of a key that has been collected, unless the address has a new
-// owner already.
+// drop removes the entry of a key that has been collected, unless the address already has
+// a new owner.
 func drop(e *entry) {
 	s := shardOf(e.addr)
 	s.mu.Lock()
@@ -96,7 +96,7 @@ func drop(e *entry) {
 	}
 }
 
-// find returns the slot of addr, or a nil one where it belongs. s.mu is held.
+// find returns the slot of addr, or the nil slot where it belongs. s.mu is held.
 func (s *shard) find(addr uintptr) *atomic.Pointer[entry] {
 	t := s.table.Load()
 	if t == nil || (s.used+1)*4 > len(*t)*3 {
@@ -111,7 +111,7 @@ func (s *shard) find(addr uintptr) *atomic.Pointer[entry] {
 	}
 }
 
-// rehash makes a table with room for as many entries again, without graves.
+// rehash makes a table with room for twice the entries, without graves.
 func (s *shard) rehash() *[]atomic.Pointer[entry] {
 	n := minSlots
 	for n < 2*(s.live+1) {

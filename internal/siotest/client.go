@@ -99,8 +99,8 @@ func (c *Client) Disconnect(nsp string) {
 	c.Send("41" + namespacePrefix(nsp))
 }
 
-// Leave leaves a namespace and waits until the host has taken note of it. It ends the
-// session of a client that joins the namespace again before, even if its socket is in
+// Leave leaves a namespace and waits until the host has processed that. The host ends the
+// session of a client that joins the namespace again earlier, even if its socket is on
 // none of the lists any more (socket/socket.go:637 and :638).
 func (c *Client) Leave(tb testing.TB, nsp string) {
 	tb.Helper()

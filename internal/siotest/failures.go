@@ -7,8 +7,8 @@ import (
 	"testing"
 )
 
-// Failures runs f as a test of its own, and the cleanups that it asks for, and returns what
-// has failed: for tests of what tests others.
+// Failures runs f as a test of its own, with the cleanups that it registers, and returns
+// its failures: for testing test helpers.
 func Failures(t *testing.T, f func(tb testing.TB)) []string {
 	t.Helper()
 	r := &recorder{TB: t}
@@ -21,7 +21,7 @@ func Failures(t *testing.T, f func(tb testing.TB)) []string {
 	return r.failures
 }
 
-// recorder is a test that records what fails.
+// recorder is a test that records its failures.
 type recorder struct {
 	testing.TB
 
@@ -30,7 +30,7 @@ type recorder struct {
 	failures []string
 }
 
-// run runs f on a goroutine, which it may end.
+// run runs f on a goroutine, which f may end.
 func (r *recorder) run(f func()) {
 	done := make(chan struct{})
 	go func() {

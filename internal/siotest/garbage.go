@@ -9,14 +9,14 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Garbage remembers sockets that are to be collected, and keeps none. It may be used
-// concurrently.
+// Garbage tracks sockets that should be collected, without keeping them alive. It may be
+// used concurrently.
 type Garbage struct {
 	mu  sync.Mutex
 	all []weak.Pointer[socket.Socket]
 }
 
-// Add remembers s, and returns how many there are by then.
+// Add tracks s, and returns how many sockets have been added.
 func (g *Garbage) Add(s *socket.Socket) int {
 	g.mu.Lock()
 	defer g.mu.Unlock()
@@ -24,8 +24,8 @@ func (g *Garbage) Add(s *socket.Socket) int {
 	return len(g.all)
 }
 
-// Await waits until all n are collected but left: the host may have the last one in hand
-// as long as its connection stays.
+// Await waits until all but left of the n sockets have been collected: the host may hold
+// on to the last one as long as its connection stays open.
 func (g *Garbage) Await(tb testing.TB, n, left int) {
 	tb.Helper()
 	Eventually(tb, "the sockets are collected", func() bool {
@@ -34,7 +34,7 @@ func (g *Garbage) Await(tb testing.TB, n, left int) {
 	})
 }
 
-// look returns how many sockets there have been, and how many are still there.
+// look returns how many sockets were added, and how many are still alive.
 func (g *Garbage) look() (all, kept int) {
 	runtime.GC()
 	g.mu.Lock()

@@ -1,7 +1,7 @@
 package siotest
 
-// NilError returns an error as applications have them by mistake: a nil pointer, which
-// panics when it is asked for its text or its cause.
+// NilError returns an error as applications return them by mistake: a nil pointer, which
+// panics when asked for its text or its cause.
 func NilError() error { return (*nilError)(nil) }
 
 type nilError struct{ err error }

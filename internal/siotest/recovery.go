@@ -10,10 +10,10 @@ import (
 
 // Recovery makes adapters in memory that keep the states of sockets, by their pid, and
 // restore them. The host's own panics in NewServer from Go 1.26 on (utils/timer.go:26 of
-// engine.io). The zero value is ready to use.
+// engine.io). The zero value is ready for use.
 type Recovery struct {
 	States sync.Map
-	Missed []any // packets that each of those who come back has missed
+	Missed []any // packets that each returning client has missed
 }
 
 // New implements [socket.AdapterConstructor].
@@ -35,9 +35,10 @@ func (r *recovering) RestoreSession(pid socket.PrivateSessionId, _ string) (*soc
 	return nil, nil
 }
 
-// Lose closes c, whose socket in "/" has the private ID pid, and waits until the socket has
-// left: the host keeps its state before it takes it out of its rooms (socket/socket.go:629),
-// and the one that is restored has its ID. No client comes back so soon.
+// Lose closes c, whose socket in "/" has the private ID pid, and waits until the socket
+// has left: the host keeps its state before it removes it from its rooms
+// (socket/socket.go:629), and the restored one has its ID. No real client comes back so
+// soon.
 func (r *Recovery) Lose(tb testing.TB, s *Server, c *Client, pid string) {
 	tb.Helper()
 	var left atomic.Bool

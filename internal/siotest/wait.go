@@ -8,9 +8,9 @@ import (
 )
 
 const (
-	// waitBound is how long a helper waits before it gives up: longer than the 30
-	// seconds by which the host, now and then, closes a session over long-polling
-	// too late (engine.io/v2 transports/polling.go:391).
+	// waitBound is how long a helper waits before it gives up: longer than the 30 seconds
+	// by which the host sometimes closes a long-polling session too late (engine.io/v2
+	// transports/polling.go:391).
 	waitBound = 45 * time.Second
 	// closeBound is how long an orderly close may take before it becomes a kill.
 	closeBound = time.Second

@@ -1,5 +1,5 @@
-// Package wire reads and sends Socket.IO packets beside the ways of the host: before
-// its decoder, and past the flags that an application sets for packets of its own.
+// Package wire reads and sends Socket.IO packets around the host: before its decoder, and
+// without the flags that an application sets for its own packets.
 package wire
 
 import (
@@ -19,13 +19,12 @@ type Frame struct {
 	Type        parser.PacketType
 	Attachments uint64 // binary packets that follow
 	Namespace   []byte // with its "/"; empty if there is none, which means "/"
-	ID          []byte // digits, of a packet that wants an answer, or is one
+	ID          []byte // digits; set if the packet wants an answer, or is one
 	Payload     []byte
 }
 
-// Parse reads a frame as the stock decoder does (parser/decoder.go:122), without
-// looking at the payload. It is not ok if it is none. The parts of the frame are
-// those of b.
+// Parse parses a frame as the stock decoder does (parser/decoder.go:122), without looking
+// at the payload. ok is false if b is not a frame. The parts of the frame alias b.
 func Parse(b []byte) (f Frame, ok bool) {
 	if len(b) == 0 || b[0] < byte(parser.CONNECT) || b[0] > byte(parser.BINARY_ACK) {
 		return Frame{}, false
@@ -61,8 +60,9 @@ func (f Frame) Binary() bool {
 	return f.Type == parser.BINARY_EVENT || f.Type == parser.BINARY_ACK
 }
 
-// Path returns the name of the namespace, as the host reads it (socket/client.go:204): with
-// Engine.IO 3 it is the path of a URL, whose query is no part of it; with others a query is.
+// Path returns the name of the namespace as the host reads it (socket/client.go:204):
+// with Engine.IO 3 it is the path of a URL, without the query; otherwise a query is part
+// of it.
 func (f Frame) Path(protocol int) string {
 	if len(f.Namespace) == 0 {
 		return "/"
@@ -72,15 +72,15 @@ func (f Frame) Path(protocol int) string {
 	}
 	u, err := url.Parse(string(f.Namespace))
 	if err != nil {
-		return "" // which is what the host takes it for
+		return "" // the host takes it for this
 	}
 	return u.Path
 }
 
-// Emit sends an event to s. s.Emit would take the flags that the application has set
-// for an event of its own, such as Volatile, with a data race, and with state recovery
-// goes by way of the adapter (socket/socket.go:301): that one may talk to the network,
-// and keeps the event to send it again. Listeners of OnAnyOutgoing do not see it.
+// Emit sends an event to s. s.Emit would take the flags that the application has set for
+// an event of its own, such as Volatile, with a data race. With state recovery it also
+// goes through the adapter (socket/socket.go:301), which may use the network, and keeps
+// the event to send it again. Listeners of OnAnyOutgoing do not see it.
 func Emit(s *socket.Socket, event string, args ...any) {
 	send(s, &parser.Packet{Type: parser.EVENT, Data: append([]any{event}, args...)})
 }
