@@ -17,15 +17,15 @@ import (
 // loginLifetime is how long somebody stays signed in.
 const loginLifetime = 8 * time.Hour
 
-// passwords are those of the demo users, and the page shows them. Who has real
-// ones keeps a slow hash of each instead, such as argon2id.
+// passwords are those of the demo users, and the page shows them. Store a slow hash of
+// real ones instead, such as argon2id.
 var passwords = map[string]string{"ada": "engine", "bob": "ladder"}
 
-// accounts signs people in. A login lies in a cookie that no script can read, lasts
-// hours, and is good for nothing but to get tokens. A token is what a socket comes with,
-// and lasts so short that it needs no keeping. Both are signed, each with a key of its
-// own, and have the same ID: to revoke the login is to revoke its tokens, on all nodes.
-// Nothing is kept but what is revoked.
+// accounts signs people in. A login is kept in a cookie that no script can read, lasts
+// for hours, and is good for nothing but getting tokens. A token is what a socket
+// presents, and is too short-lived to be worth storing. Both are signed, each with a key
+// of its own, and have the same ID: to revoke the login is to revoke its tokens, on all
+// nodes. Only revocations are stored.
 type accounts struct {
 	auth     *jwtauth.Auth[jwtauth.Claims] // of tokens
 	logins   *jwtauth.Auth[jwtauth.Claims]
@@ -42,7 +42,8 @@ type grant struct {
 	ExpiresInMs int64  `json:"expiresInMs"`
 }
 
-// newAccounts returns accounts whose tokens live for lifetime. They are to be closed.
+// newAccounts returns accounts whose tokens live for lifetime. The caller must close
+// them.
 func newAccounts(lifetime time.Duration, st *stores, log *slog.Logger) (*accounts, error) {
 	if lifetime < time.Second {
 		return nil, errors.New("tokens must live for a second at least")
@@ -74,7 +75,7 @@ func (a *accounts) close() error {
 	return errors.Join(a.auth.Close(context.Background()), a.logins.Close(context.Background()))
 }
 
-// signIn serves POST /login: a password becomes a login and its first token.
+// signIn serves POST /login: it exchanges a password for a login and its first token.
 func (a *accounts) signIn(w http.ResponseWriter, r *http.Request) *wrap.Error {
 	var form struct{ User, Password string }
 	if err := read(w, r, &form); err != nil {
@@ -104,7 +105,7 @@ func (a *accounts) signIn(w http.ResponseWriter, r *http.Request) *wrap.Error {
 	return answer(w, g)
 }
 
-// token serves POST /token: a login gets another token.
+// token serves POST /token: it issues another token for a login.
 func (a *accounts) token(w http.ResponseWriter, r *http.Request) *wrap.Error {
 	login, err := a.login(r)
 	if err != nil {
@@ -117,8 +118,8 @@ func (a *accounts) token(w http.ResponseWriter, r *http.Request) *wrap.Error {
 	return answer(w, g)
 }
 
-// signOut serves POST /logout: the login ends, or all logins of its user, and with
-// them the sockets, in whatever tab and on whatever node they are.
+// signOut serves POST /logout: it ends the login, or all logins of its user, and with
+// them the sockets, in any tab and on any node.
 func (a *accounts) signOut(w http.ResponseWriter, r *http.Request) *wrap.Error {
 	var form struct{ Everywhere bool }
 	if err := read(w, r, &form); err != nil {
@@ -137,8 +138,8 @@ func (a *accounts) signOut(w http.ResponseWriter, r *http.Request) *wrap.Error {
 		return err
 	}
 	if form.Everywhere {
-		// Tokens tell the second of their issue and no more: a login that is made before
-		// this one has passed would be taken for one of those.
+		// Tokens record the time of their issue only to the second: a login made before
+		// this second is over would be taken for one of those revoked.
 		select {
 		case <-time.After(time.Until(revocation.Before)):
 		case <-r.Context().Done():
@@ -149,8 +150,8 @@ func (a *accounts) signOut(w http.ResponseWriter, r *http.Request) *wrap.Error {
 	return answer(w, struct{}{})
 }
 
-// login returns whose browser sends a request. That the cookie is missing, too old or
-// revoked is all one.
+// login returns the login of the browser that sent a request. A missing, expired or
+// revoked cookie are all the same.
 func (a *accounts) login(r *http.Request) (*jwtauth.Identity[jwtauth.Claims], *wrap.Error) {
 	login, err := a.logins.Authenticate(r.Context(), cookie(r))
 	if err == nil {
@@ -163,7 +164,7 @@ func (a *accounts) login(r *http.Request) (*jwtauth.Identity[jwtauth.Claims], *w
 	return nil, &wrap.Error{Code: "unavailable", Err: err}
 }
 
-// issue returns a token of a login, which it does not outlive.
+// issue returns a token for a login, which it does not outlive.
 func (a *accounts) issue(id, user string, ends time.Time) (grant, *wrap.Error) {
 	now := time.Now()
 	exp := now.Add(a.lifetime + time.Second - 1).Truncate(time.Second)
@@ -191,7 +192,7 @@ func byLogin(login *jwtauth.Identity[jwtauth.Claims]) jwtauth.Revocation {
 	return revocation
 }
 
-// revoke takes effect also when the browser has gone meanwhile.
+// revoke takes effect even if the browser leaves meanwhile.
 func (a *accounts) revoke(r *http.Request, revocation jwtauth.Revocation) *wrap.Error {
 	if _, err := a.auth.Revoke(context.WithoutCancel(r.Context()), revocation); err != nil {
 		return &wrap.Error{Code: "unavailable", Err: err}

@@ -13,8 +13,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// chat is some rooms, of which a page is in one at a time, and in which no two people
-// have the same nickname.
+// chat is a set of rooms. A page is in one of them at a time, and no two people in the
+// chat have the same nickname.
 type chat struct {
 	io     *socket.Server
 	auth   *jwtauth.Auth[jwtauth.Claims]
@@ -25,24 +25,24 @@ type chat struct {
 	roster *roster
 }
 
-// visitor is what the chat knows of one socket; it is the socket's Data.
+// visitor is what the chat knows about one socket; it is the socket's Data.
 type visitor struct {
-	user string // to presence: who sees whom, and who is written to; see names.go
+	user string // the ID for presence: who sees whom, and who gets messages; see names.go
 	profile
 
-	mu     sync.Mutex // also while presence is told, which must hear of it in order
+	mu     sync.Mutex // also held while presence is updated, to keep updates in order
 	room   string     // "" until it has entered one
 	typing bool
 	stops  *time.Timer // typing
 }
 
-// profile is what a visitor brings along for the others.
+// profile is what others see of a visitor.
 type profile struct {
 	Nickname string `json:"nickname"`
 	Guest    bool   `json:"guest"`
 }
 
-// message is what everyone in a room gets for a message, or for an announcement.
+// message is what everyone in a room gets for a message or an announcement.
 type message struct {
 	Room     string `json:"room"`
 	Nickname string `json:"nickname"`
@@ -50,7 +50,7 @@ type message struct {
 	At       int64  `json:"at"` // Unix milliseconds
 }
 
-// newChat makes io a chat.
+// newChat turns io into a chat.
 func newChat(io *socket.Server, s *services) *chat {
 	c := &chat{
 		io: io, auth: s.accounts.auth, log: s.log, logs: s.logs, names: s.names, online: s.online,
@@ -58,18 +58,18 @@ func newChat(io *socket.Server, s *services) *chat {
 
 	// For every socket, in every namespace, in this order.
 	wrap.UseAll(io,
-		s.logs.Middleware(),                        // whatever becomes of it is in the log, and counted
+		s.logs.Middleware(),                        // what becomes of it is logged and counted
 		wrap.Require(),                             // it came through wrap.Handler, so the HTTP middlewares ran
 		s.limiters.door.Middleware(),               // its address has not tried too often, nor has too many
 		c.auth.Middleware(),                        // its token is good, or it is a guest's; "auth:refresh" ends here
 		s.limiters.talk.Middleware(),               // it is not banned, and sends no more than it may
 		s.names.sessions.Middleware(),              // its browser has a session
 		wrap.Named("nickname", wrap.Func(c.admit)), // it has a nickname
-		c.online.Middleware(),                      // whoever it belongs to is online
-		c.auth.Events(may),                         // each of its events is one that it may send
-		wrap.Packet(check),                         // and one that we expect
+		c.online.Middleware(),                      // its user is online
+		c.auth.Events(may),                         // each of its events is allowed for its user
+		wrap.Packet(check),                         // and is well-formed
 	)
-	c.roster = newRoster(io, s.online, s.log) // behind UseAll, which changes what it sends by
+	c.roster = newRoster(io, s.online, s.log) // after UseAll, which changes how it sends
 	_ = io.On("connection", func(args ...any) { c.enter(args[0].(*socket.Socket)) })
 	return c
 }
@@ -91,13 +91,13 @@ func (c *chat) enter(s *socket.Socket) {
 	handle(s, "sign-out-others", func(any) any { return c.signOutOthers(s, v) })
 
 	if !c.settle(s, v) {
-		return // it has left already, or was put out at once
+		return // it has left already, or was kicked at once
 	}
 	log, _ := c.logs.From(s)
 	log.Info("entered", "nickname", v.Nickname, "request", requestIDFrom(wrap.Context(s)))
 }
 
-// say hands a text to everyone in the room of its sender.
+// say sends a text to everyone in the room of its sender.
 func (c *chat) say(s *socket.Socket, v *visitor, event string, text any) any {
 	c.setTyping(s, v, false)
 	v.mu.Lock()
@@ -114,8 +114,9 @@ func (c *chat) say(s *socket.Socket, v *visitor, event string, text any) any {
 	return nil
 }
 
-// to returns what sends to a room. Where Redis does not answer the adapter would drop it,
-// for the sockets of this node too, and say nothing: then it is for those alone.
+// to returns an operator that sends to a room. While Redis does not answer the adapter
+// would silently drop the message, even for the sockets of this node: then send only to
+// those.
 func (c *chat) to(room socket.Room, stale bool) *socket.BroadcastOperator {
 	if stale {
 		return c.io.Local().To(room)

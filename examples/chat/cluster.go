@@ -20,11 +20,11 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// prefix is what the names of all our keys and channels in Redis begin with.
+// prefix is the prefix of all our keys and channels in Redis.
 const prefix = "chat:"
 
-// envSecret names the variable of the secret that all nodes share. It is no flag, which
-// everybody on the machine could read.
+// envSecret names the environment variable with the secret that all nodes share. It is
+// not a flag, because anybody on the machine could read that.
 const envSecret = "CHAT_SECRET"
 
 // newShared returns stores in Redis, which make this process a node of many.
@@ -37,7 +37,7 @@ func newShared(c config, log *slog.Logger) (*stores, error) {
 	if err != nil {
 		return nil, fmt.Errorf("-redis: %w", err)
 	}
-	o.ContextTimeoutEnabled = true // so that calls end when they are to
+	o.ContextTimeoutEnabled = true // makes calls end in time
 	client := redis.NewClient(o)
 
 	s := new(stores)
@@ -64,16 +64,17 @@ func newShared(c config, log *slog.Logger) (*stores, error) {
 	var mute context.CancelFunc
 	s.adapter, mute = newAdapter(client, log)
 	s.ends = append(s.ends, online.Close, limits.Close, revoked.Close, func(context.Context) error {
-		// Closing the server leaves the adapter's subscriptions. They end when their context
-		// has and the connection breaks, in this order: else they would complain.
+		// Closing the server leaves the adapter's subscriptions open. They end once their
+		// context has ended and the connection breaks, in this order; otherwise they
+		// would complain.
 		mute()
 		return errors.Join(mine.Close(), client.Close())
 	})
 	return s, nil
 }
 
-// ready returns an error if Redis is not there, or too old for the adapter. Later on an
-// outage is something to live through, but who starts the program wants to know.
+// ready returns an error if Redis is not available, or too old for the adapter. The
+// program survives later outages, but whoever starts it wants to know.
 func ready(ctx context.Context, client *redis.Client) error {
 	err := client.SPublish(ctx, prefix+"hello", "").Err()
 	switch {
@@ -85,8 +86,8 @@ func ready(ctx context.Context, client *redis.Client) error {
 	return fmt.Errorf("cannot be reached: %w", err)
 }
 
-// sharedSecret returns the one that is given or else the one in Redis, which the first
-// node puts there. Whoever can read Redis can then sign tokens, and be anybody.
+// sharedSecret returns the given secret, or else the one in Redis, where the first node
+// puts it. In that case, whoever can read Redis can sign tokens, and be anybody.
 func sharedSecret(ctx context.Context, client *redis.Client, given string) ([]byte, error) {
 	switch {
 	case len(given) >= 32:
@@ -100,8 +101,8 @@ func sharedSecret(ctx context.Context, client *redis.Client, given string) ([]by
 	return client.Get(ctx, prefix+"secret").Bytes()
 }
 
-// newAdapter returns the host's adapter by which what is sent to a room reaches its
-// sockets on other nodes: of the three that there are the one for sharded channels.
+// newAdapter returns the host's adapter that forwards messages for a room to its sockets
+// on other nodes: of the three that there are, the one for sharded channels.
 func newAdapter(client *redis.Client, log *slog.Logger) (socket.AdapterConstructor, context.CancelFunc) {
 	ctx, cancel := context.WithCancel(context.Background())
 	rc := types.NewRedisClient(ctx, client)
@@ -111,15 +112,15 @@ func newAdapter(client *redis.Client, log *slog.Logger) (socket.AdapterConstruct
 	return &adapter.ShardedRedisAdapterBuilder{Redis: rc, Opts: opts}, cancel
 }
 
-// complain returns a listener for what goes wrong between the adapter and Redis. While
-// Redis is away that is millions of times a second: one in ten seconds is logged, and as
-// the adapter waits for its listeners, this one keeps it from burning a processor.
+// complain returns a listener for errors between the adapter and Redis. While Redis is
+// away there are millions per second: one in ten seconds is logged and, since the adapter
+// waits for its listeners, this one keeps it from using up a processor.
 func complain(ctx context.Context, log *slog.Logger) func(...any) {
 	var mu sync.Mutex
 	var last time.Time
 	return func(args ...any) {
 		if ctx.Err() != nil {
-			return // it is us who leave
+			return // we are shutting down
 		}
 		mu.Lock()
 		if time.Since(last) >= 10*time.Second {
@@ -134,8 +135,8 @@ func complain(ctx context.Context, log *slog.Logger) func(...any) {
 	}
 }
 
-// redisLog is what the Redis client says of its connections. Those who use it say what
-// comes of that.
+// redisLog logs what the Redis client says about its connections, at level Debug: its
+// users report the consequences.
 type redisLog struct{ log *slog.Logger }
 
 // Printf implements the client's interface.

@@ -12,8 +12,8 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// endpoint answers a request, or returns why not: the page knows the form from
-// its socket.
+// endpoint answers a request, or returns a refusal: the page knows its format from the
+// socket.
 type endpoint func(http.ResponseWriter, *http.Request) *wrap.Error
 
 func (f endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -22,7 +22,7 @@ func (f endpoint) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// read decodes the JSON body of a request, which is small.
+// read decodes the JSON body of a request, which must be small.
 func read(w http.ResponseWriter, r *http.Request, into any) *wrap.Error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err == nil && kind != "application/json" {
@@ -57,8 +57,8 @@ func cookie(r *http.Request) string {
 	return c.Value
 }
 
-// setCookie keeps a login in a browser, where no script can read it and no other
-// site can use it. A negative lifetime removes it.
+// setCookie stores a login in a browser, where no script can read it and no other site
+// can use it. A negative lifetime removes it.
 func setCookie(w http.ResponseWriter, r *http.Request, login string, lifetime time.Duration) {
 	http.SetCookie(w, &http.Cookie{
 		Name: loginCookie, Value: login, Path: "/", MaxAge: int(lifetime / time.Second),

@@ -11,15 +11,15 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// maxMessage is what the chat accepts, in characters. The page checks nothing, so
-// that every refusal can be seen there.
+// maxMessage is the longest message, in characters. The page does not check it, so that
+// every refusal can be seen there.
 const maxMessage = 500
 
-// maxTarget is how many bytes an ID may have that a client names.
+// maxTarget is the longest ID that a client may name, in bytes.
 const maxTarget = 100
 
-// checks are the events that a client may send, and what becomes of their argument.
-// What it sends may be anything: handlers get what these make of it.
+// checks are the events that a client may send, with the function that checks their
+// argument. Clients may send anything: handlers get what these functions return.
 var checks = map[string]func(arg any) (any, error){
 	"message":         checkText,
 	"announce":        checkText,
@@ -65,13 +65,13 @@ func checkText(arg any) (any, error) {
 	return text, nil
 }
 
-// letter is an exchange, as its handler gets it.
+// letter is an exchange in the form that its handler gets.
 type letter struct {
 	target string
 	text   any
 }
 
-// checkLetter takes {target, payload: {msg}}, and nothing else of it.
+// checkLetter accepts {target, payload: {msg}}, and drops everything else.
 func checkLetter(arg any) (any, error) {
 	m, _ := arg.(map[string]any)
 	target, _ := m["target"].(string)
@@ -90,8 +90,8 @@ func checkFlag(arg any) (any, error) {
 	return arg, nil
 }
 
-// may says which events are for whom: guests, who have no claims, do not announce,
-// and are signed in nowhere else.
+// may says who may send which events: guests, who have no claims, do not announce, and
+// are not signed in anywhere else.
 func may(claims jwtauth.Claims, event string, _ []any) error {
 	if (event == "announce" || event == "sign-out-others") && claims.Subject == "" {
 		return &wrap.Error{Code: "forbidden", Message: "Only users may do that"}
@@ -99,8 +99,8 @@ func may(claims jwtauth.Claims, event string, _ []any) error {
 	return nil
 }
 
-// handle answers an event with what f makes of its argument; nothing is accepted,
-// too, and a refusal is what a middleware would have said.
+// handle answers an event with what f returns for its argument. A nil answer means
+// accepted, and a refusal is sent as a middleware would send it.
 func handle(s *socket.Socket, event string, f func(arg any) any) {
 	_ = s.On(event, func(args ...any) {
 		ack := socket.Ack(func([]any, error) {})
@@ -124,7 +124,7 @@ func handle(s *socket.Socket, event string, f func(arg any) any) {
 	})
 }
 
-// brief is the context of what a handler asks of presence.
+// brief returns the context for what a handler asks of presence.
 func brief() (context.Context, context.CancelFunc) {
 	return context.WithTimeout(context.Background(), 5*time.Second)
 }

@@ -13,20 +13,20 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// limits say how much of everything is allowed. An address may stand for many
-// people, a school or a mobile network: it gets room.
+// limits say how much of everything is allowed. An address may be shared by many people,
+// in a school or a mobile network, so it gets a generous share.
 type limits struct {
-	connections ratelimit.Limit // by address: handshakes, and namespaces that are joined
-	sockets     int             // by address: at one time
-	logins      ratelimit.Limit // by address: passwords that are tried
-	tokens      ratelimit.Limit // by address: tokens that are asked for
-	messages    ratelimit.Limit // by user, as all that follows; guests by address
-	signals     ratelimit.Limit // each of those that are no messages: typing, away, rooms
+	connections ratelimit.Limit // per address: handshakes, and namespaces joined
+	sockets     int             // per address: at one time
+	logins      ratelimit.Limit // per address: passwords tried
+	tokens      ratelimit.Limit // per address: tokens requested
+	messages    ratelimit.Limit // per user, as all that follows; per address for guests
+	signals     ratelimit.Limit // each event that is not a message: typing, away, rooms
 	bytes       ratelimit.Limit
-	penalty     ratelimit.Penalty // for who goes on although it is too much
+	penalty     ratelimit.Penalty // for those who go on although they are refused
 }
 
-// usual are the limits of the program.
+// usual are the default limits of the program.
 func usual() limits {
 	return limits{
 		connections: ratelimit.PerMinute(60),
@@ -37,7 +37,8 @@ func usual() limits {
 		signals:     ratelimit.PerSecond(2).Burst(20),
 		bytes:       ratelimit.PerSecond(8 << 10).Burst(4 * maxPacket),
 		penalty: ratelimit.Penalty{
-			// The page waits as long as it is told: it is refused once a second at most.
+			// The page waits as long as it is told to: it is refused once a second at
+			// most.
 			After:  ratelimit.PerSecond(1).Burst(20),
 			Ban:    10 * time.Second,
 			MaxBan: 10 * time.Minute,
@@ -45,12 +46,12 @@ func usual() limits {
 	}
 }
 
-// limiters see to that. Each counts for itself.
+// limiters enforce the limits. Each counts separately.
 type limiters struct {
 	login *ratelimit.Limiter // in front of the endpoint that takes passwords
-	token *ratelimit.Limiter // and in front of the one that gives tokens
-	door  *ratelimit.Limiter // in front of all that connects, before anybody is known
-	talk  *ratelimit.Limiter // behind what authenticates: who has been banned as a user cannot connect
+	token *ratelimit.Limiter // in front of the one that issues tokens
+	door  *ratelimit.Limiter // in front of everything that connects, before anybody is known
+	talk  *ratelimit.Limiter // behind authentication: a banned user cannot connect
 }
 
 func newLimiters(l limits, auth *jwtauth.Auth[jwtauth.Claims], st *stores, log *slog.Logger) (*limiters, error) {
@@ -77,11 +78,11 @@ func newLimiters(l limits, auth *jwtauth.Auth[jwtauth.Claims], st *stores, log *
 	return &all, nil
 }
 
-// signals are the events that are no messages.
+// signals are the events that are not messages.
 var signals = []string{"typing", "away", "leave", "room"}
 
-// cost keeps those that have a limit of their own from what is left for messages: who
-// types a long one must be able to send it.
+// cost keeps events with a limit of their own from using up the allowance for messages:
+// whoever types a long one must be able to send it.
 func cost(_ *socket.Socket, e *wrap.Event) int64 {
 	if slices.Contains(signals, e.Name) {
 		return 0

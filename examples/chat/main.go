@@ -1,8 +1,8 @@
-// Chat is the main example of sioware: some rooms, for users who sign in and for
-// guests, and every middleware in front of it that a Socket.IO server should have.
+// Chat is the main example of sioware: a few rooms, for users who sign in and for guests,
+// behind every middleware that a Socket.IO server should have.
 //
-// Read chat.go first, then newHandler below and accounts.go; README.md says what
-// to look at.
+// Read chat.go first, then newHandler below and accounts.go; README.md says what to look
+// at.
 package main
 
 import (
@@ -26,21 +26,21 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// config is what the flags say.
+// config holds the values of the flags.
 type config struct {
 	addr  string
 	token time.Duration // how long a token lives
-	json  bool          // of the log
+	json  bool          // format of the log
 	debug bool
 
-	grace   time.Duration // how long somebody stays whose connection has ended; 0 is not at all
+	grace   time.Duration // how long people stay online whose connection has ended; 0 is not at all
 	devices int           // connections that one person may have; 0 is any number
 
 	metrics string // address of /metrics; "" is none
 	redis   string // address or URL of the Redis that all nodes share; "" is none
-	secret  string // with redis: all keys are made of it; "" is one that is kept there
+	secret  string // with redis: all keys are derived from it; "" is one that is kept there
 
-	limits limits // no flags: usual, except in tests
+	limits limits // not a flag: usual, except in tests
 }
 
 // maxPacket is how many bytes the server reads at a time; a message is far smaller.
@@ -71,8 +71,8 @@ func main() {
 	}
 }
 
-// newLog returns the log: for people, or for machines. No secret gets into it, whoever
-// writes.
+// newLog returns the log, for people or for machines. It is redacted, so no secret gets
+// into it, whoever logs it.
 func newLog(w io.Writer, c config) *slog.Logger {
 	o := &slog.HandlerOptions{}
 	if c.debug {
@@ -88,23 +88,24 @@ func newLog(w io.Writer, c config) *slog.Logger {
 				a.Value = slog.StringValue(a.Value.Time().Format("15:04:05.000"))
 			}
 		case "user_agent", "origin", "referer", "socket", "protocol":
-			return slog.Attr{} // who looks on knows
+			return slog.Attr{} // anyone watching knows these
 		}
 		return a
 	}
 	return slog.New(logging.Redact(slog.NewTextHandler(w, o)))
 }
 
-// newHandler returns the page, the sign-in and, below /socket.io/, the chat.
+// newHandler returns a handler for the page, the sign-in and, below /socket.io/, the
+// chat.
 func newHandler(sio *socket.Server, s *services) http.Handler {
-	// What every site has, written without a thought of Socket.IO.
+	// What every site has, written without Socket.IO in mind.
 	site := []wrap.Middleware{
 		requestID,
 		s.logs.Handler,
 		secureHeaders(policy),
 	}
-	// And what stands before all that trusts a cookie. It comes before the limits: a
-	// page of somebody else's takes nothing of what its visitor may do here.
+	// And what must stand before everything that trusts a cookie. It comes before the
+	// limits: a foreign page must not use up its visitor's allowance.
 	guarded := slices.Concat(site, []wrap.Middleware{wrap.Origin()})
 
 	mux := http.NewServeMux()
@@ -120,7 +121,7 @@ func newHandler(sio *socket.Server, s *services) http.Handler {
 	return mux
 }
 
-// chain puts middlewares in front of h, the first one outermost.
+// chain wraps h in middlewares, the first one outermost.
 func chain(h http.Handler, mws []wrap.Middleware) http.Handler {
 	for _, mw := range slices.Backward(mws) {
 		h = mw(h)
@@ -128,7 +129,7 @@ func chain(h http.Handler, mws []wrap.Middleware) http.Handler {
 	return h
 }
 
-// run serves until ctx is done, then lets everyone go in order.
+// run serves until ctx is done, then shuts down gracefully.
 func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	services, err := newServices(c, log)
 	if err != nil {
@@ -188,7 +189,7 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	log.Info("shutting down")
 	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	// First, or each who is put out would be told who left before him.
+	// First, or everyone being disconnected would be told who left before them.
 	if err := services.handOver(grace); err != nil {
 		log.Warn("closing", "error", err)
 	}

@@ -14,7 +14,7 @@ import (
 	"github.com/sioware/sioware/logging/prommetrics"
 )
 
-// metrics count what the log tells, for Prometheus.
+// metrics turns what is logged into metrics for Prometheus.
 type metrics struct {
 	*prommetrics.Metrics
 	registry *prometheus.Registry
@@ -34,7 +34,7 @@ func newMetrics() (*metrics, error) {
 }
 
 // serve serves /metrics at an address of its own, so that no proxy in front of the chat
-// can show them to everybody, until stop is called.
+// can expose them, until stop is called.
 func (m *metrics) serve(addr string, log *slog.Logger) (stop func(), err error) {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {

@@ -6,12 +6,12 @@ import (
 	"net/http"
 )
 
-// The middlewares of this file are the usual net/http ones, such as any project
-// has or imports. Nothing in them knows of Socket.IO: no hijacking, no upgrade.
+// The middlewares of this file are ordinary net/http ones, such as any project has or
+// imports. Nothing in them knows about Socket.IO: no hijacking, no upgrade.
 
 type requestIDKey struct{}
 
-// requestID names each request, for the client in a header and for the server in
+// requestID gives each request an ID, for the client in a header and for the server in
 // the context.
 func requestID(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -21,15 +21,15 @@ func requestID(next http.Handler) http.Handler {
 	})
 }
 
-// requestIDFrom returns the name that requestID gave, or "".
+// requestIDFrom returns the ID that requestID gave, or "".
 func requestIDFrom(ctx context.Context) string {
 	id, _ := ctx.Value(requestIDKey{}).(string)
 	return id
 }
 
-// until answers 503 once ctx is done. Browsers open connections in reserve, and
-// http.Server.Shutdown lets those live for 5 seconds: a client that comes back
-// through one would begin a session in a server that has let everyone go.
+// until answers 503 once ctx is done. Browsers open spare connections, and
+// http.Server.Shutdown lets those live for 5 seconds: a client that comes back through
+// one would start a session in a server that has let everyone go.
 func until(ctx context.Context) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -42,7 +42,7 @@ func until(ctx context.Context) func(http.Handler) http.Handler {
 	}
 }
 
-// secureHeaders sets the headers that keep a page to itself.
+// secureHeaders sets the headers that isolate a page from other sites.
 func secureHeaders(policy string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -20,24 +20,24 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// maxNickname is in characters.
+// maxNickname is the longest nickname, in characters.
 const maxNickname = 20
 
-// reserved are nicknames that nobody gets. Those of users belong to them.
+// reserved are nicknames that nobody gets. Those of users belong to the users.
 var reserved = []string{"admin", "moderator", "server", "system"}
 
-// lastNickname is what a session holds: the name that a guest has last had. The page
-// offers it again, and the socket has written it.
+// lastNickname is the session key of a guest's latest nickname, which the socket writes.
+// The page offers it again.
 const lastNickname = session.Key[string]("nickname")
 
-// names know guests again. A session is made on the handshake; its cookie is good for
-// nothing but this.
+// names recognizes returning guests. A session is created on the handshake; its cookie is
+// good for nothing else.
 type names struct {
 	sessions *session.Manager
 	log      *slog.Logger
 }
 
-// newNames returns names that are kept in store. Any of gorilla's would do.
+// newNames returns names that are kept in store. Any gorilla store would do.
 func newNames(store sessions.Store, log *slog.Logger) (*names, error) {
 	m, err := session.New(store, "chat-session", &session.Options{Logger: log})
 	if err != nil {
@@ -46,7 +46,7 @@ func newNames(store sessions.Store, log *slog.Logger) (*names, error) {
 	return &names{m, log}, nil
 }
 
-// of returns the name that the visitor of a page has had, or "".
+// of returns the previous nickname of a page's visitor, or "".
 func (n *names) of(r *http.Request) string {
 	if mine, ok := n.sessions.FromContext(r.Context()); ok {
 		name, _ := lastNickname.Get(mine)
@@ -55,7 +55,7 @@ func (n *names) of(r *http.Request) string {
 	return ""
 }
 
-// remember keeps the name of a guest who has come in. Two tabs may do so at once.
+// remember stores the nickname of a guest who has connected. Two tabs may do so at once.
 func (n *names) remember(s *socket.Socket, name string) {
 	mine, ok := n.sessions.From(s)
 	if !ok {
@@ -70,22 +70,22 @@ func (n *names) remember(s *socket.Socket, name string) {
 		lastNickname.Set(values, name)
 		return nil
 	})
-	if err != nil { // the next visit begins with an empty field
+	if err != nil { // the next visit starts with an empty field
 		n.log.Warn("the nickname is not remembered", "error", err)
 	}
 }
 
-// admit is the connection middleware that finds out who a socket belongs to. An error
-// becomes the connect_error of the client, with the code and the text of the
-// *wrap.Error and nothing else.
+// admit is the connection middleware that finds out whom a socket belongs to. The client
+// gets an error as connect_error, with the code and the text of the *wrap.Error and
+// nothing else.
 //
-// The ID of a user decides who is online, who gets which private message and who puts
-// whom out: it must stay the same over a reload, and nobody may be able to take that of
-// somebody else. For users it is the subject of their token. A guest's is made of the
-// session, whose cookie no script and nobody else has, and of the nickname, so that two
-// tabs may be two guests. The nickname alone would not do: whoever came with it next
-// would be the one who has just lost the connection, and get that one's messages. A
-// prefix keeps users and guests apart. What people see is the nickname, in the profile.
+// The ID of a user decides who is online, who gets which private message and who can kick
+// whom: it must survive a reload, and nobody may be able to take somebody else's. For
+// users it is the subject of their token. A guest's is made of the session, whose cookie
+// no script and nobody else has, and of the nickname, so that two tabs may be two guests.
+// The nickname alone would not do: whoever used it next would be identified with someone
+// who has just lost the connection, and get that person's messages. A prefix separates
+// users from guests. People see the nickname, in the profile.
 func (c *chat) admit(ctx context.Context, s *socket.Socket) error {
 	v := new(visitor)
 	if subject, ok := c.auth.Subject(s); ok {
@@ -102,7 +102,7 @@ func (c *chat) admit(ctx context.Context, s *socket.Socket) error {
 		return err
 	}
 	v.Guest = true
-	// Everyone gets to see the ID: the hash tells nothing of the session.
+	// Everyone sees the ID: the hash reveals nothing about the session.
 	hash := sha256.Sum256([]byte(string(mine.Room()) + "\x00" + strings.ToLower(v.Nickname)))
 	v.user = "guest:" + base64.RawURLEncoding.EncodeToString(hash[:16])
 	if c.taken(ctx, v) {
@@ -114,18 +114,18 @@ func (c *chat) admit(ctx context.Context, s *socket.Socket) error {
 
 var errTaken = &wrap.Error{
 	Code: "nickname_taken", Message: "The nickname is taken",
-	RetryAfter: 5 * time.Second, // who has it may have left, and be in his grace
+	RetryAfter: 5 * time.Second, // its owner may have left, and be within the grace period
 }
 
-// badge is the room of presence that a guest is in for his nickname's sake: who is there
-// has it, on whichever node and in his grace too.
+// badge is the presence room that a guest joins to hold a nickname: its member owns the
+// nickname, on any node and during the grace period too.
 func badge(nickname string) string { return "nickname:" + strings.ToLower(nickname) }
 
-// taken reports whether the nickname of v is somebody else's.
+// taken reports whether somebody else has the nickname of v.
 func (c *chat) taken(ctx context.Context, v *visitor) bool {
 	for m, err := range c.online.Members(ctx, badge(v.Nickname)) {
 		if err != nil {
-			break // Redis does not answer: better two than none
+			break // Redis does not answer: better a duplicate than no chat
 		}
 		if m.User != v.user {
 			return true
@@ -134,13 +134,13 @@ func (c *chat) taken(ctx context.Context, v *visitor) bool {
 	return false
 }
 
-// hold takes the nickname of v, as far as it is still free: of two guests who come with
-// one at the same moment each may find the other.
+// hold claims the nickname of v, if it is still free. If two guests claim one at the same
+// moment, each may find the other.
 func (c *chat) hold(ctx context.Context, s *socket.Socket, v *visitor) *wrap.Error {
 	err := c.online.Join(ctx, s, badge(v.Nickname), nil)
 	switch {
 	case err == nil && c.taken(ctx, v):
-		_ = c.online.Leave(ctx, s, "") // at once: without a grace
+		_ = c.online.Leave(ctx, s, "") // at once, without a grace period
 		return errTaken
 	case err == nil || errors.Is(err, presence.ErrUnavailable): // others learn of it later
 		return nil
@@ -148,7 +148,7 @@ func (c *chat) hold(ctx context.Context, s *socket.Socket, v *visitor) *wrap.Err
 	return &wrap.Error{Code: "unavailable", Err: err}
 }
 
-// guestName returns the nickname that a guest wishes, if it may be had.
+// guestName returns the nickname that a guest asks for, if it is allowed.
 func guestName(s *socket.Socket) (string, error) {
 	auth, _ := s.Handshake().Auth.(map[string]any)
 	raw, _ := auth["nickname"].(string)

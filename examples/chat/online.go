@@ -9,15 +9,15 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// typingFor is how long somebody types after the last time that the page has said so.
+// typingFor is how long somebody counts as typing after the page last said so.
 const typingFor = 3 * time.Second
 
-// newOnline returns what knows who is online. The page gets the members of its room with
-// the event "online"; see roster.go for what it learns of them besides.
+// newOnline returns the tracker of who is online. The page gets the members of its room
+// with the event "online"; see roster.go for what else it learns about them.
 func newOnline(c config, st *stores, log *slog.Logger) (*presence.Tracker, error) {
 	grace := c.grace
 	if grace == 0 {
-		grace = -1 // none; for Options 0 is the default
+		grace = -1 // none; in Options, 0 means the default
 	}
 	online, err := presence.New(whose, &presence.Options{
 		Store: st.online, Grace: grace, MaxDevices: c.devices, MaxClients: maxPeople, Logger: log,
@@ -29,7 +29,7 @@ func newOnline(c config, st *stores, log *slog.Logger) (*presence.Tracker, error
 	return online, nil
 }
 
-// whose returns the ID of a socket's user, which admit has found out before.
+// whose returns the ID of a socket's user, which admit has set.
 func whose(s *socket.Socket) (string, bool) {
 	v, ok := s.Data().(*visitor)
 	if !ok {
@@ -38,8 +38,8 @@ func whose(s *socket.Socket) (string, bool) {
 	return v.user, true
 }
 
-// setTyping sets the mark of a socket, for a while, or takes it away. The others hear of
-// it if it changes; that a page goes on typing costs nothing.
+// setTyping sets the typing mark of a socket, for a while, or removes it. The others are
+// told when it changes; a page that goes on typing costs nothing.
 func (c *chat) setTyping(s *socket.Socket, v *visitor, on bool) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -62,7 +62,7 @@ func (c *chat) setTyping(s *socket.Socket, v *visitor, on bool) {
 	}
 }
 
-// stopTyping forgets the mark. v.mu is held.
+// stopTyping clears the mark. v.mu is held.
 func (c *chat) stopTyping(v *visitor) {
 	v.typing = false
 	if v.stops != nil {
@@ -76,8 +76,8 @@ func (c *chat) setAway(s *socket.Socket, away bool) any {
 	return refused(c.online.Away(ctx, s, away))
 }
 
-// leave is for who says so: he is gone at once. Who only disconnects is not, as his page
-// may be loading again.
+// leave is for people who say that they leave: they are gone at once. Those who only
+// disconnect are not, as their page may be reloading.
 func (c *chat) leave(s *socket.Socket) any {
 	ctx, cancel := brief()
 	defer cancel()
@@ -94,14 +94,14 @@ type parcel struct {
 	} `json:"data"`
 	Meta struct {
 		Timestamp int64  `json:"timestamp"` // Unix milliseconds
-		Client    string `json:"client"`    // who has sent it, as a user
+		Client    string `json:"client"`    // the user who sent it
 		Target    string `json:"target"`
 	} `json:"meta"`
 }
 
-// exchange hands a private message to all devices of its target, and tells the sender
-// what has become of it. Somebody whose connection is lost is online for the grace, and
-// has no device: what was sent would reach nobody, so that he counts as offline here.
+// exchange sends a private message to all devices of its target, and tells the sender the
+// outcome. Somebody whose connection is lost stays online for the grace period but has no
+// device: the message would reach nobody, so that person counts as offline here.
 func (c *chat) exchange(v *visitor, arg any) any {
 	l := arg.(letter)
 	ctx, cancel := brief()
@@ -120,8 +120,8 @@ func (c *chat) exchange(v *visitor, arg any) any {
 	return map[string]any{"outcome": "delivered"}
 }
 
-// signOutOthers ends the connections of all other devices of v. Their logins last: who
-// has lost a device signs out everywhere (accounts.go).
+// signOutOthers ends the connections of all other devices of v. Their logins remain:
+// somebody who has lost a device signs out everywhere (accounts.go).
 func (c *chat) signOutOthers(s *socket.Socket, v *visitor) any {
 	ctx, cancel := brief()
 	defer cancel()
@@ -132,8 +132,8 @@ func (c *chat) signOutOthers(s *socket.Socket, v *visitor) any {
 	return map[string]any{"devices": n}
 }
 
-// refused is what a client is told if presence has not done something: that the socket
-// has just gone, the store is away, or the server is shutting down.
+// refused returns what a client is told if presence fails: because the socket has just
+// gone, the store is away, or the server is shutting down.
 func refused(err error) any {
 	if err == nil {
 		return nil

@@ -12,7 +12,7 @@ var static embed.FS
 
 var index = template.Must(template.ParseFS(static, "static/index.html"))
 
-// policy is the Content-Security-Policy of the page: our own files and our own
+// policy is the Content-Security-Policy of the page: only our own files and our own
 // server.
 var policy = strings.Join([]string{
 	"default-src 'none'",
@@ -28,8 +28,8 @@ var policy = strings.Join([]string{
 
 // content is what the page shows.
 type content struct {
-	Users    map[string]string // and their passwords, as this is a demo
-	Nickname string            // that this browser has had as a guest
+	Users    map[string]string // with their passwords, as this is a demo
+	Nickname string            // the last one that this browser had as a guest
 }
 
 // newPages serves the page and its files, the official client among them.

@@ -13,18 +13,17 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// What there may be of rooms. Those that somebody has opened are gone with the last one
-// who is in them.
+// Limits on rooms. A room opened by somebody disappears with the last person in it.
 const (
 	maxRooms    = 12
 	maxRoomName = 20 // characters
 )
 
-// standing are the rooms that are always there; the first one is where people enter.
+// standing are the rooms that always exist; people enter the first one.
 var standing = []string{"lobby", "kitchen", "workshop"}
 
-// place is the room of presence and of Socket.IO that stands for one of the chat. Without
-// a prefix one could be called like the ID of a socket, which is a room of the host's.
+// place is the room of presence and of Socket.IO for one of the chat. Without a prefix it
+// could have the same name as the ID of a socket, which is a room of the host's.
 func place(room string) string { return "room:" + room }
 
 // seat is the metadata of a device in its room.
@@ -33,13 +32,13 @@ type seat struct {
 	Typing bool `json:"typing,omitempty"`
 }
 
-// whereabouts is the metadata of a device everywhere, by which a node that starts learns
-// which rooms there are.
+// whereabouts is the metadata of a device outside of rooms, from which a node that starts
+// learns which rooms exist.
 type whereabouts struct {
 	Room string `json:"room"`
 }
 
-// checkRoom makes one name of those that look alike.
+// checkRoom maps names that look alike to one.
 func checkRoom(arg any) (any, error) {
 	name, _ := arg.(string)
 	name = strings.ToLower(strings.Join(strings.Fields(name), " "))
@@ -57,8 +56,8 @@ func checkRoom(arg any) (any, error) {
 	return name, nil
 }
 
-// settle gives a new socket its place: the nickname of a guest, and the room that its
-// page was in before, if it says so and may. It reports false if there is none.
+// settle gives a new socket its place: a guest the nickname, and everybody the room that
+// the page was in before, if it names one and may enter. It returns false if that fails.
 func (c *chat) settle(s *socket.Socket, v *visitor) bool {
 	ctx, cancel := brief()
 	defer cancel()
@@ -78,7 +77,7 @@ func (c *chat) settle(s *socket.Socket, v *visitor) bool {
 	return false
 }
 
-// move takes a socket from its room to another one, which it opens if need be, and
+// move takes a socket from its room to another one, which it opens if necessary, and
 // welcomes it there.
 func (c *chat) move(s *socket.Socket, v *visitor, room string) any {
 	ctx, cancel := brief()
@@ -109,7 +108,7 @@ func (c *chat) change(ctx context.Context, s *socket.Socket, v *visitor, room st
 	}
 	c.stopTyping(v)
 	if v.room != "" {
-		_ = c.online.Leave(ctx, s, place(v.room)) // fails if the socket has gone, with all its places
+		_ = c.online.Leave(ctx, s, place(v.room)) // fails if the socket has gone, and has left everything
 	}
 	_ = c.online.Update(ctx, s, "", whereabouts{room})
 	v.room = room

@@ -15,23 +15,23 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// maxPeople is how many of a room a page is told of, by presence too.
+// maxPeople is how many people of a room a page is told of, also by presence.
 const maxPeople = 100
 
-// roster tells pages which rooms there are and what the people in theirs look like. Who
-// is there they learn from the event "online", which presence sends; names and marks are
-// ours to tell, by "welcome" and "person". On each node it does so for the sockets of
-// that node: presence tells all of them what has changed.
+// roster tells pages which rooms there are and what the people in theirs look like. Pages
+// learn who is there from the event "online", which presence sends; names and marks are
+// sent by roster, in "welcome" and "person". On each node it does so for the sockets of
+// that node: presence tells every node what has changed.
 type roster struct {
 	io     *socket.Server
 	online *presence.Tracker
 	log    *slog.Logger
 
-	// mu is also held from when something is read until it is sent: what a page gets last
-	// is what is true.
+	// mu is also held from reading something until it is sent, so that what a page gets
+	// last is what is true.
 	mu    sync.Mutex
-	rooms map[string]int // how many people are in each; standing ones are there with none
-	soon  bool           // the rooms are about to be told
+	rooms map[string]int // number of people in each; standing ones stay even if empty
+	soon  bool           // tell is about to run
 }
 
 // person is what others see of somebody in a room.
@@ -49,7 +49,7 @@ type roomInfo struct {
 	People int    `json:"people"`
 }
 
-// newRoster returns a roster that is kept until online is closed.
+// newRoster returns a roster that lives until online is closed.
 func newRoster(io *socket.Server, online *presence.Tracker, log *slog.Logger) *roster {
 	r := &roster{io: io, online: online, log: log, rooms: make(map[string]int)}
 	for _, room := range standing {
@@ -77,15 +77,15 @@ func (r *roster) changed(c presence.Change) {
 	}
 }
 
-// look tells a room what somebody in it looks like now. A change is about one device,
-// this is about all of them.
+// look tells a room what somebody in it looks like now. A change concerns one device,
+// this covers all of them.
 func (r *roster) look(room, user string) {
 	ctx, cancel := brief()
 	defer cancel()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	all, err := r.online.StatusIn(ctx, place(room), user)
-	if err == nil && len(all[0].Devices) > 0 { // in his grace he looks as before
+	if err == nil && len(all[0].Devices) > 0 { // during the grace period nothing changes
 		_ = r.here(room).Emit("person", portrait(room, user, all[0].Away, all[0].Devices))
 	}
 }
@@ -95,7 +95,7 @@ func (r *roster) here(room string) *socket.BroadcastOperator {
 	return r.io.Local().To(socket.Room(place(room)))
 }
 
-// portrait puts together what the devices of somebody say, which is ours, by change.
+// portrait combines the metadata of somebody's devices, which only change writes.
 func portrait(room, user string, away bool, devices []presence.Device) person {
 	p := person{Room: room, User: user, Away: away}
 	for _, d := range devices {
@@ -107,19 +107,19 @@ func portrait(room, user string, away bool, devices []presence.Device) person {
 	return p
 }
 
-// welcome tells a socket, which has come into a room, who it is, what everyone there
-// looks like and which rooms there are.
+// welcome tells a socket that has entered a room who it is, what everyone there looks
+// like and which rooms there are.
 func (r *roster) welcome(ctx context.Context, s *socket.Socket, v *visitor) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	people := []person{}
 	for m, err := range r.online.Members(ctx, place(v.room)) {
 		if err != nil || len(people) == maxPeople {
-			break // what is known is better than nothing
+			break // some is better than nothing
 		}
 		devices := m.Devices
 		if len(devices) == 0 {
-			devices = []presence.Device{{Meta: m.Meta}} // the last one
+			devices = []presence.Device{{Meta: m.Meta}} // of the last one
 		}
 		p := portrait(v.room, m.User, m.Away, devices)
 		p.Typing = p.Typing && len(m.Devices) > 0
@@ -148,8 +148,8 @@ func (r *roster) list() []roomInfo {
 	return list
 }
 
-// open reports whether a room is there or may be, and then it is. Nodes that open rooms
-// at the same moment do not ask each other: there may be a few more.
+// open reports whether a room exists or may be created, and creates it. Nodes that create
+// rooms at the same moment do not ask each other: there may be a few more.
 func (r *roster) open(room string) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -161,8 +161,8 @@ func (r *roster) open(room string) bool {
 	return true
 }
 
-// recount counts the people in a room, which is gone with the last one, and tells
-// everyone before long.
+// recount counts the people in a room, which disappears with the last one, and tells
+// everyone shortly afterwards.
 func (r *roster) recount(room string) int {
 	ctx, cancel := brief()
 	defer cancel()
@@ -178,7 +178,7 @@ func (r *roster) recount(room string) int {
 	}
 	if !r.soon {
 		r.soon = true
-		time.AfterFunc(100*time.Millisecond, r.tell) // with what else changes meanwhile
+		time.AfterFunc(100*time.Millisecond, r.tell) // together with what else changes meanwhile
 	}
 	return n
 }
@@ -190,8 +190,8 @@ func (r *roster) tell() {
 	_ = r.io.Local().Emit("rooms", r.list())
 }
 
-// reload looks for rooms that were opened before this node has started, or while so much
-// changed that some of it was dropped.
+// reload looks for rooms that were opened before this node started, or while so much
+// changed that some changes were dropped.
 func (r *roster) reload() {
 	ctx, cancel := brief()
 	defer cancel()
@@ -201,7 +201,7 @@ func (r *roster) reload() {
 			r.log.Warn("the rooms may be out of date", "error", err)
 			break
 		}
-		for _, d := range append(m.Devices, presence.Device{Meta: m.Meta}) { // or the last one
+		for _, d := range append(m.Devices, presence.Device{Meta: m.Meta}) { // or of the last one
 			var w whereabouts
 			if json.Unmarshal(d.Meta, &w) == nil && w.Room != "" {
 				found[w.Room] = true

@@ -55,16 +55,16 @@ func newServices(c config, log *slog.Logger) (s *services, err error) {
 }
 
 // handOver leaves the people of this process to other nodes, if there are any: they stay
-// online for their grace, and who comes back in time was never away.
+// online for their grace period, and those who come back in time were never away.
 func (s *services) handOver(ctx context.Context) error {
 	return errors.Join(s.online.Close(ctx), s.stores.online.Close(ctx))
 }
 
-// close ends what runs in the background. It comes after the server: sockets whose
-// token expires meanwhile are still told.
+// close ends what runs in the background. It comes after the server: sockets whose token
+// expires meanwhile are still told.
 func (s *services) close() (err error) {
 	if s.online != nil {
-		err = s.handOver(context.Background()) // again, in run
+		err = s.handOver(context.Background()) // called before by run
 	}
 	if s.names != nil {
 		err = errors.Join(err, s.names.sessions.Close(context.Background()))

@@ -18,20 +18,20 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// stores are where the program keeps what is not about one connection. Nothing else
-// knows whether that is its own memory or, with -redis, shared with other nodes.
+// stores hold what does not belong to a single connection. Nothing else knows whether
+// that is in memory or, with -redis, shared with other nodes.
 type stores struct {
-	secret   []byte // all keys are made of
+	secret   []byte // all keys are derived from it
 	revoked  jwtauth.Store
 	limits   ratelimit.Store // nil: each limiter has one of its own
 	online   presence.Store
 	sessions sessions.Store
 	adapter  socket.AdapterConstructor // nil: the host's own
 
-	ends []func(context.Context) error // in this order, behind the server
+	ends []func(context.Context) error // run in this order, after the server has closed
 }
 
-// newStores returns stores that are to be closed.
+// newStores returns stores, which the caller must close.
 func newStores(c config, log *slog.Logger) (*stores, error) {
 	if c.redis != "" {
 		return newShared(c, log)
@@ -54,7 +54,7 @@ func private(o *sessions.Options) {
 	o.HttpOnly, o.SameSite = true, http.SameSiteStrictMode
 }
 
-// key returns the key for one purpose, which is of no use for any other.
+// key returns the key for one purpose, which is useless for any other.
 func (s *stores) key(purpose string) []byte {
 	key, err := hkdf.Key(sha256.New, s.secret, nil, "chat "+purpose, 32)
 	if err != nil {
@@ -63,7 +63,7 @@ func (s *stores) key(purpose string) []byte {
 	return key
 }
 
-// close forgets everything that is not in Redis.
+// close discards everything that is not in Redis.
 func (s *stores) close() error {
 	var errs []error
 	for _, end := range s.ends {

@@ -16,17 +16,18 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// users are those of the demo. Nobody asks them for a password: in place of login put
-// yours, such as that of examples/chat.
+// users are those of the demo, which have no passwords: replace login with your own, such
+// as that of examples/chat.
 var users = []string{"ada", "bob", "cleo", "dan", "eve", "fay"}
 
-// tokenLifetime is how long a socket may stay without another token.
+// tokenLifetime is how long a socket may stay without a new token.
 const tokenLifetime = time.Hour
 
 //go:embed static
 var static embed.FS
 
-// handler returns the page, the sign-in and, below /socket.io/, the sockets.
+// handler returns a handler for the page, the sign-in and, below /socket.io/, the
+// sockets.
 func (n *node) handler() http.Handler {
 	site := []wrap.Middleware{n.named, wrap.Origin()}
 	mux := http.NewServeMux()
@@ -42,7 +43,7 @@ func (n *node) handler() http.Handler {
 	return mux
 }
 
-// named tells which node has answered, for who looks on.
+// named tells anyone watching which node has answered.
 func (n *node) named(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("X-Node", n.name)
@@ -50,12 +51,12 @@ func (n *node) named(next http.Handler) http.Handler {
 	})
 }
 
-// login serves POST /login: a name becomes a token, which any node takes.
+// login serves POST /login: it exchanges a name for a token, which any node accepts.
 //
-// A socket could also just say its name in auth.user, and many examples have it so. But
-// auth is what the client writes: everybody could be everybody, read his private messages
-// and kick him. What counts is what the server has found out; a token is how one node
-// tells the others.
+// A socket could also just put its name into auth.user, as in many examples. But auth is
+// written by the client: anybody could be anybody, read their private messages and kick
+// them. What counts is what the server has verified; a token is how one node tells the
+// others.
 func (n *node) login(w http.ResponseWriter, r *http.Request) *wrap.Error {
 	kind, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err == nil && kind != "application/json" {
@@ -69,7 +70,7 @@ func (n *node) login(w http.ResponseWriter, r *http.Request) *wrap.Error {
 		return &wrap.Error{Code: "http_400", Err: err}
 	}
 	user := strings.ToLower(strings.TrimSpace(form.User))
-	if !slices.Contains(users, user) { // and no password, as this is a demo
+	if !slices.Contains(users, user) { // without a password, as this is a demo
 		return &wrap.Error{Code: "login_failed", Message: "There is no such user"}
 	}
 	now := time.Now()

@@ -1,6 +1,5 @@
-// Cluster is one node of a deployment: as many as you like of them behind a proxy, with
-// one Redis, know together who is online, put each other's sockets out, and pass private
-// messages on.
+// Cluster is one node of a deployment. Any number of them behind a proxy, with one Redis,
+// know together who is online, kick each other's sockets, and forward private messages.
 //
 // Read node.go first; README.md says how to start two of them and nginx, and what happens
 // when one is killed.
@@ -24,17 +23,17 @@ import (
 	"github.com/sioware/sioware/logging"
 )
 
-// envSecret names the variable that holds the secret by which tokens are signed. It is no
-// flag, which everybody on the machine could read.
+// envSecret names the environment variable with the secret that signs tokens. It is not a
+// flag, because anybody on the machine could read that.
 const envSecret = "CLUSTER_SECRET"
 
-// config is what the flags say.
+// config holds the values of the flags.
 type config struct {
 	addr   string
 	redis  string // URL
 	name   string
 	grace  time.Duration // how long a user stays online without a connection
-	lease  time.Duration // how long the users of a node that has died stay its own
+	lease  time.Duration // how long the users of a node that has died count as connected there
 	secret []byte
 }
 
@@ -75,8 +74,8 @@ func command(args []string, out io.Writer) int {
 	return 0
 }
 
-// redisLog is what the Redis client says of its connections. Those who use it say what
-// comes of that.
+// redisLog logs what the Redis client says about its connections, at level Debug: its
+// users report the consequences.
 type redisLog struct{ log *slog.Logger }
 
 // Printf implements the client's interface.
@@ -84,14 +83,14 @@ func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
 	l.log.DebugContext(ctx, fmt.Sprintf(format, args...))
 }
 
-// run serves until ctx is done, then hands its users over and lets everyone go, in the
-// order in which nobody notices.
+// run serves until ctx is done, then hands its users over and lets everyone go, in an
+// order that nobody notices.
 func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	n, err := newNode(c, log)
 	if err != nil {
 		return err
 	}
-	defer n.close() // last: the adapter of the server speaks to Redis until it is closed
+	defer n.close() // last: the adapter of the server uses Redis until it is closed
 
 	srv := &http.Server{
 		Handler:           until(ctx)(n.handler()),
@@ -118,8 +117,8 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	log.Info("shutting down")
 	grace, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	// Before the sockets are closed: what this node's users leave now they leave for
-	// their grace, in which they find another node.
+	// Before the sockets are closed, so that the users of this node stay online for their
+	// grace period, in which they find another node.
 	if err := n.handOver(grace); err != nil {
 		log.Warn("the users of this node are left to the others", "error", err)
 	}
@@ -136,8 +135,8 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	}
 }
 
-// until answers 503 once ctx is done: to who comes now, the proxy tries another node, and
-// a client that is here is told by its next poll that it should come again.
+// until answers 503 once ctx is done: for new clients the proxy tries another node, and
+// connected ones learn from their next poll that they should reconnect.
 func until(ctx context.Context) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -20,18 +20,18 @@ import (
 )
 
 const (
-	// prefix is what the names of all our keys and channels in Redis begin with. Another
-	// application in the same Redis needs another one.
+	// prefix is the prefix of all our keys and channels in Redis. Another application in
+	// the same Redis needs a different one.
 	prefix = "cluster:"
 
 	// lobby is the room that everybody is in.
 	lobby = "lobby"
 
 	patience   = 2 * time.Second // for one event
-	timeout    = time.Second     // of one call of Redis; less, so that an outage is noticed
+	timeout    = time.Second     // for one call of Redis; shorter, so that an outage is noticed
 	maxPacket  = 16 << 10        // bytes that are read at a time
 	maxPayload = 1000            // bytes of a private message
-	maxNamed   = 100             // members that "who" names
+	maxNamed   = 100             // members listed by "who"
 )
 
 // node is a server that shares its users with others.
@@ -46,15 +46,15 @@ type node struct {
 	mute   context.CancelFunc // ends the subscriptions of the adapter
 }
 
-// newNode returns a node, which is to be closed. It does not ask Redis: one that is away
-// when the node starts may come later.
+// newNode returns a node, which the caller must close. It does not contact Redis: if
+// Redis is away when the node starts, it may come later.
 func newNode(c config, log *slog.Logger) (*node, error) {
 	n := &node{config: c, log: log}
 	o, err := redis.ParseURL(c.redis)
 	if err != nil {
 		return nil, fmt.Errorf("-redis: %w", err)
 	}
-	o.ContextTimeoutEnabled = true // so that calls end when they are to
+	o.ContextTimeoutEnabled = true // makes calls end in time
 
 	// All nodes verify what any of them has signed.
 	n.auth, err = jwtauth.New(jwtauth.HMAC(c.secret), &jwtauth.Options[jwtauth.Claims]{
@@ -67,7 +67,7 @@ func newNode(c config, log *slog.Logger) (*node, error) {
 	n.redis = redis.NewClient(o)
 	n.mute = func() {}
 
-	// Who is online: the Store is what nodes share, the Tracker is this one's part in it.
+	// The Store is shared by all nodes, the Tracker is this node's part in it.
 	n.store, err = redisstore.New(n.redis, &redisstore.Options{Prefix: prefix + "presence:", Timeout: timeout, Lease: c.lease, Logger: log})
 	if err != nil {
 		n.close()
@@ -79,11 +79,11 @@ func newNode(c config, log *slog.Logger) (*node, error) {
 		n.close()
 		return nil, err
 	}
-	n.online.Broadcast("online") // to the members of a room, who comes and who goes
+	n.online.Broadcast("online") // tells the members of a room who comes and who goes
 
-	// What is sent to a room reaches its sockets on other nodes by the host's adapter.
-	// It belongs into the options: a server that is made without it has made the adapters
-	// of its namespaces. Harden sets what keeps broadcasts from getting lost, too.
+	// The host's adapter forwards messages for a room to its sockets on other nodes. It
+	// must be set in the options: a server made without it has already created the
+	// adapters of its namespaces. Harden also keeps broadcasts from getting lost.
 	opts := wrap.Harden(nil)
 	opts.SetMaxHttpBufferSize(maxPacket)
 	opts.SetAdapter(n.adapter())
@@ -92,15 +92,15 @@ func newNode(c config, log *slog.Logger) (*node, error) {
 	// For every socket, in every namespace, in this order.
 	wrap.UseAll(n.io,
 		wrap.Require(),        // it came through wrap.Handler, so the HTTP middlewares ran
-		n.auth.Middleware(),   // its token says who it is
-		n.online.Middleware(), // it counts
+		n.auth.Middleware(),   // its token says whose it is
+		n.online.Middleware(), // it counts as a device of its user
 	)
 	_ = n.io.On("connection", func(args ...any) { n.enter(args[0].(*socket.Socket)) })
 	return n, nil
 }
 
-// adapter returns the host's adapter for sharded channels, of the three that there are
-// the one by which both io.Emit and io.To(room).Emit reach all nodes without further ado.
+// adapter returns the host's adapter for sharded channels: of the three that there are,
+// the one with which both io.Emit and io.To(room).Emit reach all nodes as they are.
 func (n *node) adapter() socket.AdapterConstructor {
 	ctx, cancel := context.WithCancel(context.Background())
 	n.mute = cancel
@@ -111,10 +111,10 @@ func (n *node) adapter() socket.AdapterConstructor {
 	return &adapter.ShardedRedisAdapterBuilder{Redis: client, Opts: opts}
 }
 
-// complain returns a listener for what goes wrong between the adapter and Redis. While
-// Redis is away that is millions of times a second, as the adapter reads again at once
+// complain returns a listener for errors between the adapter and Redis. While Redis is
+// away there are millions per second, since the adapter retries at once
 // (adapter/sharded-adapter.go:115 of v1.3.0): one in ten seconds is logged. The adapter
-// waits for its listeners, so that this one also keeps it from burning a processor.
+// waits for its listeners, so this one also keeps it from using up a processor.
 func complain(ctx context.Context, log *slog.Logger) func(...any) {
 	const each, pause = 10 * time.Second, 50 * time.Millisecond
 	var mu sync.Mutex
@@ -122,7 +122,7 @@ func complain(ctx context.Context, log *slog.Logger) func(...any) {
 	var n int
 	return func(args ...any) {
 		if ctx.Err() != nil {
-			return // it is us who leave
+			return // we are shutting down
 		}
 		mu.Lock()
 		n++
@@ -138,18 +138,18 @@ func complain(ctx context.Context, log *slog.Logger) func(...any) {
 	}
 }
 
-// handOver leaves the users of this node to the others: they stay online for their grace.
+// handOver leaves the users of this node to the others, online for their grace period.
 func (n *node) handOver(ctx context.Context) error {
 	return errors.Join(n.online.Close(ctx), n.store.Close(ctx))
 }
 
-// close ends what is left, behind handOver and the server.
+// close ends what is left, after handOver and the server.
 func (n *node) close() {
 	if err := n.auth.Close(context.Background()); err != nil {
 		n.log.Warn("closing", "error", err)
 	}
-	// Closing the server leaves the adapter's subscriptions. They end when their context
-	// has and the connection breaks, in this order: else they would complain.
+	// Closing the server leaves the adapter's subscriptions open. Their context must end
+	// before the connection breaks, or they complain.
 	n.mute()
 	if err := n.redis.Close(); err != nil {
 		n.log.Warn("closing", "error", err)
@@ -174,8 +174,8 @@ func (n *node) enter(s *socket.Socket) {
 	}
 }
 
-// on has h answer an event. The acknowledgement has one argument: what h returns or, with
-// a "code", why not, as it does where a middleware refuses an event.
+// on answers an event with h. The acknowledgement has one argument: what h returns or,
+// with a "code", the refusal, in the form that middlewares use.
 func (n *node) on(s *socket.Socket, event string, h func(ctx context.Context, s *socket.Socket, args []any) (any, error)) {
 	_ = s.On(event, func(args ...any) {
 		ack := func([]any, error) {}
@@ -194,7 +194,7 @@ func (n *node) on(s *socket.Socket, event string, h func(ctx context.Context, s 
 		var refusal *wrap.Error
 		if !errors.As(err, &refusal) {
 			n.log.Warn("an event failed", "event", event, "error", err)
-			refusal = &wrap.Error{Code: "unavailable"} // Redis, in whatever way
+			refusal = &wrap.Error{Code: "unavailable"} // Redis failed in some way
 		}
 		ack([]any{refusal.ClientData()}, nil)
 	})
@@ -202,7 +202,7 @@ func (n *node) on(s *socket.Socket, event string, h func(ctx context.Context, s 
 
 // lobbyState answers "who".
 type lobbyState struct {
-	Node    string   `json:"node"` // that has answered
+	Node    string   `json:"node"` // the one that has answered
 	Count   int      `json:"count"`
 	Members []member `json:"members"`
 	Stale   bool     `json:"stale"` // Redis does not answer: this is what the node knows
@@ -211,10 +211,10 @@ type lobbyState struct {
 // member is a user in the lobby.
 type member struct {
 	User  string   `json:"user"`
-	Nodes []string `json:"nodes"` // of his devices; none: he is in his grace
+	Nodes []string `json:"nodes"` // of the user's devices; none during the grace period
 }
 
-// who tells who is in the lobby, on whichever node.
+// who answers who is in the lobby, on any node.
 func (n *node) who(ctx context.Context, _ *socket.Socket, _ []any) (any, error) {
 	count, err := n.online.Count(ctx, lobby)
 	if err != nil && !errors.Is(err, presence.ErrStale) {
@@ -250,7 +250,7 @@ type private struct {
 	At      int64  `json:"at"` // Unix milliseconds
 }
 
-// exchange sends a private message to all devices of a user, on whichever nodes they are.
+// exchange sends a private message to all devices of a user, on any nodes.
 func (n *node) exchange(ctx context.Context, s *socket.Socket, args []any) (any, error) {
 	var form map[string]any
 	if len(args) == 1 {
@@ -270,23 +270,22 @@ func (n *node) exchange(ctx context.Context, s *socket.Socket, args []any) (any,
 	}
 	to := n.io.To(n.online.Room(target))
 	if all[0].Stale {
-		// Without Redis the adapter would drop it, for devices of this node too, and say
-		// nothing (adapter/cluster-adapter.go:305 of the host). So send it to those alone.
+		// Without Redis the adapter would silently drop it, even for devices of this node
+		// (adapter/cluster-adapter.go:305 of the host). So send it only to those.
 		to = n.io.Local().To(n.online.Room(target))
 	}
-	// The sender is who his token says he is, not who he says.
+	// The sender is the user of the token, whatever the client claims.
 	me, _ := n.online.From(s)
 	if err := to.Emit("exchange", private{me.User, payload, time.Now().UnixMilli()}); err != nil {
 		return nil, err
 	}
-	// That it has been sent is not that it has arrived: who needs to know has the
-	// receiver's page answer.
+	// Sent does not mean received: if you need to know, have the receiver's page answer.
 	return sent{len(all[0].Devices), all[0].Stale}, nil
 }
 
 // sent answers "exchange".
 type sent struct {
-	Devices int  `json:"devices"` // that it was sent to; none: the user is in his grace
+	Devices int  `json:"devices"` // that it was sent to; 0: the user is in the grace period
 	Stale   bool `json:"stale"`   // Redis does not answer: only those of this node
 }
 

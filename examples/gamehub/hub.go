@@ -15,24 +15,24 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// hub is who is there, and who sits where.
+// hub knows who is there, and who sits where.
 type hub struct {
 	login  *login
 	logs   *logging.Logger
 	door   *ratelimit.Limiter // by address, before anybody is known
-	talk   *ratelimit.Limiter // by openid
+	talk   *ratelimit.Limiter // per openid
 	online *presence.Tracker
 	user   socket.Namespace // "/user"
 	beat   time.Duration
-	tasks  sync.WaitGroup // of sockets that are there
+	tasks  sync.WaitGroup // of connected sockets
 
 	mu      sync.Mutex
 	last    int               // ID of a table
-	waiting *table            // that has a seat free
-	tables  map[string]*table // by the openids of who sits there
+	waiting *table            // the one that has a seat free
+	tables  map[string]*table // by the openids of their players
 }
 
-// newHub makes sio a game hub.
+// newHub turns sio into a game hub.
 func newHub(sio *socket.Server, c config, log *slog.Logger) (*hub, error) {
 	if c.grace <= 0 || c.beat <= 0 {
 		return nil, errors.New("grace and beat must be positive")
@@ -53,7 +53,7 @@ func newHub(sio *socket.Server, c config, log *slog.Logger) (*hub, error) {
 	})
 	h.online, err4 = presence.New(l.auth.Subject, &presence.Options{
 		Grace:      c.grace,
-		MaxDevices: 1, // who signs in on another phone is signed out here
+		MaxDevices: 1, // signing in on another phone signs this one out
 		Logger:     log,
 	})
 	if err := errors.Join(err1, err2, err3, err4); err != nil {
@@ -61,14 +61,14 @@ func newHub(sio *socket.Server, c config, log *slog.Logger) (*hub, error) {
 	}
 
 	// For every socket, in every namespace, in this order. With Engine.IO 3 all clients
-	// are in "/" as well, and there is nothing there.
+	// are also in "/", where nothing happens.
 	wrap.UseAll(sio,
-		h.logs.Middleware(),   // whatever becomes of it is in the log
+		h.logs.Middleware(),   // what becomes of it is logged
 		wrap.Require(),        // it came through wrap.Handler
 		h.door.Middleware(),   // its address has not tried too often
 		l.auth.Middleware(),   // its token is good
 		h.talk.Middleware(),   // it sends no more than it may
-		h.online.Middleware(), // it counts for its openid
+		h.online.Middleware(), // it counts as a device of its openid
 	)
 	h.user = sio.Of("/user", nil)
 	h.user.Use(wrap.Packet(h.command))
@@ -77,7 +77,7 @@ func newHub(sio *socket.Server, c config, log *slog.Logger) (*hub, error) {
 	return h, nil
 }
 
-// handler returns the login and, below /socket.io/, the hub.
+// handler returns a handler for the login and, below /socket.io/, the hub.
 func (h *hub) handler(sio *socket.Server) http.Handler {
 	engine := sio.ServeHandler(nil)
 	h.logs.Engine(sio.Engine())
@@ -89,7 +89,7 @@ func (h *hub) handler(sio *socket.Server) http.Handler {
 
 // close ends what runs in the background. It comes after the server.
 func (h *hub) close() {
-	_ = h.online.Close(context.Background()) // if it is not
+	_ = h.online.Close(context.Background()) // unless it is closed already
 	h.tasks.Wait()
 	_ = h.login.auth.Close(context.Background())
 }

@@ -15,20 +15,20 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// claims are what a token says: who, and until when.
+// claims are the claims of a token: who, and until when.
 type claims struct {
 	jwtauth.Claims
 	OpenID string `json:"openid"`
 }
 
-// login makes tokens, and auth is what verifies them.
+// login issues tokens, and auth verifies them.
 type login struct {
 	auth     *jwtauth.Auth[claims]
 	secret   []byte
 	lifetime time.Duration
 }
 
-// newLogin returns a login whose tokens are good as long as the process.
+// newLogin returns a login whose tokens are valid as long as the process runs.
 func newLogin(lifetime time.Duration, log *slog.Logger) (*login, error) {
 	if lifetime < time.Second {
 		return nil, errors.New("tokens must live for a second at least")
@@ -36,9 +36,9 @@ func newLogin(lifetime time.Duration, log *slog.Logger) (*login, error) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	auth, err := jwtauth.New(jwtauth.HMAC(secret), &jwtauth.Options[claims]{
-		// The client says io(url + "/user?token=..."), as version 2 has nothing better.
-		// URLs end up in the log of every proxy, so that jwtauth does not look there
-		// unless it is told to: the token in auth, of version 4, comes first.
+		// The client uses io(url + "/user?token=..."), as version 2 has nothing better.
+		// URLs end up in the log of every proxy, so jwtauth does not look there unless
+		// told to. The token in auth, of version 4, comes first.
 		Sources:     []jwtauth.Source{jwtauth.AuthField("token"), jwtauth.Query("token")},
 		MaxLifetime: lifetime + time.Second, // as exp is in whole seconds
 		Verify:      verify,
@@ -47,20 +47,20 @@ func newLogin(lifetime time.Duration, log *slog.Logger) (*login, error) {
 	return &login{auth, secret, lifetime}, err
 }
 
-// verify says whose a token is, once its signature is known to be good. It is the place
+// verify sets whose token it is, once its signature has been verified. This is the place
 // to look the user up.
 func verify(_ context.Context, id *jwtauth.Identity[claims]) error {
 	if id.Claims.OpenID == "" {
 		return &wrap.Error{Code: "token_invalid", Err: errors.New("no openid")}
 	}
-	id.Subject = id.Claims.OpenID // for whoever asks auth.Subject: the limits, the log, presence
+	id.Subject = id.Claims.OpenID // for everything that asks auth.Subject: the limits, the log, presence
 	return nil
 }
 
 var names = regexp.MustCompile(`^[a-z0-9]{1,20}$`)
 
-// code2session stands in for WeChat's: it tells who has called wx.login. There codes are
-// random and good for once; here they are the player's name.
+// code2session stands in for WeChat's: it returns who has called wx.login. There codes
+// are random and valid once; here they are the player's name.
 func code2session(_ context.Context, code string) (openid string, err error) {
 	if !names.MatchString(code) {
 		return "", &wrap.Error{Code: "code_invalid", Message: "The code is not good"}
@@ -68,7 +68,7 @@ func code2session(_ context.Context, code string) (openid string, err error) {
 	return "openid-" + code, nil
 }
 
-// ServeHTTP serves POST /login: {code} becomes {openid, token, expiresInMs}.
+// ServeHTTP serves POST /login: it exchanges {code} for {openid, token, expiresInMs}.
 func (l *login) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	var form struct{ Code string }
 	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, 1<<10)).Decode(&form); err != nil {

@@ -1,6 +1,6 @@
-// Gamehub is an example of package presence: a hub for games of two, as the server of a
-// WeChat mini program. A player is known by his openid, whatever his connection is at
-// the moment: he may lose it and come back, and nobody sees that he was away.
+// Gamehub is an example of package presence: a hub for games for two, as the server of a
+// WeChat mini program. Players are identified by openid, whatever their current
+// connection: they may lose it and come back, and nobody notices that they were away.
 //
 // Read hub.go first, then players.go; README.md says what happens when.
 package main
@@ -24,12 +24,12 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// config is what the flags say.
+// config holds the values of the flags.
 type config struct {
 	addr  string
 	token time.Duration // how long a token lives
-	grace time.Duration // how long a seat is kept for who has lost his connection
-	beat  time.Duration // how often clients are asked whether somebody is there
+	grace time.Duration // how long a seat is kept for a player who has lost the connection
+	beat  time.Duration // how often clients are asked whether anybody is there
 }
 
 // maxPacket is how many bytes the server reads at a time; an event is far smaller.
@@ -55,7 +55,7 @@ func main() {
 	}
 }
 
-// options are those of the host.
+// options returns the options of the host.
 func options() *socket.ServerOptions {
 	o := wrap.Harden(nil)
 	o.SetAllowEIO3(true) // socket.io-client 2, of which weapp.socket.io is made
@@ -63,7 +63,7 @@ func options() *socket.ServerOptions {
 	return o
 }
 
-// run serves until ctx is done, then lets everyone go in order.
+// run serves until ctx is done, then shuts down gracefully.
 func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	sio := socket.NewServer(nil, options())
 	hub, err := newHub(sio, c, log)
@@ -100,8 +100,8 @@ func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	log.Info("shutting down")
 	last, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
-	// Before the sockets are closed: else everybody's opponent would seem to go. Where
-	// the store is shared, players find another process within their grace.
+	// Before the sockets are closed; otherwise everybody's opponent would seem to leave.
+	// With a shared store, players find another process within their grace period.
 	if err := hub.online.Close(last); err != nil {
 		log.Warn("presence", "error", err)
 	}

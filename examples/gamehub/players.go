@@ -14,8 +14,8 @@ import (
 // patience is how many heart-beats a client may leave unanswered.
 const patience = 2
 
-// enter is the "connection" handler: of who has just come, and of who has come back. He
-// is told what he may have missed.
+// enter is the "connection" handler, for new players and for those who come back. They
+// are told what they may have missed.
 func (h *hub) enter(s *socket.Socket) {
 	signs := make(chan struct{}, 1) // of life
 	s.SetData(signs)
@@ -31,8 +31,8 @@ func (h *hub) enter(s *socket.Socket) {
 	_ = s.Emit("welcome", welcome)
 }
 
-// listen sends the heart-beat, and tells presence whether anybody answers. A phone that
-// has put the mini program aside may keep the connection for a while.
+// listen sends heart-beats, and tells presence whether anybody answers. A phone that has
+// put the mini program in the background may keep the connection for a while.
 func (h *hub) listen(s *socket.Socket, signs <-chan struct{}) {
 	ctx := wrap.Context(s)
 	tick := time.NewTicker(h.beat)
@@ -49,12 +49,12 @@ func (h *hub) listen(s *socket.Socket, signs <-chan struct{}) {
 		}
 		if away := silent > patience; away != told {
 			told = away
-			_ = h.online.Away(ctx, s, away) // fails if it has gone
+			_ = h.online.Away(ctx, s, away) // fails if the socket has gone
 		}
 	}
 }
 
-// command gets each event of a client. An error is what its ack is answered with.
+// command gets each event of a client. Its error is sent through the ack.
 func (h *hub) command(_ context.Context, s *socket.Socket, e *wrap.Event) error {
 	if signs, ok := s.Data().(chan struct{}); ok {
 		select {
@@ -69,13 +69,13 @@ func (h *hub) command(_ context.Context, s *socket.Socket, e *wrap.Event) error 
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if wrap.Context(s).Err() != nil {
-		return wrap.ErrHandled // it has gone, and whoever has gone takes no seat
+		return wrap.ErrHandled // it has gone, and takes no seat
 	}
 	t := h.tables[who.User]
 	switch {
 	case e.Name == "join" && t == nil:
 		t = h.seat(who.User)
-	case e.Name == "join": // has a seat already
+	case e.Name == "join": // the player already has a seat
 	case e.Name != "move" && e.Name != "leave":
 		return errForbidden
 	case t == nil:
@@ -94,8 +94,9 @@ func (h *hub) command(_ context.Context, s *socket.Socket, e *wrap.Event) error 
 	return wrap.ErrHandled
 }
 
-// changed is told by presence who has come, gone or changed. That somebody has lost his
-// connection, and is back within his grace, is no change: nothing here knows of it.
+// changed is called by presence when somebody has come, gone or changed. Losing the
+// connection and coming back within the grace period is not a change: nothing here
+// notices it.
 func (h *hub) changed(c presence.Change) {
 	switch c.Kind {
 	case presence.Offline:
@@ -113,7 +114,7 @@ func (h *hub) changed(c presence.Change) {
 	}
 }
 
-// set tells a player's opponent how he is now.
+// set tells a player's opponent how the player is now.
 func (h *hub) set(now presence.Status) {
 	s := online
 	switch {
@@ -134,7 +135,7 @@ func (h *hub) set(now presence.Status) {
 	}
 }
 
-// seat finds a player a seat. As for all that follows, h.mu is held.
+// seat finds a player a seat. For this and all that follows, h.mu is held.
 func (h *hub) seat(openid string) *table {
 	t := h.waiting
 	if t == nil {
@@ -150,7 +151,7 @@ func (h *hub) seat(openid string) *table {
 	return t
 }
 
-// giveUp ends a table because a player goes.
+// giveUp ends a table because a player leaves.
 func (h *hub) giveUp(t *table, openid, why string) {
 	if h.waiting == t {
 		h.waiting = nil
@@ -159,7 +160,7 @@ func (h *hub) giveUp(t *table, openid, why string) {
 	h.show(t)
 }
 
-// show shows a table to who sits there, and clears it if the game is over.
+// show shows a table to its players, and removes it if the game is over.
 func (h *hub) show(t *table) {
 	for _, p := range t.Players {
 		h.tell(p.OpenID, "table", t.snapshot())
@@ -169,8 +170,8 @@ func (h *hub) show(t *table) {
 	}
 }
 
-// tell sends something to a player, wherever he is connected now. It is sent under the
-// lock, so that everyone hears of things in the order in which they happened.
+// tell sends something to a player, on the current connection. It sends under the lock,
+// so that everyone hears of things in the order in which they happened.
 func (h *hub) tell(openid, event string, data any) {
 	if openid != "" {
 		h.user.To(h.online.Room(openid)).Emit(event, data)

@@ -8,13 +8,13 @@ import (
 )
 
 // table is a game of tic-tac-toe. It knows nothing of connections: its players are
-// openids. As JSON it is what they see.
+// openids. Its JSON is what they see.
 type table struct {
 	ID      int      `json:"id"`
 	Players []player `json:"players"` // X, and O as soon as there is one
 	Board   string   `json:"board"`   // nine cells: ".", "X" or "O"
-	Turn    string   `json:"turn"`    // whose it is; "" before and after the game
-	Over    string   `json:"over"`    // why it is: line, full, left or gone
+	Turn    string   `json:"turn"`    // whose turn it is; "" before and after the game
+	Over    string   `json:"over"`    // why the game ended: line, full, left or gone
 	Winner  string   `json:"winner"`
 }
 
@@ -23,8 +23,8 @@ type player struct {
 	State  state  `json:"state"`
 }
 
-// state is what the others are told of a player. That he is reconnecting is none: he is
-// online until his grace has passed.
+// state is what others are told about a player. There is none for reconnecting: a player
+// stays online until the grace period has passed.
 type state string
 
 const (
@@ -60,7 +60,7 @@ func (t *table) other(openid string) string {
 	return ""
 }
 
-// set says how a player is, and reports whether that is new.
+// set sets the state of a player, and reports whether it is new.
 func (t *table) set(openid string, s state) bool {
 	i := slices.IndexFunc(t.Players, func(p player) bool { return p.OpenID == openid })
 	if i < 0 || t.Players[i].State == s {
@@ -72,7 +72,7 @@ func (t *table) set(openid string, s state) bool {
 
 var lines = [][3]int{{0, 1, 2}, {3, 4, 5}, {6, 7, 8}, {0, 3, 6}, {1, 4, 7}, {2, 5, 8}, {0, 4, 8}, {2, 4, 6}}
 
-// move puts a player's mark into a cell, which is whatever the client has sent.
+// move puts a player's mark into a cell, which may be anything the client has sent.
 func (t *table) move(openid string, args []any) error {
 	if openid != t.Turn {
 		return errTurn
@@ -104,7 +104,7 @@ func (t *table) move(openid string, args []any) error {
 
 func (t *table) end(winner, why string) { t.Turn, t.Winner, t.Over = "", winner, why }
 
-// snapshot returns t as it is now.
+// snapshot returns a copy of t.
 func (t *table) snapshot() *table {
 	now := *t
 	now.Players = slices.Clone(t.Players)

@@ -15,7 +15,7 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// newHandler returns the server: what is at /socket.io/, and a page to look at it.
+// newHandler returns a handler for /socket.io/, and for a page to look at it.
 func newHandler(sio *socket.Server, c config, traces trace.TracerProvider) http.Handler {
 	sessions := scs.New()
 	tracing := otelhttp.NewMiddleware("handshake",
@@ -34,7 +34,7 @@ func newHandler(sio *socket.Server, c config, traces trace.TracerProvider) http.
 	})
 
 	mux := http.NewServeMux()
-	// Around wrap.Handler is what each request needs, within it what a connection needs
+	// Around wrap.Handler goes what each request needs, inside it what a connection needs
 	// once. What refuses cheaply comes first, and Origin before whatever trusts a cookie.
 	mux.Handle("/socket.io/", crossOrigin.Handler(wrap.Handler(sio.ServeHandler(nil),
 		tracing,
@@ -46,7 +46,7 @@ func newHandler(sio *socket.Server, c config, traces trace.TracerProvider) http.
 		sessions.LoadAndSave,
 		count(sessions),
 	)))
-	// Two of them in front of the page, too: a visitor has one session for both.
+	// Two of them also guard the page: a visitor has one session for both.
 	mux.Handle("/", helmet.Handler(http.NewCrossOriginProtection().Handler(sessions.LoadAndSave(newPages(sessions)))))
 
 	listen(sio, sessions, traces.Tracer("httpmiddleware"))
@@ -58,12 +58,12 @@ const (
 	keyHandshakes = "handshakes"
 )
 
-// byAddress makes one client of all addresses of an IPv6 network.
+// byAddress treats all addresses of an IPv6 network as one client.
 func byAddress(r *http.Request) (string, error) {
 	return httprate.CanonicalizeIP(middleware.GetClientIP(r.Context())), nil
 }
 
-// count is a middleware of our own. It counts in the session how often it runs, which
+// count is a middleware of our own. It counts in the session how often it has run, which
 // makes the session send its cookie with the answer, 101 or 200.
 func count(sessions *scs.SessionManager) wrap.Middleware {
 	return func(next http.Handler) http.Handler {

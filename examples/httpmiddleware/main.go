@@ -1,6 +1,6 @@
 // Httpmiddleware is an example of package wrap: the middlewares that a team has for its
-// HTTP server, for headers, CORS, sessions, limits, request ids and traces, put in front
-// of Socket.IO as they are, in one line each.
+// HTTP server, for headers, CORS, sessions, limits, request ids and traces, used
+// unchanged in front of Socket.IO, in one line each.
 //
 // Read chain.go; README.md says what to see.
 package main
@@ -27,11 +27,11 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// config is what the flags say.
+// config holds the values of the flags.
 type config struct {
 	addr   string
-	origin string        // of pages elsewhere that may connect, beside our own
-	limit  int           // handshakes of an address within the window
+	origin string        // of foreign pages that may connect, besides our own
+	limit  int           // handshakes per address within the window
 	window time.Duration //
 }
 
@@ -53,8 +53,8 @@ func main() {
 	}
 }
 
-// check returns what is wrong with the flags. The middlewares would panic, or, worse, take
-// nothing for everything: rs/cors without an origin allows them all.
+// check returns what is wrong with the flags. The middlewares would panic or, worse, take
+// an empty value for "everything": rs/cors without an origin allows all.
 func (c config) check() error {
 	var errs []error
 	u, err := url.Parse(c.origin)
@@ -70,7 +70,7 @@ func (c config) check() error {
 	return errors.Join(errs...)
 }
 
-// run serves until ctx is done. Spans go to out, a line of JSON each.
+// run serves until ctx is done. Spans go to out, as one line of JSON each.
 func run(ctx context.Context, out io.Writer, c config) (err error) {
 	if err := c.check(); err != nil {
 		return err
@@ -79,7 +79,7 @@ func run(ctx context.Context, out io.Writer, c config) (err error) {
 	if err != nil {
 		return err
 	}
-	// One at a time, to be seen at once. In earnest it is sdktrace.WithBatcher.
+	// One at a time, so that they show at once. In production use sdktrace.WithBatcher.
 	traces := sdktrace.NewTracerProvider(sdktrace.WithSyncer(exporter))
 	defer func() { err = errors.Join(err, traces.Shutdown(context.Background())) }()
 

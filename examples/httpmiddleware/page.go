@@ -27,7 +27,7 @@ func newPages(sessions *scs.SessionManager) http.Handler {
 			http.Error(w, "user: a name of at most 40 bytes", http.StatusBadRequest)
 			return
 		}
-		// Another id, so that nobody is signed in to one that he was made to have.
+		// A new id, so that nobody is signed in to a session planted by somebody else.
 		if err := sessions.RenewToken(r.Context()); err != nil {
 			http.Error(w, "no sessions at the moment", http.StatusServiceUnavailable)
 			return

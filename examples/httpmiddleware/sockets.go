@@ -10,8 +10,8 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// listen adds what sockets do: what the chain has put into the context of the handshake
-// is in theirs, as long as they live.
+// listen adds the handlers of sockets: what the chain has put into the context of the
+// handshake is in the sockets' contexts, as long as they live.
 func listen(sio *socket.Server, sessions *scs.SessionManager, tracer trace.Tracer) {
 	wrap.UseAll(sio, wrap.Require(), wrap.Func(func(ctx context.Context, _ *socket.Socket) error {
 		if sessions.GetString(ctx, keyUser) == "" {
@@ -30,7 +30,7 @@ func listen(sio *socket.Server, sessions *scs.SessionManager, tracer trace.Trace
 		})
 		_ = s.On("whoami", func(args ...any) {
 			answer := whoami(s, sessions, tracer)
-			if len(args) == 0 { // a client may leave out what it likes, and a panic ends the process
+			if len(args) == 0 { // a client may omit arguments, and a panic ends the process
 				return
 			}
 			if ack, ok := args[len(args)-1].(socket.Ack); ok {
@@ -40,14 +40,14 @@ func listen(sio *socket.Server, sessions *scs.SessionManager, tracer trace.Trace
 	})
 }
 
-// whoami has a span of its own, below that of the handshake, and looks at the session as
-// it is now: the one in the context is that of the handshake for ever, and must not be
-// committed again, lest it undo what pages have changed since.
+// whoami has a span of its own, below that of the handshake, and looks at the current
+// session: the one in the context remains that of the handshake, and must not be
+// committed again, which could undo what pages have changed since.
 func whoami(s *socket.Socket, sessions *scs.SessionManager, tracer trace.Tracer) map[string]any {
 	handshake := wrap.Context(s)
 	ctx, span := tracer.Start(handshake, "whoami")
 	defer span.End()
-	// Load does nothing with a context that has a session: hence a bare one.
+	// Load does nothing if the context has a session already, so use a bare one.
 	now, err := sessions.Load(trace.ContextWithSpan(context.Background(), span), sessions.Token(handshake))
 	if err != nil {
 		span.RecordError(err)
