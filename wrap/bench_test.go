@@ -12,8 +12,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// newEngine returns a server's handler and a function that ends the session it
-// has opened last.
+// newEngine returns a server's handler and a function that returns the session opened
+// last.
 func newEngine(setup func(*socket.Server)) (h http.Handler, last func() engine.Socket) {
 	io := socket.NewServer(nil, wrap.Harden(nil))
 	if setup != nil {
@@ -25,11 +25,11 @@ func newEngine(setup func(*socket.Server)) (h http.Handler, last func() engine.S
 	return h, func() engine.Socket { return conn }
 }
 
-// header is a middleware as most are.
+// headerMW is a typical middleware.
 var headerMW = before(func(h http.Header) { h.Set("X-Frame-Options", "DENY") })
 
-// BenchmarkHandshake opens and closes sessions over long-polling, by the bare
-// host and behind wrap.
+// BenchmarkHandshake opens and closes sessions over long-polling, with the bare host and
+// behind wrap.
 func BenchmarkHandshake(b *testing.B) {
 	for _, bm := range []struct {
 		name string
@@ -54,7 +54,7 @@ func BenchmarkHandshake(b *testing.B) {
 			r := httptest.NewRequest("GET", siotest.Path+"?EIO=4&transport=polling", nil).WithContext(ctx)
 			b.ReportAllocs()
 			for b.Loop() {
-				w, r := httptest.NewRecorder(), r.WithContext(ctx) // each its own, as net/http has it
+				w, r := httptest.NewRecorder(), r.WithContext(ctx) // one each, as with net/http
 				h.ServeHTTP(w, r)
 				if w.Code != 200 {
 					b.Fatal(w.Code, w.Body)

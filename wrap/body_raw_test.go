@@ -15,7 +15,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// raw sends a request as it stands and returns the status line.
+// raw sends a request verbatim and returns the status line.
 func raw(t *testing.T, s *siotest.Server, request string, bound time.Duration) string {
 	t.Helper()
 	c, err := net.Dial("tcp", s.URL[len("http://"):])
@@ -62,7 +62,7 @@ func TestBodySpellings(t *testing.T) {
 	}
 }
 
-// TestHalfBody: half a body keeps its handler no longer than a session lives without a
+// TestHalfBody: half a body occupies its handler no longer than a session lives without a
 // heartbeat.
 func TestHalfBody(t *testing.T) {
 	t.Parallel()

@@ -78,7 +78,7 @@ func TestBodyBounds(t *testing.T) {
 		"small chunked":           {text, unsized(`42["len","x"]`), 200},
 		"large chunked":           {text, unsized(big), 413},
 		"large":                   {text, strings.NewReader(big), 413},
-		"binary":                  {"application/octet-stream", strings.NewReader("\x01\x01\xff4"), 400}, // the host lets it hang
+		"binary":                  {"application/octet-stream", strings.NewReader("\x01\x01\xff4"), 400}, // the host never answers it
 		"binary chunked":          {"application/octet-stream", unsized("\x01\x01\xff4"), 400},
 		"large packet":            {text, strings.NewReader(`42["len","` + strings.Repeat("x", 200_000) + `"]`), 200},
 		"large malformed payload": {text, strings.NewReader(strings.Repeat("x", 200_000)), 400},
@@ -156,7 +156,7 @@ func TestBodyLargeAfterUpgrade(t *testing.T) {
 	c.NoPacket(t, 0)
 }
 
-// EIO3 binary payloads: the host takes the lengths at their word.
+// EIO3 binary payloads: the host trusts the lengths.
 func TestBodyEIO3Binary(t *testing.T) {
 	t.Parallel()
 	record := func(kind byte, data string) string {
@@ -203,7 +203,7 @@ func TestBodyEIO3Binary(t *testing.T) {
 	}
 }
 
-// Of a handler around the engine only the defaults are known.
+// If a handler is around the engine, only the defaults are known.
 func TestBodyWithoutEngine(t *testing.T) {
 	t.Parallel()
 	s := siotest.Config{Handler: func(h http.Handler) http.Handler {

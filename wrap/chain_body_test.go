@@ -36,7 +36,7 @@ func TestChainChangesBody(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		req.Header.Set("Accept-Encoding", "gzip") // ours, so that net/http does not decode it
+		req.Header.Set("Accept-Encoding", "gzip") // set explicitly, so that net/http does not decode it
 		res, err := http.DefaultClient.Do(req)
 		if err != nil {
 			t.Fatal(err)
@@ -53,8 +53,8 @@ func TestChainChangesBody(t *testing.T) {
 	s.IO.Engine().Close() // nobody polls
 }
 
-// The type of a body is written in any case (RFC 9110, section 8.3.1), and may have others
-// behind it.
+// The media type of a body is case-insensitive (RFC 9110, section 8.3.1), and may have
+// parameters.
 func TestNamespaceMessage(t *testing.T) {
 	t.Parallel()
 	for contentType, want := range map[string]string{
@@ -75,7 +75,8 @@ func TestNamespaceMessage(t *testing.T) {
 	}
 }
 
-// statusless is the writer of a middleware that passes on a body alone, at its end.
+// statusless is the writer of a middleware that buffers the body and writes only that, at
+// its end.
 type statusless struct {
 	http.ResponseWriter
 	body bytes.Buffer
@@ -94,7 +95,7 @@ func TestChainKeepsStatus(t *testing.T) {
 			}
 			s := &statusless{ResponseWriter: w}
 			next.ServeHTTP(s, r)
-			_, _ = w.Write(s.body.Bytes()) // of an upgrade there is none
+			_, _ = w.Write(s.body.Bytes()) // an upgrade has none
 		}))
 		r.admitted(t)
 	})

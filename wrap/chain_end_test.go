@@ -26,8 +26,8 @@ func (w slowHijack) Hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return http.NewResponseController(w.ResponseWriter).Hijack()
 }
 
-// http.TimeoutHandler answers while its goroutine takes the connection over, and what is
-// behind it goes on with the headers.
+// http.TimeoutHandler answers while its goroutine takes the connection over, and the
+// middleware around it goes on setting headers.
 func TestTimeoutDuringHijack(t *testing.T) {
 	t.Parallel()
 	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
@@ -55,8 +55,8 @@ func TestTimeoutDuringHijack(t *testing.T) {
 	}
 }
 
-// outlasts has a middleware that is still running when the chain of the handshake
-// has returned, which is no sign that the client has left.
+// outlasts adds a middleware that is still running when the chain of the handshake has
+// returned, which does not mean that the client has left.
 func outlasts(io *socket.Server) {
 	io.Use(wrap.Func(func(ctx context.Context, _ *socket.Socket) error {
 		select {
@@ -189,8 +189,8 @@ func TestContextEndedBeforeNext(t *testing.T) {
 	}
 }
 
-// A context may end for another reason than that the client has left (BaseContext): a
-// client that is still there is told that it has no session.
+// A context may end without the client leaving (BaseContext): a client that is still
+// there is told that it has no session.
 func TestContextEndedOutside(t *testing.T) {
 	t.Parallel()
 	through := mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) { next.ServeHTTP(w, r) })
@@ -223,7 +223,7 @@ func TestContextEndedOutside(t *testing.T) {
 	}
 }
 
-// What is not the host may upgrade, and have nothing to say at first.
+// A handler other than the host may upgrade, and send nothing at first.
 func TestUpgradeOfOthers(t *testing.T) {
 	t.Parallel()
 	dialed := make(chan struct{})
@@ -245,7 +245,7 @@ func TestUpgradeOfOthers(t *testing.T) {
 	_ = c.Close()
 }
 
-// A Handler within a Handler keeps the headers of both.
+// A Handler inside a Handler keeps the headers of both.
 func TestHandlerNested(t *testing.T) {
 	t.Parallel()
 	set := func(name string) wrap.Middleware {

@@ -52,8 +52,8 @@ func TestChainNextConcurrent(t *testing.T) {
 	})
 }
 
-// A next that comes when the chain has returned opens nothing. On the bare host
-// it ends the process, over WebSocket.
+// Calling next after the chain has returned opens nothing. On the bare host it ends the
+// process, over WebSocket.
 func TestChainNextLate(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {
@@ -85,7 +85,7 @@ func TestChainAnswerThenNext(t *testing.T) {
 	})
 }
 
-// bufferWriter keeps everything to itself, and has no way to the connection.
+// bufferWriter buffers everything, and gives no access to the connection.
 type bufferWriter struct {
 	h      http.Header
 	status int
@@ -112,8 +112,8 @@ func buffered() wrap.Middleware {
 	})
 }
 
-// A buffering middleware hides from us that an answer has begun: the session
-// that next opens is taken back.
+// A buffering middleware hides from us that an answer has begun: the session that next
+// opens is taken back.
 func TestChainBufferedAnswerThenNext(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {
@@ -127,8 +127,8 @@ func TestChainBufferedAnswerThenNext(t *testing.T) {
 			r.refused(t, http.StatusForbidden)
 			return
 		}
-		// Over WebSocket the engine has answered 101 by then, at Engine also over
-		// long-polling with 200; the client loses the connection instead.
+		// Over WebSocket the engine has already answered 101 by then, and at Engine 200
+		// over long-polling too; the client loses the connection instead.
 		if c, err := r.Open(t, r.dial); err == nil {
 			if r.name == "Handler" || !r.dial.Polling {
 				<-c.Done()
@@ -169,7 +169,7 @@ func TestChainTimeoutHandler(t *testing.T) {
 		everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {
 			late := make(chan struct{})
 			r := start(timeout(20*time.Millisecond), mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-				<-r.Context().Done() // at the deadline, and never heeds it
+				<-r.Context().Done() // at the deadline, which it ignores
 				defer close(late)
 				<-time.After(20 * time.Millisecond)
 				next.ServeHTTP(w, r.WithContext(context.WithoutCancel(r.Context())))
@@ -310,7 +310,7 @@ func TestChainStatus(t *testing.T) {
 		}
 		c.Close()
 		if r.name != "Handler" {
-			return // at Engine the engine judges afterwards
+			return // at Engine the engine decides afterwards
 		}
 		// What the engine refuses is logged as such.
 		res, err := http.Get(r.URL + siotest.Path + "?EIO=4&transport=nonsense")
@@ -325,7 +325,7 @@ func TestChainStatus(t *testing.T) {
 	})
 }
 
-// The client has gone while the chain ran: next opens nothing.
+// If the client has left while the chain ran, next opens nothing.
 func TestChainClientGone(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {

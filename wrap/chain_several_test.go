@@ -10,8 +10,8 @@ import (
 	"github.com/zishang520/engine.io/v2/engine"
 )
 
-// Where chains at two places set the same headers, the client gets lists whole and no value
-// twice, and of all else what the inner one has set.
+// If chains at two places set the same headers, the client gets complete lists without
+// duplicates, and otherwise the values of the inner chain.
 func TestChainsHeaders(t *testing.T) {
 	t.Parallel()
 	set := func(who string) wrap.Middleware {

@@ -21,7 +21,7 @@ import (
 
 func init() { slog.SetDefault(slog.New(slog.DiscardHandler)) } // panics on purpose
 
-// A place is one of the three where a chain of HTTP middleware can run.
+// A place is one of those where a chain of HTTP middleware can run.
 type place struct {
 	name string
 	// http reports whether the client's HTTP handshake sees what the chain does.
@@ -48,12 +48,12 @@ var places = []place{
 	}},
 }
 
-// rig is a server with a chain at one place, and a client's way to it.
+// rig is a server with a chain at one place, and a client that connects to it.
 type rig struct {
 	*siotest.Server
 	place
 	dial    siotest.Dial
-	sockets chan *socket.Socket // those that connect
+	sockets chan *socket.Socket // the connected ones
 }
 
 // everywhere runs f at each place over each transport, with Engine.IO 4 and 3.
@@ -104,9 +104,8 @@ func (r *rig) admitted(t *testing.T) (*siotest.Client, *socket.Socket) {
 	}
 }
 
-// refused expects a refusal with this status, and returns its header and body
-// where the client can see them: at Namespace these are empty, and the message
-// takes the place of the body.
+// refused expects a refusal with this status. It returns its header and body if the
+// client can see them: at Namespace these are empty, and the message replaces the body.
 func (r *rig) refused(t *testing.T, status int) (http.Header, string) {
 	t.Helper()
 	defer r.noSession(t)
@@ -145,7 +144,7 @@ func refusalData(t *testing.T, p siotest.Packet) map[string]any {
 	return data
 }
 
-// noSession expects the engine to have no session, or to lose it soon.
+// noSession expects the engine to have no session, or to end it soon.
 func (r *rig) noSession(t *testing.T) {
 	t.Helper()
 	siotest.Eventually(t, "no session is left", func() bool { return r.IO.Engine().ClientsCount() == 0 })
@@ -248,8 +247,8 @@ func before(set func(http.Header)) wrap.Middleware {
 	}
 }
 
-// late sets headers at the last moment, as session managers do. Its writer has
-// no Hijack and no Unwrap.
+// late sets headers at the last moment, as session managers do. Its writer has neither
+// Hijack nor Unwrap.
 func late(set func(http.Header)) wrap.Middleware {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -37,12 +37,12 @@ func TestNextTwiceBetween(t *testing.T) {
 	for range 10 {
 		c.EmitAck(t, "ping")
 	}
-	if d := time.Since(start); d > 5*time.Second { // 10 s if each waits for a socket that is known
+	if d := time.Since(start); d > 5*time.Second { // 10 s if each waits for a socket that is known already
 		t.Errorf("ten packets took %v", d)
 	}
 }
 
-// The listener that tells of the end of the handlers is put back.
+// The listener that reports the end of the handlers is added again.
 func TestRemoveAllListeners(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(io *socket.Server) {
@@ -60,7 +60,7 @@ func TestRemoveAllListeners(t *testing.T) {
 		c.Connected(t)
 		c.EmitAck(t, "ping")
 	}
-	if d := time.Since(start); d > 6*time.Second { // 8 s if each waits for handlers that have returned
+	if d := time.Since(start); d > 6*time.Second { // 8 s if each waits for handlers that have returned already
 		t.Errorf("four first events took %v", d)
 	}
 }
@@ -150,7 +150,8 @@ func TestMaxPending(t *testing.T) {
 	close(goOn)
 }
 
-// A client may join many namespaces at once: the host takes its time to connect each.
+// A client may join many namespaces at once, although the host takes its time to connect
+// each.
 func TestJoinMany(t *testing.T) {
 	t.Parallel()
 	const many = 40
@@ -162,7 +163,7 @@ func TestJoinMany(t *testing.T) {
 			for i := range many {
 				nsp := io.Of(name(i), nil)
 				nsp.Use(func(_ *socket.Socket, next func(*socket.ExtendedError)) {
-					if came.Add(1) == 33 { // it finds 32 that wait
+					if came.Add(1) == 33 { // 32 others are waiting
 						go close(goOn)
 					}
 					next(nil)

@@ -75,7 +75,7 @@ func TestEarlyHeartbeat(t *testing.T) {
 	c.EmitAck(t, "ping")
 }
 
-// The bare host dies of it.
+// The bare host crashes.
 func TestEarlyHeartbeatBareHost(t *testing.T) {
 	if !*bareHost {
 		t.Skip("run with -barehost: it shows what the bare host does not survive")
@@ -89,8 +89,8 @@ func TestEarlyHeartbeatBareHost(t *testing.T) {
 	}
 }
 
-// attacks are ways to end the host's process during an upgrade. Each gets the
-// raw connection of an upgrade that has been accepted.
+// attacks are ways to end the host's process during an upgrade. Each gets the raw
+// connection of an accepted upgrade.
 var attacks = map[string]func(c *websocket.Conn){
 	"large frame": func(c *websocket.Conn) {
 		_ = c.WriteMessage(websocket.TextMessage, append([]byte("2"), bytes.Repeat([]byte("x"), 900_000)...))
@@ -140,7 +140,7 @@ func TestUpgradeAttacks(t *testing.T) {
 			t.Fatalf("%s has ended the process:\n%s", name, child.Stderr())
 		}
 	}
-	for range 20 { // and upgrades work
+	for range 20 { // upgrades still work
 		c := child.Server().Dial(t, siotest.Dial{Polling: true})
 		c.Connected(t)
 		c.Upgrade(t)
@@ -149,7 +149,7 @@ func TestUpgradeAttacks(t *testing.T) {
 	}
 }
 
-// The transport of an upgrade takes its protocol from its own query.
+// The transport of an upgrade takes its protocol version from its own query.
 func TestUpgradeOtherProtocol(t *testing.T) {
 	t.Parallel()
 	s := serve(t, handlers)
@@ -168,7 +168,7 @@ func TestUpgradeOtherProtocol(t *testing.T) {
 	}
 }
 
-// A plain request for the WebSocket of a session finds nobody to answer it.
+// Nobody would answer a plain request for the WebSocket of a session.
 func TestPlainRequestToWebSocket(t *testing.T) {
 	t.Parallel()
 	s := serve(t, handlers)

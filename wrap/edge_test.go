@@ -43,7 +43,7 @@ func TestHandlerSetsCleanup(t *testing.T) {
 	}
 }
 
-// The handler does not return before what next has entered.
+// The handler does not return before what next has started.
 func TestHandlerWaitsForNext(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -76,7 +76,7 @@ func TestHandlerWaitsForNext(t *testing.T) {
 	})
 }
 
-// The client has gone: next opens nothing, whatever context it is called with.
+// The client has left: next opens nothing, whatever context it is called with.
 func TestChainGoneWithoutCancel(t *testing.T) {
 	t.Parallel()
 	ctx, leave := context.WithCancel(t.Context())
@@ -89,7 +89,7 @@ func TestChainGoneWithoutCancel(t *testing.T) {
 	h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequestWithContext(ctx, "GET", openPath, nil))
 }
 
-// The engine's refusal arrives whole, whatever length a middleware had in mind.
+// The engine's refusal arrives complete, whatever Content-Length a middleware has set.
 func TestChainContentLength(t *testing.T) {
 	t.Parallel()
 	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
@@ -101,7 +101,7 @@ func TestChainContentLength(t *testing.T) {
 	}
 }
 
-// Requests may share a list of header values that has room for more.
+// Requests may share a list of header values that has spare capacity.
 func TestChainSharedVary(t *testing.T) {
 	t.Parallel()
 	shared := append(make([]string, 0, 8), "Accept")
@@ -140,7 +140,7 @@ func (e binaryEncoder) Encode(p *parser.Packet) []types.BufferInterface {
 	return out
 }
 
-// A refusal by others that cannot be read leaves no CONNECT pending.
+// A refusal by others that cannot be decoded leaves no CONNECT pending.
 func TestRefusedByOthersUnreadable(t *testing.T) {
 	t.Parallel()
 	flushed := make(chan struct{}, 8)
@@ -167,7 +167,7 @@ func TestRefusedByOthersUnreadable(t *testing.T) {
 	}
 }
 
-// The context of a socket whose connection has closed before the first call is done.
+// The context of a socket whose connection closed before the first call is done.
 func TestContextAfterClose(t *testing.T) {
 	t.Parallel()
 	for name, d := range transports {
@@ -191,7 +191,7 @@ func TestContextAfterClose(t *testing.T) {
 	}
 }
 
-// A socket whose connection is closing is not admitted, although f says so.
+// A socket whose connection is closing is not admitted, even if f admits it.
 func TestFuncClosesConnection(t *testing.T) {
 	t.Parallel()
 	for name, mw := range map[string]socket.NamespaceMiddleware{
@@ -219,7 +219,7 @@ func TestFuncClosesConnection(t *testing.T) {
 	}
 }
 
-// A handshake whose context an outer chain has ended does not hang in the engine.
+// A handshake whose context was ended by an outer chain does not hang in the engine.
 func TestEngineChainContextEnded(t *testing.T) {
 	t.Parallel()
 	type key struct{}
@@ -238,7 +238,7 @@ func TestEngineChainContextEnded(t *testing.T) {
 	}
 }
 
-// The client of a chain in the engine leaves: the handler ends, without a session.
+// If the client of a chain in the engine leaves, the handler ends without a session.
 func TestEngineChainGone(t *testing.T) {
 	t.Parallel()
 	var running atomic.Int32
@@ -271,7 +271,7 @@ func TestEngineChainGone(t *testing.T) {
 	}
 }
 
-// An event behind a CLOSE in one large payload is not handled, and the session ends.
+// An event after a CLOSE in one large payload is not handled, and the session ends.
 func TestBodyLargeCloseFirst(t *testing.T) {
 	t.Parallel()
 	connected, handled := make(chan struct{}), make(chan struct{}, 1)
@@ -281,7 +281,7 @@ func TestBodyLargeCloseFirst(t *testing.T) {
 			close(connected)
 		})
 	})
-	u := openPoll(t, s) // no poll is under way: the host may forget it, as the session ends
+	u := openPoll(t, s) // no poll is open: the host may forget it, as the session ends
 	request(t, "POST", u, strings.NewReader("40"), nil)
 	<-connected
 	request(t, "POST", u, strings.NewReader("1\x1e"+`42["late","`+strings.Repeat("x", 100_000)+`"]`), nil)
@@ -341,8 +341,8 @@ func TestPacketAppendKeepsAck(t *testing.T) {
 	}
 }
 
-// TestReleased: a session keeps nothing of the request that opened it but the request
-// itself: not net/http's writer, which has the buffers of the connection.
+// TestReleased: a session keeps nothing of the request that opened it except the request
+// itself: not net/http's writer, which holds the buffers of the connection.
 func TestReleased(t *testing.T) {
 	t.Parallel()
 	for _, d := range []siotest.Dial{{}, {Polling: true}, {EIO: 3}, {EIO: 3, Polling: true}} {

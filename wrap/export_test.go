@@ -12,7 +12,7 @@ func FuncWithin(d time.Duration, f func(context.Context, *socket.Socket) error) 
 	return within(d, "test", f)
 }
 
-// Refusals is the bound on refused CONNECTs of one connection.
+// Refusals is the limit on refused CONNECTs of one connection.
 const Refusals = maxRefusals
 
 func init() { unusedAfter = UnusedAfter }

@@ -8,8 +8,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// forget has the host connect a socket to "/x" while it puts out the one in "/", and returns
-// it when the connection has closed.
+// forget makes the host connect a socket to "/x" while it disconnects the one in "/", and
+// returns it once the connection has closed.
 func forget(t *testing.T, start func(t *testing.T, setup func(io *socket.Server)) *siotest.Server) (*siotest.Server, *socket.Socket) {
 	t.Helper()
 	came, admit, second := make(chan *socket.Socket, 1), make(chan struct{}), make(chan *socket.Socket, 1)

@@ -27,7 +27,7 @@ func frame(opcode byte, masked bool, p []byte) []byte {
 	return append(b, p...)
 }
 
-// A close frame is known as such, what looks like one within another frame is not.
+// A close frame is recognized; what looks like one inside another frame is not.
 func TestFrames(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 1, 125, 126, 127, 1<<16 - 1, 1 << 16, 1<<16 + 1} {
@@ -53,7 +53,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// FuzzFrames: it makes no difference in which pieces bytes come.
+// FuzzFrames: the result does not depend on how the bytes are split.
 func FuzzFrames(f *testing.F) {
 	f.Add(frame(1, true, []byte("42[]")), 3)
 	f.Add(append(frame(2, false, make([]byte, 200)), frame(8, true, nil)...), 1)

@@ -154,7 +154,7 @@ func TestFuncDeadline(t *testing.T) {
 		s := serve(t, func(io *socket.Server) {
 			io.Use(wrap.FuncWithin(20*time.Millisecond, func(ctx context.Context, _ *socket.Socket) error {
 				<-ctx.Done()
-				return nil // admits, too late
+				return nil // admits too late
 			}))
 		})
 		c := s.Dial(t, d)
@@ -164,8 +164,8 @@ func TestFuncDeadline(t *testing.T) {
 	})
 }
 
-// The client leaves while f runs, without a word or in order: over WebSocket nobody
-// else reads the connection then.
+// The client leaves while f runs, silently or properly: over WebSocket nobody else reads
+// the connection then.
 func TestFuncClientGone(t *testing.T) {
 	t.Parallel()
 	for name, orderly := range map[string]bool{"vanishes": false, "closes": true} {
@@ -312,8 +312,8 @@ func TestFuncRefusedCollected(t *testing.T) {
 	}
 }
 
-// What ends its goroutine, as t.FailNow does, refuses: the client is not to wait for the
-// timeout of a connection that nobody reads any more. Over long-polling its POST breaks off.
+// A middleware that ends its goroutine, as t.FailNow does, refuses: its client must not
+// wait for the unread connection to time out. Over long-polling its POST fails.
 func TestFuncGoexit(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(io *socket.Server) {
@@ -326,7 +326,7 @@ func TestFuncGoexit(t *testing.T) {
 	s.IO.Engine().Close() // nobody reads the connection
 }
 
-// What ends its goroutine keeps nothing.
+// A middleware that ends its goroutine leaves nothing behind.
 func TestFuncGoexitCollected(t *testing.T) {
 	t.Parallel()
 	opts := socket.DefaultServerOptions()

@@ -10,7 +10,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// kicking starts a server of which the event "leave" kicks the socket.
+// kicking starts a server on which the event "leave" kicks the socket.
 func kicking(t *testing.T) *siotest.Server {
 	return serve(t, func(io *socket.Server) {
 		wrap.UseAll(io, pass)
@@ -24,8 +24,8 @@ func kicking(t *testing.T) *siotest.Server {
 	})
 }
 
-// TestKickInFlight: what a client sends after it was kicked, because it does not know
-// yet, does not end its connection.
+// TestKickInFlight: what a client sends before it knows that it was kicked does not end
+// its connection.
 func TestKickInFlight(t *testing.T) {
 	t.Parallel()
 	for _, nsp := range []string{"/", "/room", "/room?q"} {
@@ -65,8 +65,8 @@ func TestKickInFlight(t *testing.T) {
 	}
 }
 
-// TestLeftConnection: a client that leaves its last namespace does not keep its
-// connection for ever; one that is in another, or comes back, does.
+// TestLeftConnection: a client that leaves its last namespace cannot keep its connection
+// for ever; one that is in another, or comes back, can.
 func TestLeftConnection(t *testing.T) {
 	s := kicking(t)
 	stays := s.Dial(t, siotest.Dial{})
@@ -91,9 +91,9 @@ func TestLeftConnection(t *testing.T) {
 	}
 }
 
-// TestEventAfterDisconnectBareHost: on the bare host, an event for a namespace that the
-// server has put the client out of ends the connection; one that has left all of them
-// by itself stays.
+// TestEventAfterDisconnectBareHost: on the bare host, an event for a namespace from which
+// the server has disconnected the client ends the connection; one that has left all of
+// them by itself stays.
 func TestEventAfterDisconnectBareHost(t *testing.T) {
 	bare(t)
 	s := siotest.NewServer(t, func(io *socket.Server) {
@@ -122,8 +122,8 @@ func TestEventAfterDisconnectBareHost(t *testing.T) {
 	}
 }
 
-// TestComeBackAtOnce: a client that leaves a namespace and joins it again in one breath,
-// as socket.disconnect().connect() does to bring a new token, keeps its connection.
+// TestComeBackAtOnce: a client that leaves a namespace and joins it again at once, as
+// socket.disconnect().connect() does to present a new token, keeps its connection.
 func TestComeBackAtOnce(t *testing.T) {
 	t.Parallel()
 	eachDial(t, func(t *testing.T, d siotest.Dial) {

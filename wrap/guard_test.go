@@ -76,7 +76,7 @@ func TestGuard(t *testing.T) {
 	}
 }
 
-// A middleware may have more to do when the socket is connected.
+// A middleware may continue after the socket is connected.
 func TestGuardStays(t *testing.T) {
 	t.Parallel()
 	connected, returned := make(chan struct{}), make(chan struct{})
@@ -97,7 +97,8 @@ func TestGuardStays(t *testing.T) {
 	c.EmitAck(t, "there?")
 }
 
-// It goes on being watched when it has called next, and others have run within that.
+// A middleware that has called next is still watched after others have run inside that
+// call.
 func TestGuardStaysWatched(t *testing.T) {
 	t.Parallel()
 	returned := make(chan struct{})
@@ -123,7 +124,7 @@ func TestGuardStaysWatched(t *testing.T) {
 	})
 }
 
-// Without a bound, 100 CONNECTs while a middleware waits make 100 sockets of one
+// Without a limit, 100 CONNECTs sent while a middleware waits make 100 sockets of one
 // client in one namespace.
 func TestGuardPending(t *testing.T) {
 	t.Parallel()
@@ -142,8 +143,7 @@ func TestGuardPending(t *testing.T) {
 	}
 }
 
-// A plain middleware that panics behind one of ours costs its connection, not
-// the process.
+// A plain middleware that panics after one of ours costs its connection, not the process.
 func TestPlainPanicBehindFunc(t *testing.T) {
 	t.Parallel()
 	for name, d := range map[string]siotest.Dial{"websocket": {}, "polling": {Polling: true}} {
@@ -181,7 +181,7 @@ func TestPlainRefusesAndAdmitsBehindFunc(t *testing.T) {
 		c.ConnectError(t)
 		c.Emit("x")
 		close(refused)
-		// The session ends, as a rule at once; the host may also keep it, deaf.
+		// The session usually ends at once; the host may also keep it, deaf.
 		for over, tick := time.After(500*time.Millisecond), time.Tick(10*time.Millisecond); ; {
 			c.Emit("x")
 			select {
@@ -200,8 +200,8 @@ func TestPlainRefusesAndAdmitsBehindFunc(t *testing.T) {
 	}
 }
 
-// Whatever order the host takes the two in, an event of a socket that was refused and is
-// connected is not handled, and ends its session.
+// Whichever of the two the host handles first, an event of a socket that was refused and
+// is connected is not handled, and ends its session.
 func TestRefusedIsDeaf(t *testing.T) {
 	t.Parallel()
 	handled, sockets := make(chan struct{}, 1), make(chan *socket.Socket, 1)
@@ -253,7 +253,7 @@ func TestContextEndsWhenOthersRefuse(t *testing.T) {
 			t.Errorf("cause %v", cause)
 		}
 		if d.EIO == 3 {
-			return // which has no CONNECT for "/" to repeat
+			return // it has no CONNECT for "/" to repeat
 		}
 		refuse.Store(false)
 		c.Connect("/", nil)
@@ -302,8 +302,8 @@ func TestContextEndsOnce(t *testing.T) {
 	}
 }
 
-// closingAdapter closes the connection of a socket while the host connects it,
-// as a client that leaves just then does.
+// closingAdapter closes the connection of a socket while the host connects it, as if the
+// client left at that moment.
 type closingAdapter struct {
 	socket.Adapter
 	closeNow func()

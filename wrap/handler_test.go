@@ -18,7 +18,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// queries are handshakes (true) and not, as the engine takes them.
+// queries are handshakes (true) or not, as the engine sees them.
 var queries = map[string]bool{
 	"":                       true,
 	"sid":                    true,
@@ -63,7 +63,7 @@ func TestIsHandshake(t *testing.T) {
 	}
 }
 
-// The engine's verdict: it opens a session, or says why it is none.
+// The engine's verdict: it opens a session, or says why not.
 func TestIsHandshakeIsTheEngines(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
@@ -105,7 +105,7 @@ func FuzzIsHandshake(f *testing.F) {
 	})
 }
 
-// Only handshakes run the chain, and each does, whatever the query looks like.
+// Only handshakes run the chain, and every handshake does, whatever its query looks like.
 func TestHandlerHandshakeOnly(t *testing.T) {
 	t.Parallel()
 	for _, p := range places[:2] {
@@ -158,7 +158,7 @@ func TestHandlerHandshakeOnly(t *testing.T) {
 	}
 }
 
-// What is composed around Handler reaches every response, lists whole.
+// What is composed around Handler reaches every response, with complete lists.
 func TestHandlerOuterHeaders(t *testing.T) {
 	t.Parallel()
 	outer := before(func(h http.Header) {
@@ -178,7 +178,7 @@ func TestHandlerOuterHeaders(t *testing.T) {
 			for _, polling := range []bool{true, false} {
 				var c *siotest.Client
 				if polling {
-					c = polled(t, s) // none of its own POSTs is under way below
+					c = polled(t, s) // none of its own POSTs is in progress below
 				} else {
 					c = s.Dial(t, siotest.Dial{Settled: true})
 					c.Connected(t)
@@ -230,8 +230,8 @@ func TestHandlerEngineHeaders(t *testing.T) {
 			h := client.Handshake.Header
 			cookies := fmt.Sprint(h.Values("Set-Cookie"))
 			for _, want := range []string{"a=1", "b=2", "io=1"} {
-				// At Engine the host puts its own cookie in place of all others, when
-				// the chain is long through.
+				// At Engine the host replaces all other cookies with its own, long after
+				// the chain has returned.
 				if !strings.Contains(cookies, want) && p.name == "Handler" {
 					t.Errorf("cookies %s, want %s too", cookies, want)
 				}

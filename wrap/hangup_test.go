@@ -57,8 +57,8 @@ var ends = map[string]func(ws *websocket.Conn){
 	"end of file": func(ws *websocket.Conn) { _ = ws.NetConn().(*net.TCPConn).CloseWrite() },
 }
 
-// TestHangUp: who closes a WebSocket is not left with half of it. Not parallel: the
-// garbage collector, which would close it too, is off.
+// TestHangUp: a client that closes a WebSocket is not left with a half-open connection.
+// Not parallel: the garbage collector, which would close it too, is off.
 func TestHangUp(t *testing.T) {
 	defer debug.SetGCPercent(debug.SetGCPercent(-1))
 	s := siotest.Config{

@@ -29,9 +29,9 @@ func init() {
 	}
 }
 
-// echoing answers "echo" with its arguments, by acknowledgement or by event. On
-// "ask" it asks the client for an acknowledgement and reports that as "answered".
-// The first argument of each answer tells the types that the handler has seen.
+// echoing answers "echo" with its arguments, by acknowledgement or by event. On "ask" it
+// asks the client for an acknowledgement and reports that as "answered". The first
+// argument of each answer lists the types that the handler received.
 func echoing(server *socket.Server) {
 	use := func(s *socket.Socket, next func(*socket.ExtendedError)) {
 		_ = s.On("echo", func(args ...any) {
@@ -52,8 +52,8 @@ func echoing(server *socket.Server) {
 	}
 	for _, nsp := range []socket.Namespace{server.Sockets(), server.Of("/admin", nil)} {
 		nsp.Use(use)
-		// The host answers CONNECT before it knows the socket, and closes a client
-		// whose first event comes in between (socket/namespace.go:356, client.go:217).
+		// The host answers CONNECT before it knows the socket, and closes a client whose
+		// first event arrives in between (socket/namespace.go:356, client.go:217).
 		_ = nsp.On("connection", func(args ...any) { _ = args[0].(*socket.Socket).Emit("ready") })
 	}
 }
@@ -124,8 +124,8 @@ func TestHarden(t *testing.T) {
 	})
 }
 
-// Every frame of the corpus, sent by a client that has joined "/" and by one that
-// has not, on both transports. Others must not notice.
+// Every frame of the corpus, sent by a client that has joined "/" and by one that has
+// not, on both transports. Other clients must not notice.
 func TestHardenedServerSurvives(t *testing.T) {
 	t.Parallel()
 	for _, polling := range []bool{false, true} {
@@ -175,8 +175,8 @@ func attack(t *testing.T, server *siotest.Server, dial siotest.Dial, joined bool
 	client.Kill()
 }
 
-// TestBareHost shows why the package is needed. It is not run by default: it
-// fails as soon as the host is mended, and says which workaround to drop.
+// TestBareHost shows why the package is needed. It is not run by default: it fails as
+// soon as the host is fixed, and says which workaround to drop.
 func TestBareHost(t *testing.T) {
 	if !*bareHost {
 		t.Skip("run with -barehost: it shows what the bare host does not survive")
@@ -200,7 +200,7 @@ func TestBareHost(t *testing.T) {
 	}
 }
 
-// What is well formed must arrive as it does without Harden, types included.
+// Well-formed packets must arrive as they do without Harden, including their types.
 func TestHardenedTrafficIsUnchanged(t *testing.T) {
 	t.Parallel()
 	bin := func(n int) []byte { return bytes.Repeat([]byte{0, 1, 0xff}, n) }
@@ -252,7 +252,7 @@ func TestHardenedTrafficIsUnchanged(t *testing.T) {
 			want := run(t, bare, c.dial, c.upgrade)
 			got := run(t, hard, c.dial, c.upgrade)
 			for i := range want {
-				// The order of attachments is that of a map.
+				// Attachments are in the order of a map.
 				want[i].Raw, want[i].Binary, got[i].Raw, got[i].Binary = "", nil, "", nil
 				if !reflect.DeepEqual(got[i], want[i]) {
 					t.Errorf("packet %d: got %.300v, want %.300v", i, got[i].Data, want[i].Data)

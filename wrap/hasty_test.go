@@ -14,7 +14,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// The answer to a CONNECT that was refused is not taken for that to the next one, which a
+// The answer to a refused CONNECT is not mistaken for that to the next one, which a
 // client has sent without waiting.
 func TestHasty(t *testing.T) {
 	t.Parallel()
@@ -73,8 +73,8 @@ func TestHasty(t *testing.T) {
 	}
 }
 
-// Nor is that of a plain middleware in UseAll: the client may come back without having seen
-// it, and nobody closes its connection.
+// The same with a plain middleware in UseAll: the client may come back before it has seen
+// the answer, and its connection is not closed.
 func TestHastyPlain(t *testing.T) {
 	t.Parallel()
 	var runs atomic.Int32
@@ -115,7 +115,7 @@ func TestHastyPlain(t *testing.T) {
 	}
 }
 
-// Nor is that to a client that has left while its CONNECT was in a middleware.
+// The same with a client that has left while its CONNECT was in a middleware.
 func TestHastyGone(t *testing.T) {
 	t.Parallel()
 	var runs atomic.Int32
@@ -168,7 +168,8 @@ func TestHastyGone(t *testing.T) {
 	<-ctx.Done()
 }
 
-// A refusal that passes through two of ours is one, so that the next by others is seen.
+// A refusal that passes through two of our middlewares counts once, so that the next one
+// by others is seen.
 func TestHastyNested(t *testing.T) {
 	t.Parallel()
 	var runs atomic.Int32

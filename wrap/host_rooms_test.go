@@ -9,8 +9,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestRoomsBareHost: the last socket of a room that leaves it takes along who joins just
-// then, and a socket that goes while it joins stays.
+// TestRoomsBareHost: the last socket that leaves a room takes along one that is just
+// joining, and a socket that leaves while it joins stays in the room.
 func TestRoomsBareHost(t *testing.T) {
 	bare(t)
 	s := siotest.NewServer(t, nil)

@@ -15,12 +15,12 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// answering is a middleware that holds the host up when it has answered CONNECT
-// and does not know the socket yet.
+// answering is a middleware that delays the host after it has answered CONNECT and before
+// it knows the socket.
 func answering(held chan<- struct{}) socket.NamespaceMiddleware {
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
 		for i := 0; i < 1000 && !s.Conn().Transport().Writable(); i++ {
-			<-time.After(time.Millisecond) // else another goroutine sends it
+			<-time.After(time.Millisecond) // otherwise another goroutine sends it
 		}
 		var once atomic.Bool
 		_ = s.Conn().On("drain", func(...any) {
@@ -170,7 +170,7 @@ func TestDisconnectTwiceBareHost(t *testing.T) {
 			var closing atomic.Bool
 			_ = s.On("disconnecting", func(...any) {
 				if closing.CompareAndSwap(false, true) {
-					s.Conn().Close(true) // the client may do so just then
+					s.Conn().Close(true) // the client may do so at any time
 				}
 			})
 			_ = s.On("disconnect", func(...any) { ended.Add(1) })
@@ -183,7 +183,7 @@ func TestDisconnectTwiceBareHost(t *testing.T) {
 	siotest.Eventually(t, "two disconnects", func() bool { return ended.Load() == 2 })
 }
 
-// leaving has each client go while OPEN is on its way, before the engine listens.
+// leaving makes each client leave while OPEN is in transit, before the engine listens.
 func leaving(s *siotest.Server, gone chan<- engine.Socket) {
 	_ = s.IO.Engine().On("flush", func(args ...any) {
 		conn := args[0].(engine.Socket)
@@ -231,7 +231,7 @@ func TestRecoveryBareHost(t *testing.T) {
 	bare(t)
 	o := socket.DefaultServerOptions()
 	o.SetConnectionStateRecovery(&socket.ConnectionStateRecovery{})
-	if !strings.HasPrefix(runtime.Version(), "go1.25") { // fine there, and else
+	if !strings.HasPrefix(runtime.Version(), "go1.25") { // it works there and elsewhere
 		func() {
 			defer func() {
 				if recover() == nil {

@@ -23,8 +23,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// These tests show what v2.5.0 of the host does without this package, for
-// docs/host.md. One that fails says which workaround may be dropped:
+// These tests show what v2.5.0 of the host does without this package, for docs/host.md.
+// One that fails says which workaround may be dropped:
 //
 //	go test ./wrap -run BareHost -barehost -v
 
@@ -75,7 +75,7 @@ func openPoll(t *testing.T, s *siotest.Server) string {
 	return u
 }
 
-// hangs reports whether a request stays without an answer for a moment.
+// hangs reports whether a request stays unanswered for a moment.
 func hangs(t *testing.T, method, url string, body io.Reader, h http.Header) bool {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 300*time.Millisecond)
@@ -110,7 +110,7 @@ func TestHeadersCutBareHost(t *testing.T) {
 	}
 }
 
-// A POST that ends its session is answered as if there had been too many.
+// A POST that ends its session is answered as if there had been too many requests.
 func TestClosingPostBareHost(t *testing.T) {
 	bare(t)
 	s := siotest.Config{}.NewServer(t, func(*socket.Server) {})
@@ -207,7 +207,7 @@ func TestBodiesBareHost(t *testing.T) {
 	case <-time.After(50 * time.Millisecond):
 	}
 
-	// A body that breaks off is taken for whole.
+	// A truncated body is accepted as complete.
 	cut := http.Header{"X-Cut": {"1"}}
 	if res, answer := request(t, "POST", u, strings.NewReader(`42["x","yz"]`+"\x1e"+`42["x","zz"]`), cut); res.StatusCode != 200 || answer != "ok" {
 		t.Errorf("cut: %d %q", res.StatusCode, answer)
@@ -264,8 +264,8 @@ func TestCompressionBareHost(t *testing.T) {
 	}
 }
 
-// Harden must switch compression on, and Handler refuses it; whoever sets a
-// threshold of his own gets it.
+// Harden must switch compression on, and Handler refuses it; an application that sets its
+// own threshold gets it.
 func TestCompressionRefused(t *testing.T) {
 	t.Parallel()
 	for threshold, want := range map[int]bool{0: false, 1024: true} {
@@ -303,7 +303,7 @@ func TestBroadcastsBareHost(t *testing.T) {
 	for range n {
 		s.IO.Emit("n")
 	}
-	<-time.After(100 * time.Millisecond) // or the mark is lost too
+	<-time.After(100 * time.Millisecond) // otherwise the mark is lost too
 	c.Emit("mark")
 	got := 0
 	for c.Next(t).Event() != "mark" {

@@ -25,7 +25,7 @@ func (n *slowNsp) On(ev string, l ...events.Listener) error {
 	return n.Namespace.On(ev, l...)
 }
 
-// The second caller must not go on before the first has put its listener.
+// The second caller must not continue before the first has added its listener.
 func TestObserveWaits(t *testing.T) {
 	io := socket.NewServer(nil, nil)
 	n := &slowNsp{io.Sockets(), make(chan struct{})}
@@ -58,7 +58,7 @@ func TestSettleCounts(t *testing.T) {
 	})
 }
 
-// A connection reads on after a watch, and hands over what the watch has read.
+// A connection can be read after a watch, and returns what the watch has read.
 func TestConnWatch(t *testing.T) {
 	ours, theirs := net.Pipe()
 	defer theirs.Close()
@@ -80,7 +80,7 @@ func TestConnWatch(t *testing.T) {
 			t.Fatal(n, err) // the deadline of the watch is gone
 		}
 	}
-	// What is read ahead is bounded.
+	// Reading ahead is limited.
 	stop := c.watch(func(error) {})
 	_ = theirs.SetWriteDeadline(time.Now().Add(50 * time.Millisecond))
 	if n, err := theirs.Write(make([]byte, 10*maxAhead)); err == nil || n > 2*maxAhead {
@@ -89,7 +89,7 @@ func TestConnWatch(t *testing.T) {
 	stop()
 }
 
-// writes notes each write to a connection of which nothing comes.
+// writes records each write to a connection that never receives anything.
 type writes struct {
 	net.Conn
 	all    []string
@@ -101,8 +101,8 @@ func (w *writes) Read([]byte) (int, error)       { return 0, io.EOF }
 func (w *writes) Close() error                   { w.closed = true; return nil }
 func (*writes) SetWriteDeadline(time.Time) error { return nil }
 
-// The response of a handshake goes out with what the host sends next, in one write; and
-// alone where the host sends nothing, but reads or closes.
+// The response of a handshake is sent in one write with what the host sends next, and
+// alone if the host sends nothing, but reads or closes.
 func TestConnGreeting(t *testing.T) {
 	const response, more, open = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n", "X-One: 1\r\n", "\x81\x010"
 	gate := make(chan struct{})
@@ -138,7 +138,7 @@ func TestConnGreeting(t *testing.T) {
 	}
 }
 
-// Of a Handler within a Handler, the response and what follows come at once.
+// With a Handler inside a Handler, the response and what follows arrive together.
 func TestConnGreetingNested(t *testing.T) {
 	const response, open = "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n", "\x81\x01\r\n\r\n"
 	for _, hold := range []bool{false, true} {
@@ -155,7 +155,7 @@ func TestConnGreetingNested(t *testing.T) {
 	}
 }
 
-// stalled is a connection whose first write waits until it is let go, or too late.
+// stalled is a connection whose first write waits until it is released, or a timeout.
 type stalled struct {
 	writes
 	begun, let chan struct{}
@@ -176,7 +176,8 @@ func (w *stalled) SetWriteDeadline(time.Time) error {
 	return nil
 }
 
-// Nobody overtakes the response while it is written, and Close does not wait for ever.
+// Nothing overtakes the response while it is being written, and Close does not wait for
+// ever.
 func TestConnGreetingFirst(t *testing.T) {
 	const response, open = "HTTP/1.1 101 Switching Protocols\r\n\r\n", "\x81\x010"
 	gate := make(chan struct{})
@@ -210,7 +211,7 @@ func TestConnGreetingFirst(t *testing.T) {
 }
 
 // A client may be in as many namespaces as a pattern admits, and leave them all at once:
-// what each costs must not grow with their number.
+// the cost of each must not grow with their number.
 func TestRemoveMany(t *testing.T) {
 	t.Parallel()
 	c := new(connection)
@@ -225,7 +226,7 @@ func TestRemoveMany(t *testing.T) {
 	for _, st := range states {
 		c.remove(st)
 	}
-	if d := time.Since(start); d > 10*time.Second { // which is 100 times what it takes
+	if d := time.Since(start); d > 10*time.Second { // 100 times what it takes
 		t.Errorf("it has taken %v", d)
 	}
 	if c.open.Len() != 0 || c.joined.Len() != 0 {

@@ -16,7 +16,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// From everywhere at once: one kick, told once.
+// Called concurrently: one kick, reported once.
 func TestKickOnce(t *testing.T) {
 	t.Parallel()
 	eachDial(t, func(t *testing.T, d siotest.Dial) {
@@ -42,8 +42,8 @@ func TestKickOnce(t *testing.T) {
 	})
 }
 
-// However the kick falls on a socket that is connecting, the client is told, and
-// may come back over the same connection.
+// Whenever a kick hits a socket that is connecting, the client is told, and may come back
+// over the same connection.
 func TestKickWhileConnecting(t *testing.T) {
 	t.Parallel()
 	eachDial(t, func(t *testing.T, d siotest.Dial) {
@@ -119,7 +119,7 @@ func TestKickGone(t *testing.T) {
 	})
 }
 
-// Kick may be called wherever the application is at work for the socket.
+// Kick may be called wherever the application handles the socket.
 func TestKickFrom(t *testing.T) {
 	t.Parallel()
 	for _, from := range []string{"connection handler", "event handler", "packet middleware", "AfterFunc", "nil"} {
@@ -199,8 +199,8 @@ func TestKickPanics(t *testing.T) {
 	}
 }
 
-// State recovery keeps nothing of a kicked socket, and its adapter does not get to
-// see the event, which it would keep and send again.
+// State recovery keeps nothing of a kicked socket, and its adapter never sees the event,
+// which it would store and send again.
 func TestKickRecovery(t *testing.T) {
 	t.Parallel()
 	for name, d := range transports {
@@ -228,7 +228,7 @@ func TestKickRecovery(t *testing.T) {
 	}
 }
 
-// Flags that the application has set for an event of its own are left to it.
+// Flags that the application has set for an event of its own are left alone.
 func TestKickLeavesFlags(t *testing.T) {
 	t.Parallel()
 	s, root, _ := sockets(t, pass)
@@ -245,8 +245,8 @@ func TestKickLeavesFlags(t *testing.T) {
 	}
 }
 
-// TestKickUnread: a client that does not fetch what it is told keeps its connection no
-// longer for that. The host would wait for it until the ping timeout.
+// TestKickUnread: a client that does not fetch what it is told cannot keep its connection
+// longer that way. The host would wait for it until the ping timeout.
 func TestKickUnread(t *testing.T) {
 	t.Parallel()
 	s := kicking(t)
@@ -264,7 +264,7 @@ func TestKickUnread(t *testing.T) {
 		}
 		res.Body.Close()
 		if packet == "40" {
-			<-connected // what comes before the client can know of it, the host drops
+			<-connected // the host drops what comes before the client can know of it
 		}
 	}
 	siotest.Eventually(t, "the session has ended", func() bool { return s.IO.Engine().ClientsCount() == 0 })

@@ -49,8 +49,8 @@ func TestKickTimerStops(t *testing.T) {
 	runtime.KeepAlive(sock)
 }
 
-// A kick that falls on the moment in which a socket appears leaves the connection to the
-// other namespaces.
+// A kick at the moment in which a socket appears leaves the connection to the other
+// namespaces.
 func TestKickAppears(t *testing.T) {
 	t.Parallel()
 	s := siotest.Config{

@@ -19,7 +19,7 @@ func revoked() *wrap.Error {
 
 const toldRevoked = "map[code:token_revoked message:Token revoked n:1 retryable:false]"
 
-// kickedWith checks that the client is told why, and then that it is out.
+// kickedWith checks that the client is told why, and then that its socket has ended.
 func kickedWith(t *testing.T, c *siotest.Client, nsp string) {
 	t.Helper()
 	if p := c.Next(t); p.Event() != "kicked" || p.Namespace != nsp || fmt.Sprint(p.Args()) != "["+toldRevoked+"]" {
@@ -30,7 +30,7 @@ func kickedWith(t *testing.T, c *siotest.Client, nsp string) {
 	}
 }
 
-// endedBy checks why the context of s has ended, which it must have.
+// endedBy checks that the context of s has ended, and why.
 func endedBy(t *testing.T, s *socket.Socket, e *wrap.Error, reason string) {
 	t.Helper()
 	cause := context.Cause(wrap.Context(s))
@@ -41,8 +41,8 @@ func endedBy(t *testing.T, s *socket.Socket, e *wrap.Error, reason string) {
 	}
 }
 
-// sockets starts a server whose sockets of "/", behind mws, and of "/open", which
-// nothing guards, come out of the channels. They answer "x".
+// sockets starts a server with the namespaces "/", behind mws, and "/open", which nothing
+// guards. Their sockets are sent to the channels. They answer "x".
 func sockets(t *testing.T, mws ...socket.NamespaceMiddleware) (s *siotest.Server, root, open chan *socket.Socket) {
 	root, open = make(chan *socket.Socket, 64), make(chan *socket.Socket, 64)
 	return serve(t, func(io *socket.Server) {
@@ -153,8 +153,8 @@ func TestKickUnusedWaitsForPending(t *testing.T) {
 	<-root
 }
 
-// A socket that is kicked in its middlewares is refused, if one of ours is left to
-// do so, and else put out as it appears.
+// A socket that is kicked in its middlewares is refused, if one of ours is left to do so,
+// and otherwise kicked when it appears.
 func TestKickPending(t *testing.T) {
 	t.Parallel()
 	e := revoked()

@@ -19,7 +19,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// A POST of a session waits while the host connects a socket of it.
+// A POST of a session waits while the host connects one of its sockets.
 func TestMarkHoldsPost(t *testing.T) {
 	t.Parallel()
 	s := siotest.Config{
@@ -54,8 +54,8 @@ func TestMarkHoldsPost(t *testing.T) {
 	c.Connected(t)
 }
 
-// A poll that the host does not answer ends with its session. Here the session is
-// only said to be over, so that the host has no reason to answer.
+// A poll that the host does not answer ends with its session. Here the session is only
+// reported to be over, so that the host has no reason to answer.
 func TestMarkEndsPoll(t *testing.T) {
 	t.Parallel()
 	s := siotest.Config{
@@ -82,7 +82,7 @@ func TestMarkEndsPoll(t *testing.T) {
 	}
 }
 
-// The last release frees at once also who began to wait between two settles.
+// The last release also frees at once those that began to wait between two settles.
 func TestSettleFreesEarlyWaiter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -106,7 +106,7 @@ func TestSettleFreesEarlyWaiter(t *testing.T) {
 	})
 }
 
-// A watch does nothing while the reader itself reads, which gets what comes.
+// A watch does nothing while the reader itself is reading, which gets what arrives.
 func TestWatchLeavesReaderAlone(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -164,7 +164,7 @@ func TestAddToClosedConnection(t *testing.T) {
 	}
 }
 
-// Events beyond the bound pass at once, and the end of the socket frees the others.
+// Events beyond the limit pass at once, and the end of the socket releases the others.
 func TestHoldBounds(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -193,10 +193,10 @@ func TestHoldBounds(t *testing.T) {
 	})
 }
 
-// counting is a context that counts what depends on it.
+// counting is a context that counts its dependents.
 type counting struct {
 	context.Context
-	done chan struct{} // another one, so that dependents have to ask AfterFunc
+	done chan struct{} // differs from the parent's, so dependents have to use AfterFunc
 	n    atomic.Int32
 }
 
@@ -255,7 +255,7 @@ type fakeTransport struct {
 func (f *fakeTransport) OnPacket(p *packet.Packet) { f.log = append(f.log, p.Type) }
 func (f *fakeTransport) OnClose()                  { f.log = append(f.log, packet.CLOSE) }
 
-// What stands behind a CLOSE is not delivered.
+// Packets after a CLOSE are not delivered.
 func TestDeliverEndsAtClose(t *testing.T) {
 	t.Parallel()
 	f := new(fakeTransport)

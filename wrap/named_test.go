@@ -81,7 +81,7 @@ func TestNamedBy(t *testing.T) {
 		"plain, named alone":  {chain{wrap.Named("tenants", refusePlain)}, "tenants", ""},
 		"plain, named twice":  {chain{pass, wrap.Named("outer", wrap.Named("inner", refusePlain))}, "outer", ""},
 
-		// What comes later has no part in a name.
+		// Later middlewares have no part in a name.
 		"Func behind a name":         {chain{wrap.Named("a", pass), wrap.Func(refuse)}, "wrap_test", "token_revoked"},
 		"Func behind plain":          {chain{wrap.Named("a", passPlain), wrap.Func(refuse)}, "wrap_test", "token_revoked"},
 		"Func behind Guard":          {chain{wrap.Named("a", wrap.Guard(passLater, 0)), wrap.Func(refuse)}, "wrap_test", "token_revoked"},
@@ -117,7 +117,7 @@ func TestNamedBy(t *testing.T) {
 				}
 				told := "no"
 				if d.EIO == 3 && !strings.HasPrefix(name, "Guard") {
-					told = "" // the client is told the data alone, and we know no more
+					told = "" // the client is told only the data, and we know no more
 				}
 				if ext.Error() != told {
 					t.Errorf("told %q, want %q", ext.Error(), told)
@@ -157,8 +157,8 @@ func TestToldCause(t *testing.T) {
 	}
 }
 
-// told is the message and the data that a cause has. A text alone, as with Engine.IO 3,
-// may be either.
+// told returns the message and the data of a cause. A lone text, as with Engine.IO 3, may
+// be either.
 func told(cause error) string {
 	var ext *socket.ExtendedError
 	if !errors.As(cause, &ext) {
@@ -189,7 +189,7 @@ func TestNamedRequire(t *testing.T) {
 	}
 }
 
-// Each socket has the name of the one that has refused it, also on one connection.
+// Each socket has the name of the middleware that refused it, even on one connection.
 func TestNamedNamespaces(t *testing.T) {
 	t.Parallel()
 	eachDial(t, func(t *testing.T, d siotest.Dial) {
@@ -222,7 +222,7 @@ func TestNamedNamespaces(t *testing.T) {
 	})
 }
 
-// Named leaves a panic to what stands around: Guard, or Func before it.
+// Named leaves a panic to what is around it: Guard, or Func before it.
 func TestNamedPanic(t *testing.T) {
 	t.Parallel()
 	bad := wrap.Named("bad", func(*socket.Socket, func(*socket.ExtendedError)) { panic("oops") })

@@ -9,13 +9,13 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// asError is an error that says of itself what it is.
+// asError is an error with an As method of its own.
 type asError struct{ as func(any) bool }
 
 func (e *asError) Error() string      { return "" }
 func (e *asError) As(target any) bool { return e.as(target) }
 
-// TestNilError: a cause that is a nil pointer is a fault, and not the end of the process.
+// TestNilError: a cause that is a nil pointer is a fault, and does not end the process.
 func TestNilError(t *testing.T) {
 	t.Parallel()
 	cause := siotest.NilError()

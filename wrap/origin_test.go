@@ -10,7 +10,7 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// serveOrigin sends a request of origin through mw and returns the answer and
+// serveOrigin sends a request with this origin through mw and returns the answer and
 // whether next ran. The rules are tested in internal/origin.
 func serveOrigin(mw wrap.Middleware, origin string) (w *httptest.ResponseRecorder, passed bool) {
 	r := httptest.NewRequest(http.MethodGet, "http://internal.example.com/socket.io/?EIO=4&transport=websocket", nil)

@@ -10,9 +10,9 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestPacketOrder: packet middlewares of ours run in the order in which they were
-// installed, by Packet or UsePacket, also later; each sees what the one before has
-// made of the event; one that has dealt with it, or refuses it, is the last.
+// TestPacketOrder: our packet middlewares run in the order in which they were installed,
+// by Packet or UsePacket, also later; each sees what the previous one has made of the
+// event; one that deals with it, or refuses it, is the last.
 func TestPacketOrder(t *testing.T) {
 	t.Parallel()
 	note := func(name string) func(context.Context, *socket.Socket, *wrap.Event) error {

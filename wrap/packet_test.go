@@ -138,7 +138,7 @@ func TestPacketBinary(t *testing.T) {
 	})
 }
 
-// An event that a middleware has handled itself goes nowhere else.
+// An event that a middleware has handled itself goes no further.
 func TestPacketHandled(t *testing.T) {
 	t.Parallel()
 	eachDial(t, func(t *testing.T, d siotest.Dial) {
@@ -189,7 +189,7 @@ func TestEventsAtOnce(t *testing.T) {
 		var handled atomic.Int32
 		s := serve(t, func(io *socket.Server) {
 			io.Use(pass)
-			for range 2 { // ours comes between these two, and moves behind the second
+			for range 2 { // our listener comes between these two, and moves behind the second
 				_ = io.On("connection", func(args ...any) {
 					<-release
 					_ = args[0].(*socket.Socket).On("x", func(...any) { handled.Add(1) })
@@ -228,8 +228,8 @@ func TestEventsAtOnceLateHandler(t *testing.T) {
 	}
 }
 
-// A "connection" handler may stay, as a loop that sends does: then events wait
-// for a while once, not each time.
+// A "connection" handler may never return, like a loop that sends: events then wait for a
+// while once, not each time.
 func TestEventsWhileHandlerStays(t *testing.T) {
 	t.Parallel()
 	leave := make(chan struct{})

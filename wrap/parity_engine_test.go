@@ -26,7 +26,7 @@ func request(t *testing.T, method, url string, body io.Reader, h http.Header) (*
 	if h != nil {
 		req.Header = h
 	}
-	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req) // other tests close the idle ones
+	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req) // other tests close idle ones
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -38,8 +38,8 @@ func request(t *testing.T, method, url string, body io.Reader, h http.Header) (*
 	return res, string(b)
 }
 
-// eachPlace runs f with a config for each place that answers HTTP, with mws. The
-// host writes into options, so that each server needs its own.
+// eachPlace runs f with a config, containing mws, for each place that answers HTTP. The
+// host writes into options, so each server needs its own.
 func eachPlace(t *testing.T, set func(o *socket.ServerOptions), f func(t *testing.T, c siotest.Config), mws ...wrap.Middleware) {
 	for _, p := range places[:3] {
 		t.Run(p.name, func(t *testing.T) {
@@ -111,7 +111,7 @@ func TestParityAllowRequest(t *testing.T) {
 	}, before(func(h http.Header) { h.Set("X-Chain", "1") }))
 }
 
-// Rows 33, 34: a middleware of the engine beside ours that fails.
+// Rows 33, 34: a failing middleware of the engine beside ours.
 func TestParityEngineError(t *testing.T) {
 	t.Parallel()
 	eachPlace(t, nil, func(t *testing.T, c siotest.Config) {

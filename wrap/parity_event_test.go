@@ -84,7 +84,7 @@ func TestParityAfterPart(t *testing.T) {
 	for name, tt := range map[string]struct {
 		inner  socket.NamespaceMiddleware
 		leave  func(t *testing.T, c *siotest.Client, s *socket.Socket)
-		reason string // "" where several things come together
+		reason string // "" where several things coincide
 	}{
 		"client leaves": {pass, func(_ *testing.T, c *siotest.Client, _ *socket.Socket) { c.Disconnect("/") }, "client namespace disconnect"},
 		"client closes": {pass, func(_ *testing.T, c *siotest.Client, _ *socket.Socket) { c.Close() }, "transport close"},
@@ -189,8 +189,8 @@ func TestParityToken(t *testing.T) {
 	}
 }
 
-// Rows 59 to 64: the client is told once, and so is the log. Not parallel: it
-// reads the default logger.
+// Rows 59 to 64: the client is told once, and so is the log. Not parallel: it reads the
+// default logger.
 func TestParityErrorLogged(t *testing.T) {
 	var log journal
 	before := slog.Default()
@@ -219,7 +219,7 @@ func TestParityErrorLogged(t *testing.T) {
 				if packet {
 					answer = c.EmitAck(t, "x")
 				}
-				if d.EIO != 3 { // else the answer for "/" may still come
+				if d.EIO != 3 { // otherwise the answer for "/" may still come
 					c.NoPacket(t, 0)
 				}
 				if !strings.Contains(answer.Raw, `"code"`) || strings.Contains(answer.Raw, "hunter2") {

@@ -48,7 +48,7 @@ func TestParityRequestParts(t *testing.T) {
 	})
 }
 
-// Rows 85, 111: chains are built at once, and may share what they are made of.
+// Rows 85, 111: chains are built at once, and may share their middlewares.
 func TestParityReuse(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {
@@ -70,7 +70,7 @@ func TestParityReuse(t *testing.T) {
 	})
 }
 
-// Rows 80, 112: what is no middleware is refused where it is registered.
+// Rows 80, 112: something that is not a middleware is refused on registration.
 func TestParityNil(t *testing.T) {
 	t.Parallel()
 	for name, register := range map[string]func(){
@@ -90,7 +90,7 @@ func TestParityNil(t *testing.T) {
 	}
 }
 
-// Row 112: the other things that a writer can do.
+// Row 112: the other capabilities of a writer.
 func TestParityWriter(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {

@@ -54,7 +54,7 @@ func TestParityChildNamespaces(t *testing.T) {
 						d.Auth = in
 						s.Dial(t, d).Connected(t)
 					}
-					for range 2 { // the second time, of a child that may have gone
+					for range 2 { // the second time, in a child that may have gone
 						d.Auth = nil
 						c := s.Dial(t, d)
 						if got := refusalData(t, c.ConnectError(t))["code"]; got != "forbidden" {
@@ -121,7 +121,7 @@ func TestParityRooms(t *testing.T) {
 	})
 }
 
-// Rows 84, 94 to 98: typed values by way of the context.
+// Rows 84, 94 to 98: typed values through the context.
 func TestParityValues(t *testing.T) {
 	t.Parallel()
 	type user struct{ name string }
@@ -181,7 +181,7 @@ func TestParityValues(t *testing.T) {
 	}
 }
 
-// Rows 90 to 93: leaving from within, with the locks of this package around.
+// Rows 90 to 93: leaving from inside a middleware, with the locks of this package around.
 func TestParityDisconnectInside(t *testing.T) {
 	t.Parallel()
 	for _, place := range []string{"middleware", "connection", "packet", "event", "disconnect", "context"} {

@@ -33,7 +33,7 @@ func lose(t *testing.T, s *siotest.Server, d siotest.Dial, recovery *siotest.Rec
 	return d
 }
 
-// Rows 13, 14. Harden has the middlewares run by default, other than the host.
+// Rows 13, 14. Unlike the host, Harden makes the middlewares run by default.
 func TestParityRecovery(t *testing.T) {
 	t.Parallel()
 	yes, no := true, false

@@ -19,8 +19,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// The tests of the peers that docs/parity.md lists, where no other test of this
-// module asserts as much.
+// The tests of the peers that docs/parity.md lists, unless another test of this module
+// asserts as much.
 
 // cited finds a file and the tests named behind it, as the pages in docs do.
 var cited = regexp.MustCompile("`((?:wrap|jwtauth|ratelimit|session|logging|presence|internal)/[\\w/]+_test\\.go)`((?:,? `?(?:Test|Fuzz)\\w+`?)+)")
@@ -64,7 +64,7 @@ func TestParityTable(t *testing.T) {
 			continue // a heading
 		}
 		if next == 75 {
-			next = 80 // there are no peers' tests between
+			next = 80 // no tests of peers in between
 		}
 		if number != next {
 			t.Errorf("row %d where %d should be", number, next)
@@ -98,7 +98,7 @@ func (j *journal) String() string {
 	return strings.Join(j.lines, " ")
 }
 
-// plain is a middleware as one writes it for the bare host.
+// plain is a middleware as written for the bare host.
 func plain(f func(s *socket.Socket) *socket.ExtendedError) socket.NamespaceMiddleware {
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) { next(f(s)) }
 }

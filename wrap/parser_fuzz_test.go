@@ -162,10 +162,10 @@ func manyAttachments(n int) string {
 	return fmt.Sprintf(`5%d-["x"%s]`, n, strings.Repeat(`,`+placeholder, n))
 }
 
-// FuzzParser feeds sequences of frames to the wrapped and to the stock decoder.
-// Frames are separated by 0x1e; one that starts with 'b' is binary. Up to the
-// first refusal, upon which the host closes the client, both must emit the same;
-// what is refused must be illegal by the rules as restated here.
+// FuzzParser feeds sequences of frames to the wrapped and to the stock decoder. Frames
+// are separated by 0x1e; one that starts with 'b' is binary. Up to the first refusal, on
+// which the host closes the client, both must emit the same; what is refused must be
+// illegal by the rules as restated here.
 func FuzzParser(f *testing.F) {
 	for _, c := range corpus {
 		var seed []byte
@@ -253,8 +253,8 @@ func legal(p *parser.Packet) bool {
 
 var textFrame = regexp.MustCompile(`(?s)^(?:[0-4]|[56]([0-9]+)-)((?:/[^,]*,|/[^,]*$)?([0-9]*)(.*))$`)
 
-// excess restates which text frames are refused although the stock decoder takes
-// them: too many attachments, a binary ack without id, or data after the payload.
+// excess restates which text frames are refused although the stock decoder accepts them:
+// too many attachments, a binary ack without id, or data after the payload.
 func excess(frame string) bool {
 	m := textFrame.FindStringSubmatch(frame)
 	if m == nil {

@@ -35,8 +35,8 @@ func add(d parser.Decoder, frame any) error {
 	}
 }
 
-// embedding is a parser whose decoders are made of the stock one: it goes the way of
-// those of others.
+// embedding is a parser whose decoders embed the stock one: it is treated like a foreign
+// one.
 type embedding struct{ parser.Parser }
 
 func (embedding) NewDecoder() parser.Decoder { return struct{ parser.Decoder }{parser.NewDecoder()} }
@@ -64,7 +64,7 @@ func TestParserCorpus(t *testing.T) {
 					if text, _ := frame.(string); err == nil && last && !c.ok && (name == "ours" || !excess(text)) {
 						t.Fatal("accepted, want an error")
 					} else if err == nil && last && !c.ok {
-						return // data after the payload, which those of others may have
+						return // data after the payload, which foreign decoders may accept
 					}
 				}
 				if c.ok && !reflect.DeepEqual(*got, *want) && c.name != "no attachment" {
@@ -308,7 +308,7 @@ func TestParserWrapsOnce(t *testing.T) {
 	}
 }
 
-// Every type that the stock decoder takes, and the frame is not consumed early.
+// Every type that the stock decoder accepts; the frame is not consumed early.
 func TestParserFrameTypes(t *testing.T) {
 	t.Parallel()
 	const frame = `42/a,7["x",{"k":[1]}]`
@@ -361,7 +361,7 @@ func TestParserConcurrency(t *testing.T) {
 	wg.Wait()
 }
 
-// The wrapped decoder is to be no slower than the stock one, which checks less.
+// The wrapped decoder must be no slower than the stock one, which checks less.
 func BenchmarkParser(b *testing.B) {
 	frames := map[string]string{
 		"small":   `2["message",{"room":"lobby","text":"hello, world"}]`,

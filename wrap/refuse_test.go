@@ -90,7 +90,7 @@ func TestErrorClientData(t *testing.T) {
 	}
 }
 
-// As the end of a chain it refuses at each place, in the same words.
+// At the end of a chain it refuses at each place, in the same words.
 func TestErrorServeHTTPEverywhere(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {

@@ -25,7 +25,7 @@ func TestRoomsLeft(t *testing.T) {
 		a := so.Nsp().Adapter()
 		mine := a.SocketRooms(so.Id())
 		_ = a.On("leave-room", func(...any) {
-			// What is left of a Join that began before: the list of the socket's rooms
+			// What is left of a Join that began earlier: the list of the socket's rooms
 			// has been read, and will be dropped (socket/adapter.go:130).
 			mine.Add("r")
 			a.Rooms().Store("r", types.NewSet(so.Id()))
@@ -40,7 +40,7 @@ func TestRoomsLeft(t *testing.T) {
 	})
 }
 
-// hasty is an adapter that has a socket be gone before it joins the room of its ID.
+// hasty is an adapter that makes a socket leave before it joins the room of its ID.
 type hasty struct{ socket.Adapter }
 
 func (hasty) New(nsp socket.Namespace) socket.Adapter { return hasty{socket.NewAdapter(nsp)} }
@@ -52,8 +52,8 @@ func (a hasty) AddAll(id socket.SocketId, all *types.Set[socket.Room]) {
 	a.Adapter.AddAll(id, all)
 }
 
-// TestRoomOfGone: a socket that goes as the host connects it is not left in the room of its
-// ID.
+// TestRoomOfGone: a socket that leaves while the host connects it is not left in the room
+// of its ID.
 func TestRoomOfGone(t *testing.T) {
 	t.Parallel()
 	eachDial(t, func(t *testing.T, d siotest.Dial) {

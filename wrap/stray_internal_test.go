@@ -9,9 +9,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestContextOfPlainRefusal: where no middleware of this package runs, the context of
-// a socket that a plain one has refused ends all the same, and its connection keeps
-// nothing of it.
+// TestContextOfPlainRefusal: even where no middleware of this package runs, the context
+// of a socket that a plain one has refused ends, and its connection keeps nothing of it.
 func TestContextOfPlainRefusal(t *testing.T) {
 	t.Parallel()
 	const n = 100

@@ -22,15 +22,15 @@ var (
 	bareHost   = flag.Bool("barehost", false, "show what the host loses without wrap")
 )
 
-// connect opens a session, sends CONNECT and an event with ack at once, and
-// waits for the answers. It reports what was missing.
+// connect opens a session, sends CONNECT and an event with ack at once, and waits for the
+// answers. It reports what is missing.
 func connect(s *siotest.Server, bound time.Duration) error {
 	conn, _, err := s.Handshake(context.Background(), siotest.Dial{})
 	if err != nil {
 		return err
 	}
 	defer conn.Close()
-	// Not after OPEN, as clients should: at full speed, and before it too.
+	// Not after OPEN, as clients should: at full speed, and so before it too.
 	if err := conn.WriteMessage(websocket.TextMessage, []byte("40")); err != nil {
 		return err
 	}
@@ -90,8 +90,8 @@ func count() int {
 	}
 }
 
-// No client is left waiting: neither for the answer to a CONNECT that comes at
-// once, nor for that to an event that follows at once.
+// No client is left waiting, neither for the answer to a CONNECT sent at once, nor for
+// that to an event right behind it.
 func TestStressNoneLost(t *testing.T) {
 	s := serve(t, func(io *socket.Server) {
 		io.Use(pass)

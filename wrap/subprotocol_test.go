@@ -72,7 +72,7 @@ func settle(t *testing.T, s *siotest.Server, ws *websocket.Conn) {
 	s.Settle(t, open.SID)
 }
 
-// What a middleware of the engine itself has chosen is not sent twice.
+// A subprotocol chosen by a middleware of the engine itself is not sent twice.
 func TestSubprotocolTwice(t *testing.T) {
 	t.Parallel()
 	choose := mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
@@ -100,7 +100,7 @@ func TestSubprotocolTwice(t *testing.T) {
 	}
 }
 
-// The mark says that wrap runs a chain, while it does, and nothing else says so.
+// The mark says that wrap is running a chain, only while it is, and nothing else says so.
 func TestMark(t *testing.T) {
 	t.Parallel()
 	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {
@@ -132,7 +132,7 @@ func TestMark(t *testing.T) {
 	})
 }
 
-// A request that does not come to wrap has no mark, whatever it looks like.
+// A request that does not reach wrap has no mark, whatever it looks like.
 func TestMarkElsewhere(t *testing.T) {
 	t.Parallel()
 	var connecting, ran bool

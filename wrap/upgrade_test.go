@@ -55,8 +55,8 @@ func closeSession(s *siotest.Server, sid string) {
 	}
 }
 
-// besiege runs attack on upgrades by several clients for a while, and expects the
-// server process to serve afterwards.
+// besiege runs attack on upgrades by several clients for a while, and expects the server
+// process to survive.
 func besiege(t *testing.T, name string, attack func(s *siotest.Server, i int, sid string, c *websocket.Conn)) {
 	t.Parallel()
 	span := 8 * time.Second
@@ -87,10 +87,10 @@ func besiege(t *testing.T, name string, attack func(s *siotest.Server, i int, si
 	}
 }
 
-// The host answers a probe on one goroutine, and reads the end of the connection
-// behind it on another.
+// The host answers a probe on one goroutine, and reads the end of the connection after it
+// on another.
 func TestUpgradeProbeAndClose(t *testing.T) {
-	ends := [][]byte{{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8}, {0xff, 0xff, 0, 0}} // a close frame, and none
+	ends := [][]byte{{0x88, 0x82, 0, 0, 0, 0, 0x03, 0xe8}, {0xff, 0xff, 0, 0}} // a close frame, and an invalid one
 	besiege(t, "wrapped", func(_ *siotest.Server, i int, _ string, c *websocket.Conn) {
 		_, _ = c.NetConn().Write(slices.Concat(bytes.Repeat(probeFrame, 1+i%12), ends[i%2]))
 		_ = c.SetReadDeadline(time.Now().Add(20 * time.Millisecond))
@@ -108,7 +108,7 @@ func TestUpgradeTimer(t *testing.T) {
 	})
 }
 
-// An upgrade that the engine refuses leaves the way free for another.
+// An upgrade that the engine refuses does not block another.
 func TestUpgradeAfterBadOne(t *testing.T) {
 	t.Parallel()
 	s := serve(t, handlers)
@@ -125,7 +125,7 @@ func TestUpgradeAfterBadOne(t *testing.T) {
 	c.EmitAck(t, "ping")
 }
 
-// So does a body that is refused before the engine has seen that this is no upgrade.
+// Nor does a body that is refused before the engine has seen that this is not an upgrade.
 func TestUpgradeAfterBadBody(t *testing.T) {
 	t.Parallel()
 	s := serve(t, handlers)
@@ -168,7 +168,7 @@ func TestGoneAfterUpgrade(t *testing.T) {
 	}
 }
 
-// A poll that comes as its session ends is answered, if not by the host.
+// A poll that arrives as its session ends is answered, if not by the host.
 func TestPollAtTheEnd(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)

@@ -32,7 +32,7 @@ func TestUseAll(t *testing.T) {
 		io.Of(socket.ParentNspNameMatchFn(&byName), nil)
 	})
 	for _, nsp := range []string{"/", "/before", "/before-1", "/after", "/after-1", "/fn"} {
-		for range 2 { // a child is made by the first
+		for range 2 { // the first one creates the child
 			c := s.Dial(t, siotest.Dial{Namespace: nsp})
 			if p := c.ConnectError(t); refusalData(t, p)["code"] != "forbidden" {
 				t.Errorf("%s: got %s", nsp, p.Raw)
@@ -43,7 +43,7 @@ func TestUseAll(t *testing.T) {
 	}
 }
 
-// The host would answer what cannot be marshaled with an empty packet.
+// The host would answer with an empty packet if data cannot be marshaled.
 func TestUseAllRefusalData(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -65,7 +65,7 @@ func TestUseAllRefusalData(t *testing.T) {
 }
 
 // The child of a dynamic namespace outlives the client that is refused there, unless the
-// host is told to clean up, which what UseAll adds to the child does not prevent.
+// host is told to clean up. What UseAll adds to the child does not prevent the latter.
 func TestUseAllRefusedChildren(t *testing.T) {
 	t.Parallel()
 	const clients = 3
@@ -118,8 +118,8 @@ func TestUseAllOrder(t *testing.T) {
 	}
 }
 
-// Many clients are the first of a dynamic namespace at the same time: some may
-// reach it before its middlewares are in place, and must not stay.
+// Many clients are the first of a dynamic namespace at the same time: some may reach it
+// before its middlewares are in place, and must be disconnected.
 func TestUseAllRace(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(io *socket.Server) {
@@ -139,7 +139,7 @@ func TestUseAllRace(t *testing.T) {
 				case <-c.Done():
 				case p := <-packet(t, c):
 					if p.Type != '4' {
-						<-c.Done() // put out again
+						<-c.Done() // disconnected again
 					}
 				}
 			})

@@ -15,8 +15,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// logged runs f and returns what is written to the default logger meanwhile, which f may
-// wait for. Tests that use it must not be parallel.
+// logged runs f and returns what is written to the default logger meanwhile; f can wait
+// for it. Tests that use it must not be parallel.
 func logged(t *testing.T, f func(text func() string)) string {
 	t.Helper()
 	old := slog.Default()
@@ -41,13 +41,12 @@ type writerFunc func(p []byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// Fault takes the place of the default logger. What each of these does is logged
-// without it.
+// Fault replaces the default logger. Without it, each of these faults is logged.
 func TestWatchFault(t *testing.T) {
 	for name, tt := range map[string]struct {
-		mw    socket.NamespaceMiddleware // behind the hooks
+		mw    socket.NamespaceMiddleware // after the hooks
 		do    func(t *testing.T, c *siotest.Client, root chan *socket.Socket)
-		fault bool // what is told is a fault, not a cause or the end of an event
+		fault bool // what is reported is a fault, not a cause or the end of an event
 	}{
 		"refusal": {
 			wrap.Func(func(context.Context, *socket.Socket) error { return errors.New("hunter2") }),
@@ -129,7 +128,7 @@ func TestWatchFault(t *testing.T) {
 			if text != "" {
 				t.Errorf("logged: %s", text)
 			}
-			if strings.HasPrefix(name, "event") { // which is answered first
+			if strings.HasPrefix(name, "event") { // the client is answered first
 				siotest.Eventually(t, "the event is told", func() bool { return len(events.get()) > 0 })
 			}
 			told := fmt.Sprint(context.Cause(ctx), events.get())
@@ -143,7 +142,7 @@ func TestWatchFault(t *testing.T) {
 	}
 }
 
-// A hook that panics costs neither the process nor the socket, and is logged.
+// A panic in a hook costs neither the process nor the socket, and is logged.
 func TestWatchPanics(t *testing.T) {
 	for name, h := range map[string]wrap.Hooks{
 		"Connected": {Connected: func() { panic("hunter2") }},

@@ -21,7 +21,7 @@ func watch(h func(s *socket.Socket) wrap.Hooks) socket.NamespaceMiddleware {
 	return wrap.Func(func(_ context.Context, s *socket.Socket) error { wrap.Watch(s, h(s)); return nil })
 }
 
-// list is a list of what has happened.
+// list records what has happened.
 type list struct {
 	mu    sync.Mutex
 	items []string
@@ -39,7 +39,7 @@ func (l *list) get() []string {
 	return slices.Clone(l.items)
 }
 
-// is waits until the list is as long as want, and compares.
+// is waits until the list is as long as want, and compares them.
 func (l *list) is(t *testing.T, want ...string) {
 	t.Helper()
 	siotest.Eventually(t, fmt.Sprintf("the list is %q", want), func() bool { return len(l.get()) >= len(want) })
@@ -111,7 +111,7 @@ func TestWatchNamespaces(t *testing.T) {
 	})
 }
 
-// Who is refused, or has left, has not been connected.
+// A socket that is refused, or has left, was never connected.
 func TestWatchNotConnected(t *testing.T) {
 	t.Parallel()
 	hooks := func(t *testing.T) socket.NamespaceMiddleware {
@@ -157,7 +157,7 @@ func TestWatchNotConnected(t *testing.T) {
 	})
 }
 
-// The hook is told what has become of each event, and of the answers.
+// The hook is told what becomes of each event, and sees the answers.
 func TestWatchEvent(t *testing.T) {
 	t.Parallel()
 	eachDial(t, func(t *testing.T, d siotest.Dial) {
@@ -187,7 +187,7 @@ func TestWatchEvent(t *testing.T) {
 				case "old":
 					p.Name, p.Args[0] = "renamed", "changed"
 				case "forbidden":
-					p.Name = "hidden" // a refusal is one of what the client has sent
+					p.Name = "hidden" // refused events are reported as the client sent them
 					return &wrap.Error{Code: "forbidden", Err: errors.New("hunter2")}
 				case "broken":
 					return errors.New("hunter2")
@@ -210,7 +210,7 @@ func TestWatchEvent(t *testing.T) {
 		c.Connected(t)
 		for _, tt := range []struct {
 			event, name, args string
-			code              string // of the error
+			code              string // code of the error
 			handled           bool
 			answer            string
 		}{
@@ -245,7 +245,7 @@ func TestWatchEvent(t *testing.T) {
 				}
 			}
 		}
-		// Without an ack, and of an event that has no handler.
+		// Without an ack, and an event that has no handler.
 		for _, event := range []string{"quiet", "nobody"} {
 			c.Emit(event, "x")
 			if got := <-events; got != (seen{event, "[x]", false, nil}) {
@@ -258,7 +258,7 @@ func TestWatchEvent(t *testing.T) {
 	})
 }
 
-// All of several hooks are told, in the order in which they came; each may be nil.
+// Several hooks are all called, in the order in which they were added; each may be nil.
 func TestWatchOrder(t *testing.T) {
 	t.Parallel()
 	eachDial(t, func(t *testing.T, d siotest.Dial) {
@@ -295,7 +295,7 @@ func TestWatchOrder(t *testing.T) {
 	})
 }
 
-// Hooks that come when the socket is connected are told of its events, though not that
+// Hooks added when the socket is already connected are told of its events, but not that
 // it has been connected.
 func TestWatchLate(t *testing.T) {
 	t.Parallel()
@@ -323,7 +323,7 @@ func TestWatchLate(t *testing.T) {
 	}
 }
 
-// Hooks come while events do.
+// Hooks are added while events arrive.
 func TestWatchConcurrently(t *testing.T) {
 	t.Parallel()
 	const hooks, events = 20, 50
@@ -348,8 +348,8 @@ func TestWatchConcurrently(t *testing.T) {
 	}
 }
 
-// Hooks may hold their socket: it is collected all the same, though its connection
-// stays.
+// Hooks may refer to their socket: it is collected all the same, even while its
+// connection stays open.
 func TestWatchCollected(t *testing.T) {
 	t.Parallel()
 	const n = 10
@@ -392,7 +392,7 @@ func TestWatchCollected(t *testing.T) {
 	}
 }
 
-// BenchmarkWatchEvent is what a hook costs an event.
+// BenchmarkWatchEvent measures what a hook adds to an event.
 func BenchmarkWatchEvent(b *testing.B) {
 	for name, mws := range map[string][]socket.NamespaceMiddleware{
 		"none":  {pass},

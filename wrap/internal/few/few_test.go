@@ -8,7 +8,7 @@ import (
 	"github.com/sioware/sioware/wrap/internal/few"
 )
 
-// TestMap: a Map is what a map is, however its entries come and go.
+// TestMap: a Map behaves like a map, however its entries come and go.
 func TestMap(t *testing.T) {
 	var f few.Map[int, int]
 	m := make(map[int]int)

@@ -6,7 +6,7 @@ import (
 	"github.com/sioware/sioware/wrap/internal/payload"
 )
 
-// A length that is one more than what is left is an error, not a panic.
+// A length one larger than what is left is an error, not a panic.
 func TestBinaryOneShort(t *testing.T) {
 	t.Parallel()
 	for body, ok := range map[string]bool{
