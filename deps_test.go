@@ -6,8 +6,8 @@ import (
 	"testing"
 )
 
-// TestDependencies: what a package is used for decides what it pulls in. Whoever
-// imports jwtauth compiles no Redis client.
+// TestDependencies: packages pull in only what their users need. Importing jwtauth
+// compiles no Redis client.
 func TestDependencies(t *testing.T) {
 	t.Parallel()
 	list := func(args ...string) []string {
@@ -17,7 +17,7 @@ func TestDependencies(t *testing.T) {
 		}
 		return strings.Fields(string(out))
 	}
-	// A package, and who may depend on it: by a part of its path.
+	// A package, and who may depend on it, by part of the path.
 	rules := map[string][]string{
 		"github.com/redis/":                           {"/redisstore", "/examples/", "/internal/bench", "/internal/redistest", "/internal/redisclient"},
 		"github.com/alicebob/miniredis/":              {"/internal/redistest"},

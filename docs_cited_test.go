@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// cited finds a file of tests and those named behind it, as in
+// cited matches a test file and the tests named behind it, as in
 //
 //	`wrap/origin_test.go` TestOrigin, TestOriginPanics
 var (
@@ -16,7 +16,7 @@ var (
 	word  = regexp.MustCompile(`\w+`)
 )
 
-// TestCited: the tests that a page names exist, and each threat of docs/security.md that
+// TestCited: the tests that a page names exist, and each threat in docs/security.md that
 // is said to be closed names one.
 func TestCited(t *testing.T) {
 	t.Parallel()

@@ -17,11 +17,11 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// anyStatus is the code of all refusals of HTTP middleware, in the table and here.
+// anyStatus is the code of all refusals by HTTP middleware, in the table and here.
 const anyStatus = "http_<status>"
 
-// TestCodes: the tables of docs/clients.md have each code that a package can send to a
-// client, and say rightly who sends it, with which status, and whether it may be repeated.
+// TestCodes: the tables of docs/clients.md list each code that a package can send to a
+// client, and correctly say who sends it, with which status, and whether to retry.
 func TestCodes(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("docs/clients.md")
@@ -75,7 +75,7 @@ func TestCodes(t *testing.T) {
 	}
 }
 
-// checkAnswer compares what the page says of a code with what wrap makes of it.
+// checkAnswer compares what the page says about a code with what wrap does with it.
 func checkAnswer(t *testing.T, code, status, retryable string) {
 	t.Helper()
 	e := &wrap.Error{Code: code}
@@ -109,14 +109,14 @@ func rowsOf(page, heading string) map[string][]string {
 	return rows
 }
 
-// sentBelow returns the codes of the errors that the packages in a directory make, and
-// the events that they send. It reads the source, and fails where a code is written in a
-// way that it does not know.
+// sentBelow returns the codes of the errors that the packages in a directory create, and
+// the events that they send. It parses the source, and fails if a code is written in a
+// way that it does not understand.
 func sentBelow(t *testing.T, root string) (codes, events []string) {
 	t.Helper()
 	found := map[string]bool{}
 	err := filepath.WalkDir(root, func(path string, d os.DirEntry, err error) error {
-		if err != nil || !d.IsDir() || strings.HasSuffix(path, "test") { // what is for tests
+		if err != nil || !d.IsDir() || strings.HasSuffix(path, "test") { // packages for tests
 			return err
 		}
 		s := sources{files: token.NewFileSet(), consts: map[string]string{}, lists: map[string][]string{}}
@@ -144,13 +144,13 @@ func sentBelow(t *testing.T, root string) (codes, events []string) {
 	return slices.Collect(maps.Keys(found)), events
 }
 
-// sources are those of one package.
+// sources are the source files of one package.
 type sources struct {
 	files  *token.FileSet
 	parsed []*ast.File
 	consts map[string]string   // strings, by name
 	lists  map[string][]string // the values of maps of strings, by name
-	events []string            // that are sent, once codes has looked for them
+	events []string            // those sent, once codes has looked for them
 }
 
 // declare collects constants and maps of strings.
@@ -188,8 +188,8 @@ func (s *sources) specs(f func(*ast.ValueSpec)) {
 	}
 }
 
-// codes returns those of wrap.Error literals, of refusal.New and of codes that are set
-// later.
+// codes returns the codes of wrap.Error literals, of refusal.New and of assignments to
+// Code.
 func (s *sources) codes(t *testing.T, inWrap bool) (all []string) {
 	t.Helper()
 	note := func(e ast.Expr, within ast.Node) {
@@ -235,7 +235,7 @@ func (s *sources) codes(t *testing.T, inWrap bool) (all []string) {
 	return all
 }
 
-// values returns the strings that e may be, in a function.
+// values returns the strings that e may evaluate to, in a function.
 func (s *sources) values(e ast.Expr, within ast.Node) (all []string) {
 	if text, ok := literal(e); ok {
 		return []string{text}

@@ -10,9 +10,9 @@ import (
 	"testing"
 )
 
-// TestHandlers: no handler of an event in the examples, and so in the pages, can be made to
-// panic by a client that leaves out arguments or sends others: it looks at how many there
-// are before it takes one, and asserts the type of none without an ok.
+// TestHandlers: no event handler in the examples, and so in the pages, can be made to
+// panic by a client that omits or changes arguments: each checks the number of arguments
+// before it uses one, and makes no type assertion without ok.
 func TestHandlers(t *testing.T) {
 	t.Parallel()
 	var files []string
@@ -27,7 +27,7 @@ func TestHandlers(t *testing.T) {
 	handlers := 0
 	for _, name := range files {
 		if strings.HasPrefix(name, "examples/") && strings.HasSuffix(name, "_test.go") {
-			continue // has clients of its own alone
+			continue // talks only to its own clients
 		}
 		file, err := parser.ParseFile(fset, name, nil, parser.SkipObjectResolution)
 		if err != nil {
@@ -38,7 +38,7 @@ func TestHandlers(t *testing.T) {
 			switch event {
 			case "":
 			case "connection": // the argument is the host's
-			case "exchange": // a wrap.Packet has counted
+			case "exchange": // a wrap.Packet has checked the number
 			default:
 				handlers++
 				for _, pos := range unguarded(body) {
@@ -53,8 +53,8 @@ func TestHandlers(t *testing.T) {
 	}
 }
 
-// handler returns the event and the body of x.On(event, func(args ...any) {...}), and
-// nothing of what is nothing like it.
+// handler returns the event and the body of x.On(event, func(args ...any) {...}), or zero
+// values for anything else.
 func handler(n ast.Node) (event string, body *ast.BlockStmt) {
 	call, ok := n.(*ast.CallExpr)
 	if !ok || len(call.Args) != 2 {
@@ -77,8 +77,8 @@ func takesArgs(f *ast.FuncLit) bool {
 	return len(list) == 1 && len(list[0].Names) == 1 && list[0].Names[0].Name == "args"
 }
 
-// unguarded returns where args[...] stands before any look at len(args), or is asserted to
-// have a type.
+// unguarded returns where args[...] is used before any check of len(args), or in a type
+// assertion without ok.
 func unguarded(body *ast.BlockStmt) (found []token.Pos) {
 	isArgs := func(e ast.Expr) bool {
 		id, ok := e.(*ast.Ident)
@@ -109,7 +109,7 @@ func unguarded(body *ast.BlockStmt) (found []token.Pos) {
 			if !counted {
 				found = append(found, n.Pos())
 			}
-			return false // what is within does not count
+			return false // do not look inside
 		}
 		return true
 	})

@@ -15,8 +15,8 @@ var (
 	link       = regexp.MustCompile(`\]\(([^)#:]+)\)`)
 )
 
-// flat returns the lines of a text without their indentation, so that a part of a
-// function is the same in a page.
+// flat returns the lines of a text without their indentation, so that part of a function
+// compares equal to a page.
 func flat(text string) string {
 	lines := strings.Split(strings.TrimSpace(text), "\n")
 	for i, line := range lines {
@@ -25,9 +25,9 @@ func flat(text string) string {
 	return strings.Join(lines, "\n")
 }
 
-// TestPages: the Go of a page is part of a file that is compiled, what it shows of nginx
-// is part of the file that examples/cluster runs, its first JavaScript with a link is the
-// module that it links to, and links lead somewhere.
+// TestPages: the Go code of a page is part of a file that is compiled, its nginx
+// configuration is part of the file that examples/cluster runs, docs/clients.md shows the
+// recipes as they are, and links lead somewhere.
 func TestPages(t *testing.T) {
 	t.Parallel()
 	var compiled strings.Builder
