@@ -14,7 +14,7 @@ import (
 // browserLogin is how one browser is signed in.
 type browserLogin struct {
 	cookie *http.Cookie
-	token  any // the first
+	token  any // the first one
 }
 
 // signIn signs in, in a browser of its own.
@@ -28,7 +28,7 @@ func (p *program) signIn(t *testing.T, user string) browserLogin {
 	return browserLogin{cookies[0], answer["token"]}
 }
 
-// enter connects one more socket of a login, with a token of its own.
+// enter connects another socket of a login, with a token of its own.
 func (p *program) enter(t *testing.T, l browserLogin) *siotest.Client {
 	t.Helper()
 	res, answer := p.post(t, "/token", l.cookie, nil)
@@ -43,7 +43,7 @@ func (p *program) enter(t *testing.T, l browserLogin) *siotest.Client {
 	return c
 }
 
-// refused returns the code with which a token is.
+// refused returns the code with which a token is refused.
 func (p *program) refused(t *testing.T, token any) any {
 	t.Helper()
 	c := p.Dial(t, siotest.Dial{Auth: map[string]any{"token": token}})
@@ -124,7 +124,7 @@ func TestNoLogin(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	token := fmt.Sprint(srv.signIn(t, "ada").token) // which is of another key
+	token := fmt.Sprint(srv.signIn(t, "ada").token) // signed with another key
 	for name, cookie := range map[string]*http.Cookie{
 		"none": nil, "unknown": {Name: loginCookie, Value: "x"}, "signed out": out.cookie,
 		"too old": {Name: loginCookie, Value: old}, "a token": {Name: loginCookie, Value: token},
@@ -166,7 +166,7 @@ func TestSignOut(t *testing.T) {
 	if got := srv.refused(t, desk.token); got != "token_revoked" {
 		t.Errorf("the token of the desk: got %v", got)
 	}
-	srv.enter(t, srv.signIn(t, "ada")) // at once
+	srv.enter(t, srv.signIn(t, "ada")) // a login right afterwards works
 	if p := bobs.EmitAck(t, "message", "hi"); len(p.Args()) != 0 {
 		t.Errorf("the other user: got %v", p)
 	}
@@ -197,7 +197,7 @@ func TestExpiry(t *testing.T) {
 	if got := srv.refused(t, login.token); got != "token_expired" {
 		t.Errorf("the old token: got %v", got)
 	}
-	kicked(t, stays, "token_expired") // in its turn
+	kicked(t, stays, "token_expired") // at its own expiry
 	if n := announced(t, cleo, "leave", "user:ada"); n != 1 {
 		t.Errorf("%d are here", n)
 	}

@@ -18,13 +18,13 @@ import (
 	"github.com/sioware/sioware/ratelimit"
 )
 
-// envShots names the directory for pictures of the page, which exists; without it they
-// are gone with the test.
+// envShots names an existing directory for screenshots of the page; without it they are
+// deleted with the test.
 const envShots = "CHAT_SHOTS"
 
 const driver = "../../internal/e2e/chat.mjs"
 
-// need skips the test where something is missing, but not on CI.
+// need skips the test if something is missing, but not on CI.
 func need(t *testing.T, what string, find func() (string, error)) string {
 	t.Helper()
 	found, err := find()
@@ -38,9 +38,9 @@ func need(t *testing.T, what string, find func() (string, error)) string {
 	return found
 }
 
-// play runs a scenario of testdata in a browser, which ask may stop to have something
-// done by the test. What it reads of our files is named here, so that go test runs again
-// when one has changed.
+// play runs a scenario of testdata in a browser. The scenario may call the functions in
+// ask. The files of ours that it reads are named here, so that go test runs again when
+// one has changed.
 func play(t *testing.T, scenario, base string, ask map[string]func()) {
 	t.Helper()
 	chromium := need(t, "chromium", func() (string, error) { return exec.LookPath("chromium") })
@@ -85,14 +85,14 @@ func play(t *testing.T, scenario, base string, ask map[string]func()) {
 			break
 		}
 		ask[said.Ask]()
-		_, _ = io.WriteString(in, "true\n") // Wait tells if it has gone
+		_, _ = io.WriteString(in, "true\n") // Wait reports if it has gone
 	}
 	if err := cmd.Wait(); err != nil {
 		t.Errorf("%s: %v\n%s", scenario, err, stderr.String())
 	}
 }
 
-// TestBrowser has people meet in tabs of a real browser, with the official client.
+// TestBrowser makes people meet in tabs of a real browser, with the official client.
 func TestBrowser(t *testing.T) {
 	long := config{token: time.Minute, grace: time.Minute, devices: 2}
 	for scenario, c := range map[string]config{
@@ -107,7 +107,7 @@ func TestBrowser(t *testing.T) {
 		"limits": {token: time.Minute, limits: tight(func(l *limits) {
 			l.messages = ratelimit.Every(10 * time.Second).Burst(2)
 			l.logins = ratelimit.Every(10 * time.Second).Burst(1)
-			// Whoever is back may send again.
+			// Those who are back may send again.
 			l.penalty = ratelimit.Penalty{After: ratelimit.Every(time.Hour), Ban: 12 * time.Second}
 		})},
 	} {
@@ -132,7 +132,7 @@ func TestBrowser(t *testing.T) {
 	}
 }
 
-// TestBrowserLog reads what the server has written meanwhile.
+// TestBrowserLog checks what the server has logged meanwhile.
 func TestBrowserLog(t *testing.T) {
 	records := new(journal)
 	base, stop := start(t, config{token: time.Minute}, records)

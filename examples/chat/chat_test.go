@@ -179,7 +179,7 @@ func TestTwoTabs(t *testing.T) {
 	if p := tabs[1].EmitAck(t, "message", "still here"); len(p.Args()) != 0 {
 		t.Errorf("got %v, want an empty acknowledgement", p)
 	}
-	silent(t, cleo, "online") // neither was the second tab told of, nor the end of the first one
+	silent(t, cleo, "online") // neither for the second tab nor for the end of the first one
 	tabs[1].Disconnect("")
 	if n := announced(t, cleo, "leave", "user:ada"); n != 1 {
 		t.Errorf("%d are here", n)

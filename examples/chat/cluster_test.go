@@ -18,7 +18,7 @@ import (
 	"github.com/sioware/sioware/ratelimit"
 )
 
-// envNode is the configuration of a node, which is a process of its own as it would be.
+// envNode is the configuration of a node, which is a process of its own as in production.
 const envNode = "CHAT_TEST_NODE"
 
 func init() { children["node"] = nodeChild }
@@ -26,7 +26,7 @@ func init() { children["node"] = nodeChild }
 // nodeConfig are the settings of a node that the tests choose.
 type nodeConfig struct{ Redis, Secret string }
 
-// nodeChild is the program.
+// nodeChild runs the program.
 func nodeChild(report func(url string)) {
 	var n nodeConfig
 	if err := json.Unmarshal([]byte(os.Getenv(envNode)), &n); err != nil {
@@ -70,7 +70,7 @@ func deploy(t *testing.T) (redis *redistest.Server, a, b *siotest.Child) {
 // client sends requests to nodes.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 
-// ask posts JSON to a node, with a login.
+// ask posts JSON to a node, with the cookie of a login.
 func ask(t *testing.T, node *siotest.Child, path string, login *http.Cookie, body any) (*http.Response, map[string]any) {
 	t.Helper()
 	text, err := json.Marshal(body)
@@ -105,7 +105,7 @@ func come(t *testing.T, node *siotest.Child, auth map[string]any) (*siotest.Clie
 	return c, c.NextEvent(t, "welcome")
 }
 
-// TestNodes: two nodes are one chat.
+// TestNodes: two nodes form one chat.
 func TestNodes(t *testing.T) {
 	_, a, b := deploy(t)
 	res, answer := ask(t, a, "/login", nil, map[string]string{"user": "ada", "password": "engine"})
@@ -114,7 +114,7 @@ func TestNodes(t *testing.T) {
 	}
 	login := res.Cookies()[0]
 	ada, _ := come(t, a, map[string]any{"token": answer["token"]})
-	// The login holds on the other node as well, and so does a token of it.
+	// The login is valid on the other node as well, and so is a token from it.
 	res, answer = ask(t, b, "/token", login, nil)
 	if res.StatusCode != http.StatusOK {
 		t.Fatalf("token: got %d, %v", res.StatusCode, answer)
@@ -137,7 +137,7 @@ func TestNodes(t *testing.T) {
 	}
 	announced(t, cleo, "join", "user:ada")
 
-	// Messages, to all and to one; and a nickname is had once.
+	// Messages, to all and to one; a nickname can be used only once.
 	if why := send(t, ada, "hello from a"); why != nil {
 		t.Errorf("got %v", why)
 	}
@@ -154,7 +154,7 @@ func TestNodes(t *testing.T) {
 		t.Errorf("the nickname: got %v", data)
 	}
 
-	// Limits: what ada says on one node counts on the other.
+	// Limits: what ada says on one node counts on the other as well.
 	for n := range 4 {
 		if why := send(t, []*siotest.Client{ada, beside}[n%2], "again"); why != nil {
 			t.Errorf("message %d: got %v", n, why)
@@ -164,7 +164,7 @@ func TestNodes(t *testing.T) {
 		wantRefusal(t, send(t, c, "once more"), "rate_limited", "events")
 	}
 
-	// Signing out on one node puts her out on both.
+	// Signing out on one node disconnects her on both.
 	if res, answer := ask(t, b, "/logout", login, map[string]bool{"everywhere": true}); res.StatusCode != http.StatusOK {
 		t.Fatalf("logout: got %d, %v", res.StatusCode, answer)
 	}
@@ -176,7 +176,7 @@ func TestNodes(t *testing.T) {
 		}
 	}
 
-	// A node that comes later knows what there is: ada is in her grace.
+	// A node that starts later knows everything: ada is within her grace period.
 	late := siotest.ChildProcess(t, "node")
 	_, welcome = come(t, late, nickname("Dan"))
 	if list, _ := json.Marshal(field(t, welcome, "rooms")); !strings.Contains(string(list), `{"name":"attic","people":2}`) {
@@ -184,7 +184,7 @@ func TestNodes(t *testing.T) {
 	}
 }
 
-// TestRedisAway: who is there goes on talking, with those on the same node.
+// TestRedisAway: those connected can go on talking with others on the same node.
 func TestRedisAway(t *testing.T) {
 	redis, a, _ := deploy(t)
 	cleo, _ := come(t, a, nickname("Cleo"))
@@ -203,7 +203,7 @@ func TestRedisAway(t *testing.T) {
 	if res, answer := ask(t, a, "/token", nil, struct{}{}); res.StatusCode != http.StatusUnauthorized {
 		t.Errorf("no login: got %d, %v", res.StatusCode, answer)
 	}
-	// Without sessions nobody comes in.
+	// Without sessions nobody gets in.
 	_, err := a.Server().Open(t, siotest.Dial{})
 	var refused *siotest.RefusedError
 	if !errors.As(err, &refused) || refused.Status != http.StatusServiceUnavailable {
@@ -211,7 +211,7 @@ func TestRedisAway(t *testing.T) {
 	}
 }
 
-// TestNoRedis: who starts a node is told what is wrong.
+// TestNoRedis: whoever starts a node is told what is wrong.
 func TestNoRedis(t *testing.T) {
 	const nobody = "127.0.0.1:1"
 	for want, c := range map[string]config{

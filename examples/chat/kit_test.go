@@ -20,8 +20,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// program is the chat as run starts it. Raw clients reach its sockets, and post
-// the rest.
+// program is the chat as run starts it. Raw clients connect to its sockets, and post
+// everything else.
 type program struct {
 	*siotest.Server
 	accounts *accounts
@@ -70,7 +70,7 @@ func newProgram(t *testing.T, log *slog.Logger, c config) *program {
 	return p
 }
 
-// post sends JSON to an endpoint, with a login.
+// post sends JSON to an endpoint, with the cookie of a login.
 func (p *program) post(t *testing.T, path string, login *http.Cookie, body any) (*http.Response, map[string]any) {
 	t.Helper()
 	b, err := json.Marshal(body)
@@ -98,7 +98,7 @@ func (p *program) do(t *testing.T, r *http.Request) (*http.Response, map[string]
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// journal is a log that may be read while it is written.
+// journal is a log that may be read while it is being written.
 type journal struct {
 	mu sync.Mutex
 	b  strings.Builder
@@ -143,15 +143,15 @@ func announced(t *testing.T, c *siotest.Client, action string, user any) int {
 	}
 }
 
-// ofRoom reports whether an "online" is about a room of the chat. Guests are told of their
-// badges too, at any time after they have come.
+// ofRoom reports whether an "online" is about a room of the chat. Guests also get those
+// of their badges, at any time after they have connected.
 func ofRoom(t *testing.T, p siotest.Packet) bool {
 	t.Helper()
 	room, _ := field(t, p, "room").(string)
 	return strings.HasPrefix(room, place(""))
 }
 
-// looks waits until everyone is told that user looks like that.
+// looks waits until everyone is told that user looks like want.
 func looks(t *testing.T, c *siotest.Client, user, want string) {
 	t.Helper()
 	for {
@@ -180,7 +180,7 @@ func field(t *testing.T, p siotest.Packet, key string) any {
 	return m[key]
 }
 
-// devices waits until a user has so many.
+// devices waits until a user has n devices.
 func (p *program) devices(t *testing.T, user string, n int) {
 	t.Helper()
 	siotest.Eventually(t, fmt.Sprint(n, " devices of ", user), func() bool {
@@ -189,8 +189,8 @@ func (p *program) devices(t *testing.T, user string, n int) {
 	})
 }
 
-// silent checks that a client has got nothing of that name about itself or its room,
-// before what it sends itself.
+// silent checks that a client has received none of these events about itself or its room,
+// up to what it sends itself.
 func silent(t *testing.T, c *siotest.Client, events ...string) {
 	t.Helper()
 	if why := send(t, c, "anything?"); why != nil {

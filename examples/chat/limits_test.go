@@ -11,14 +11,14 @@ import (
 	"github.com/sioware/sioware/ratelimit"
 )
 
-// tight are limits that a test can reach.
+// tight are limits that tests can reach.
 func tight(change func(l *limits)) limits {
 	l := roomy()
 	change(&l)
 	return l
 }
 
-// wantRefusal checks what a refusal says, and returns when to come back.
+// wantRefusal checks a refusal, and returns when to come back.
 func wantRefusal(t *testing.T, got any, code, policy string) time.Duration {
 	t.Helper()
 	data, _ := got.(map[string]any)
@@ -38,7 +38,7 @@ func send(t *testing.T, c *siotest.Client, text string) any {
 	return nil
 }
 
-// TestMessagesLimited: the usual limit of messages, and what it does not touch.
+// TestMessagesLimited: the usual limit of messages, and what it does not affect.
 func TestMessagesLimited(t *testing.T) {
 	srv := newLimited(t, quiet, time.Minute, tight(func(l *limits) { l.messages = usual().messages }))
 	login := srv.signIn(t, "ada")
@@ -48,7 +48,7 @@ func TestMessagesLimited(t *testing.T) {
 	var why any
 	sent := 0
 	for ; why == nil && sent < 20; sent++ {
-		why = send(t, tabs[sent%2], "hi") // by user, whatever the tab
+		why = send(t, tabs[sent%2], "hi") // per user, whatever the tab
 	}
 	wait := wantRefusal(t, why, "rate_limited", "events")
 	if sent != 6 || wait <= 0 || wait > time.Second {
@@ -66,7 +66,7 @@ func TestMessagesLimited(t *testing.T) {
 	if why := send(t, tabs[0], "hi"); why != nil {
 		t.Errorf("after %v: got %v", wait, why)
 	}
-	for range sent + 1 { // of both, and nothing that was refused
+	for range sent + 1 { // from both tabs, and nothing that was refused
 		cleo.NextEvent(t, "message")
 	}
 	if why := send(t, cleo, "bye"); why != nil {
@@ -81,7 +81,7 @@ func TestBytesLimited(t *testing.T) {
 	srv := newLimited(t, quiet, time.Minute, tight(func(l *limits) { l.bytes = ratelimit.PerHour(2000) }))
 	cleo, _ := join(t, srv, "Cleo")
 	text := strings.Repeat("x", maxMessage)
-	for range 4 { // the last one takes more than is left, and the rest is owed
+	for range 4 { // the last one exceeds what is left, and is charged in full
 		if why := send(t, cleo, text); why != nil {
 			t.Errorf("got %v", why)
 		}
@@ -111,13 +111,13 @@ func TestConnectionsLimited(t *testing.T) {
 		t.Errorf("one handshake more: got %v", err)
 	}
 	siotest.Eventually(t, "it is in the log", func() bool { return strings.Contains(records.String(), "status=429") })
-	// A page of somebody else's gets nowhere, and takes nothing.
+	// A foreign page gets nowhere, and uses up nothing.
 	_, err = srv.Open(t, siotest.Dial{Header: http.Header{"Origin": {"https://evil.example"}}})
 	if !errors.As(err, &refused) || refused.Status != http.StatusForbidden {
 		t.Errorf("foreign origin: got %v", err)
 	}
 
-	// The first one was paid for by its handshake. Refused or not, each is an attempt.
+	// The first one was charged for its handshake. Refused or not, each is an attempt.
 	for _, name := range []string{"Cleo", "Dan", " ", "Eve"} {
 		first.Connect("", nickname(name))
 		if name == " " {
@@ -145,7 +145,7 @@ func TestSocketsLimited(t *testing.T) {
 		eve = srv.Dial(t, siotest.Dial{Auth: nickname("Eve")})
 		return eve.Next(t).Type == siotest.TypeConnect
 	})
-	eve.NextEvent(t, "welcome") // her name is remembered by then, and the directory may go
+	eve.NextEvent(t, "welcome") // her name is stored by then, and the directory may be removed
 }
 
 func TestLoginsLimited(t *testing.T) {
@@ -161,7 +161,7 @@ func TestLoginsLimited(t *testing.T) {
 		t.Errorf("got %d, %v, %v", res.StatusCode, res.Header, res.Cookies())
 	}
 	wantRefusal(t, answer, "rate_limited", "connect")
-	srv.enter(t, login) // who is in, stays in
+	srv.enter(t, login) // connected users stay connected
 }
 
 func TestTokensLimited(t *testing.T) {
@@ -177,8 +177,8 @@ func TestTokensLimited(t *testing.T) {
 	wantRefusal(t, answer, "rate_limited", "connect")
 }
 
-// TestPenalty: who goes on is put out, and comes back when the ban is over. It is the
-// user that is banned, not the address.
+// TestPenalty: somebody who goes on is kicked, and comes back when the ban is over. It is
+// the user that is banned, not the address.
 func TestPenalty(t *testing.T) {
 	const ban = time.Second
 	srv := newLimited(t, quiet, time.Minute, tight(func(l *limits) {
@@ -188,7 +188,7 @@ func TestPenalty(t *testing.T) {
 	cleo, _ := join(t, srv, "Cleo")
 	login := srv.signIn(t, "ada")
 	ada := srv.enter(t, login)
-	announced(t, cleo, "join", "user:ada") // of who has gone before, nobody would be told
+	announced(t, cleo, "join", "user:ada") // nobody would be told about those who left earlier
 	begin := time.Now()
 	for range 10 {
 		ada.Emit("message", "hi")

@@ -23,13 +23,13 @@ var children = make(map[string]func(report func(url string)))
 
 func TestMain(m *testing.M) {
 	redis.SetLogger(redisLog{quiet})
-	// A browser that leaves in the middle of long-polling leaves a timer of the
-	// host behind for up to 30 seconds (transports/polling.go:394).
+	// A browser that leaves during long-polling leaves a timer of the host behind for up
+	// to 30 seconds (transports/polling.go:394).
 	siotest.Main(m, children, goleak.IgnoreTopFunction("github.com/zishang520/engine.io/v2/utils.SetTimeout.func1"))
 }
 
-// start runs the program, with the usual limits and a free port if there are no others,
-// and returns its URL. stop ends it as a signal does.
+// start runs the program, by default with the usual limits and a free port, and returns
+// its URL. stop ends it as a signal does.
 func start(t *testing.T, c config, logTo io.Writer) (base string, stop func()) {
 	t.Helper()
 	if c.addr == "" {
@@ -116,7 +116,7 @@ func TestPage(t *testing.T) {
 		}
 	}
 	res, body = get("/static/socket.io.min.js")
-	// As it is in the npm package socket.io-client 4.8.4, dist/socket.io.min.js.
+	// As in the npm package socket.io-client 4.8.4, dist/socket.io.min.js.
 	const want = "fBrXvbDtHoeKWJ/hcA6M+YGueiDW+h45I7V6F2kD1S8bOkrF9rZYPLVkCR6BLR/1"
 	if sum := sha512.Sum384([]byte(body)); base64.StdEncoding.EncodeToString(sum[:]) != want {
 		t.Errorf("GET the client: got %d, %.200s", res.StatusCode, body)

@@ -11,7 +11,7 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 )
 
-// TestMetrics: they are where the flag says, and nowhere else.
+// TestMetrics: metrics are served where the flag says, and nowhere else.
 func TestMetrics(t *testing.T) {
 	records := new(journal)
 	base, stop := start(t, config{token: time.Minute, metrics: "127.0.0.1:0"}, records)

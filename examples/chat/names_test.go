@@ -24,7 +24,7 @@ func (p *program) page(cookies ...*http.Cookie) (string, *http.Response) {
 	return w.Body.String(), w.Result()
 }
 
-// TestNameRemembered: the page offers a guest the name that it has had.
+// TestNameRemembered: the page offers guests their previous name.
 func TestNameRemembered(t *testing.T) {
 	srv := newServer(t, quiet, time.Minute)
 	first, res := srv.page()
@@ -48,7 +48,7 @@ func TestNameRemembered(t *testing.T) {
 	}
 }
 
-// TestLog: a terminal and a machine get the same, and no secret.
+// TestLog: terminals and machines get the same log, without secrets.
 func TestLog(t *testing.T) {
 	for _, c := range []config{{}, {json: true}, {debug: true}} {
 		records := new(journal)

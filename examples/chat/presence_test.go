@@ -11,12 +11,13 @@ import (
 	"github.com/sioware/sioware/ratelimit"
 )
 
-// letterTo is what a client sends as a private message.
+// letterTo is the payload of a private message from a client.
 func letterTo(target, msg any) map[string]any {
 	return map[string]any{"target": target, "payload": map[string]any{"msg": msg, "extra": true}, "meta": "mine"}
 }
 
-// TestReload: who comes back within the grace was never away; who says so is gone at once.
+// TestReload: those who come back within the grace period were never away; those who say
+// that they leave are gone at once.
 func TestReload(t *testing.T) {
 	srv := newProgram(t, quiet, config{token: time.Minute, limits: roomy(), grace: time.Minute})
 	cleo, _ := join(t, srv, "Cleo")
@@ -26,7 +27,7 @@ func TestReload(t *testing.T) {
 	ada.EmitAck(t, "typing")
 	looks(t, cleo, "user:ada", "ada typing")
 	ada.EmitAck(t, "message", "hi")
-	looks(t, cleo, "user:ada", "ada") // all has been told so far
+	looks(t, cleo, "user:ada", "ada") // everything has been sent by now
 	for range 3 {
 		ada.Kill()
 		srv.devices(t, "user:ada", 0)
@@ -43,7 +44,7 @@ func TestReload(t *testing.T) {
 	}
 }
 
-// TestGuestIDs: a guest is a session and a nickname, and nobody else can be it.
+// TestGuestIDs: a guest is a session and a nickname, and nobody else can take that ID.
 func TestGuestIDs(t *testing.T) {
 	srv := newProgram(t, quiet, config{token: time.Minute, limits: roomy(), grace: time.Minute})
 	first, welcome := join(t, srv, "Cleo")
@@ -97,7 +98,7 @@ func TestExchange(t *testing.T) {
 	for _, ada := range tabs {
 		ada.Kill()
 	}
-	srv.devices(t, "user:ada", 0) // in her grace
+	srv.devices(t, "user:ada", 0) // within her grace period
 	for _, target := range []string{"user:ada", "user:bob", "lobby"} {
 		if got := field(t, cleo.EmitAck(t, "exchange", letterTo(target, "hi")), "outcome"); got != "offline" {
 			t.Errorf("%s: got %v", target, got)
@@ -105,7 +106,8 @@ func TestExchange(t *testing.T) {
 	}
 }
 
-// TestMarks: typing ends by itself or with the message, and who is away is so everywhere.
+// TestMarks: typing ends by itself or with the message, and a user who is away is away
+// everywhere.
 func TestMarks(t *testing.T) {
 	srv := newServer(t, quiet, time.Minute)
 	cleo, _ := join(t, srv, "Cleo")
@@ -129,14 +131,14 @@ func TestMarks(t *testing.T) {
 	looks(t, cleo, "user:ada", "ada away typing")
 	one.EmitAck(t, "away", false)
 	looks(t, cleo, "user:ada", "ada typing")
-	// Who comes later sees it, too.
+	// Those who come later see it too.
 	_, welcome := join(t, srv, "Dan")
 	if got := fmt.Sprint(field(t, welcome, "people")); !strings.Contains(got, "nickname:ada") {
 		t.Errorf("got %v", got)
 	}
 }
 
-// TestMarksLimited: they have a limit of their own, and take nothing of that of messages.
+// TestMarksLimited: marks have a limit of their own, and do not count as messages.
 func TestMarksLimited(t *testing.T) {
 	srv := newLimited(t, quiet, time.Minute, tight(func(l *limits) {
 		l.signals, l.messages = ratelimit.PerHour(3), ratelimit.PerHour(1)
@@ -153,7 +155,7 @@ func TestMarksLimited(t *testing.T) {
 	}
 }
 
-// TestDevices: the newest win, and one may put out the others.
+// TestDevices: the newest ones win, and one may kick the others.
 func TestDevices(t *testing.T) {
 	srv := newProgram(t, quiet, config{token: time.Minute, limits: roomy(), grace: time.Minute, devices: 2})
 	bob := srv.enter(t, srv.signIn(t, "bob"))

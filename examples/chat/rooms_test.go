@@ -9,7 +9,7 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 )
 
-// enterRoom takes a client to a room and returns why not, or nil.
+// enterRoom moves a client to a room and returns why that was refused, or nil.
 func enterRoom(t *testing.T, c *siotest.Client, room string) any {
 	t.Helper()
 	if args := c.EmitAck(t, "room", room).Args(); len(args) > 0 {
@@ -19,7 +19,7 @@ func enterRoom(t *testing.T, c *siotest.Client, room string) any {
 	return nil
 }
 
-// rooms waits until a client is told that these rooms are there: "lobby 1, attic 2".
+// rooms waits until a client is told that these rooms exist: "lobby 1, attic 2".
 func rooms(t *testing.T, c *siotest.Client, want string) {
 	t.Helper()
 	for {
@@ -37,7 +37,7 @@ func rooms(t *testing.T, c *siotest.Client, want string) {
 	}
 }
 
-// TestRooms: what is said in a room stays there, and a room is gone with its people.
+// TestRooms: what is said in a room stays there, and a room disappears with its people.
 func TestRooms(t *testing.T) {
 	srv := newServer(t, quiet, time.Minute)
 	cleo, _ := join(t, srv, "Cleo")
@@ -65,8 +65,8 @@ func TestRooms(t *testing.T) {
 	if got := field(t, cleo.NextEvent(t, "message"), "nickname"); got != "Cleo" {
 		t.Errorf("Cleo has heard %v", got)
 	}
-	// Who comes back comes back to his room, if there is one of that name; who comes with
-	// what is none, to the first.
+	// People come back to their room, if one of that name may exist; an invalid name
+	// leads to the first room.
 	for wish, want := range map[string]string{"the attic": "the attic", "a\u200bb": standing[0]} {
 		c := srv.Dial(t, siotest.Dial{Auth: map[string]any{"nickname": "Eve of " + want, "room": wish}})
 		c.Connected(t)
@@ -79,7 +79,7 @@ func TestRooms(t *testing.T) {
 	rooms(t, cleo, "lobby 1")
 }
 
-// TestRoomsBounded: there are so many, and no more.
+// TestRoomsBounded: the number of rooms is limited.
 func TestRoomsBounded(t *testing.T) {
 	srv := newServer(t, quiet, time.Minute)
 	for n := range maxRooms - len(standing) {
@@ -95,7 +95,7 @@ func TestRoomsBounded(t *testing.T) {
 	if why := enterRoom(t, cleo, "room 1"); why != nil {
 		t.Errorf("one that is there: got %v", why)
 	}
-	// Who comes back to one that is gone, and must not be, is in the first.
+	// A room that is gone, and may not be created again, leads to the first room.
 	c := srv.Dial(t, siotest.Dial{Auth: map[string]any{"nickname": "Dan", "room": "gone"}})
 	c.Connected(t)
 	if got := field(t, c.NextEvent(t, "welcome"), "room"); got != standing[0] {

@@ -16,10 +16,10 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 )
 
-// TestCluster: two nodes are like one.
+// TestCluster: two nodes act as one.
 func TestCluster(t *testing.T) {
 	d := deploy(t)
-	// Each user has two browsers. nginx deals them out to the two nodes in turn.
+	// Each user has two browsers. nginx assigns them to the two nodes in turn.
 	type device struct {
 		*browser
 		c *siotest.Client
@@ -50,7 +50,7 @@ func TestCluster(t *testing.T) {
 	}
 
 	t.Run("sticky", func(t *testing.T) {
-		for range 60 { // with two requests each, of those who poll
+		for range 60 { // with two requests for each polling client
 			for _, user := range users {
 				for node, dev := range devices[user] {
 					if got := ask(t, dev.c, "who")["node"]; got != node {
@@ -144,7 +144,7 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// TestDoors: what must not get in does not, through nginx as without it.
+// TestDoors: what must not get in does not, neither through nginx nor without it.
 func TestDoors(t *testing.T) {
 	d := deploy(t)
 	ada := d.signIn(t, "ada", "polling")
@@ -186,7 +186,7 @@ func TestDoors(t *testing.T) {
 }
 
 // TestNodeGone: a node is killed, or stopped. Its clients come back through nginx, to the
-// other, and nobody is seen to go but who does not come back.
+// other node, and only those who do not come back are seen to leave.
 func TestNodeGone(t *testing.T) {
 	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
 		t.Run(sig.String(), func(t *testing.T) {
@@ -211,7 +211,7 @@ func TestNodeGone(t *testing.T) {
 			for user, c := range clients {
 				b := browsers[user]
 				if user == "eve" {
-					continue // nothing has happened to her
+					continue // not affected
 				}
 				within(t, 20*time.Second, func() string {
 					select {
@@ -225,8 +225,8 @@ func TestNodeGone(t *testing.T) {
 					continue // she does not come back
 				}
 				if b.kind == "polling" {
-					// What the client polls with fails over, too: it is told that its session
-					// is gone, and where to go.
+					// Polls fail over as well: the client is told that its session is
+					// gone, and where to connect.
 					res, answer := b.do(t, http.MethodGet, "/socket.io/?EIO=4&transport=polling&sid="+url.QueryEscape(c.SID), nil, nil)
 					if res.StatusCode != http.StatusBadRequest || answer["message"] != "Session ID unknown" || *b.jar != "cluster_node=a" {
 						t.Errorf("%s: got %d, %v, then goes by %s", user, res.StatusCode, answer, *b.jar)
@@ -257,7 +257,8 @@ func TestNodeGone(t *testing.T) {
 				}
 			}
 
-			// The node comes back. Who comes then goes there, who is here stays.
+			// The node comes back. New clients go there, connected ones stay where they
+			// are.
 			d.b = d.node(t, "b", strings.TrimPrefix(d.b.URL, "http://"))
 			d.signInAt(t, "b", "fay", "polling").connect(t)
 			for user, c := range clients {

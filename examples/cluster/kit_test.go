@@ -23,7 +23,7 @@ import (
 
 const (
 	envArgs  = "CLUSTER_TEST_ARGS"  // of a node, separated by spaces
-	envNginx = "CLUSTER_TEST_NGINX" // its program, directory, configuration and address
+	envNginx = "CLUSTER_TEST_NGINX" // program, directory, configuration and address of nginx
 	secret   = "tests have a secret of 32 bytes."
 	grace    = 6 * time.Second
 	lease    = 2 * time.Second
@@ -33,7 +33,7 @@ func TestMain(m *testing.M) {
 	siotest.Main(m, map[string]func(func(string)){"node": nodeChild, "nginx": nginxChild})
 }
 
-// nodeChild is the program.
+// nodeChild runs the program.
 func nodeChild(report func(url string)) {
 	os.Exit(command(strings.Fields(os.Getenv(envArgs)), writer(func(p []byte) {
 		if _, url, ok := strings.Cut(strings.TrimSpace(string(p)), " listens on "); ok {
@@ -49,7 +49,7 @@ func (w writer) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// nginxChild runs nginx, below a shell that ends it when this process has ended.
+// nginxChild runs nginx, under a shell that ends it when this process has ended.
 func nginxChild(report func(url string)) {
 	args := strings.Split(os.Getenv(envNginx), "\n")
 	cmd := exec.Command("sh", "-c", `"$0" -p "$1" -c "$2" -e stderr & pid=$!; cat >/dev/null; kill "$pid"; wait "$pid"`, args[0], args[1], args[2])
@@ -62,7 +62,7 @@ func nginxChild(report func(url string)) {
 	}
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
-	for range tick.C { // the parent waits no longer than it likes
+	for range tick.C { // the parent limits how long this may take
 		if c, err := net.Dial("tcp", args[3]); err == nil {
 			_ = c.Close()
 			break
@@ -95,7 +95,7 @@ func deploy(t *testing.T) *deployment {
 	d.a = d.node(t, "a", "127.0.0.1:0")
 	d.b = d.node(t, "b", "127.0.0.1:0")
 
-	// The file as it is, with other addresses.
+	// The original file, with other addresses.
 	conf, err := os.ReadFile("nginx.conf")
 	if err != nil {
 		t.Fatal(err)
@@ -140,7 +140,7 @@ func freeAddr(t *testing.T) string {
 	return l.Addr().String()
 }
 
-// within waits until f returns "", and ends the test with what it returned if that takes
+// within waits until f returns "", and ends the test with its last result if that takes
 // too long.
 func within(t *testing.T, bound time.Duration, f func() string) {
 	t.Helper()
@@ -159,12 +159,12 @@ func within(t *testing.T, bound time.Duration, f func() string) {
 
 type object = map[string]any
 
-// browser is one that somebody has signed in with. Without a jar it keeps no cookies.
+// browser is a browser with somebody signed in. Without a jar it keeps no cookies.
 type browser struct {
 	d     *deployment
 	user  string
 	token string
-	node  string // that has answered last
+	node  string // the one that answered last
 	jar   *string
 	kind  string // of transport
 	from  string
@@ -206,7 +206,7 @@ func (b *browser) do(t *testing.T, method, path string, header http.Header, body
 	return res, answer
 }
 
-// keep notes the cookie and the node of an answer.
+// keep stores the cookie and the node of an answer.
 func (b *browser) keep(res *http.Response) {
 	if node := res.Header.Get("X-Node"); node != "" {
 		b.node = node
@@ -229,14 +229,14 @@ func (d *deployment) signIn(t *testing.T, user, kind string) *browser {
 	return b
 }
 
-// signInAt opens browsers until one gets to the node, with its sockets too: of one that
-// has been dead nginx may still think otherwise for either.
+// signInAt opens browsers until one gets to the node, with its sockets too: nginx may
+// still avoid a node that was dead, for either.
 func (d *deployment) signInAt(t *testing.T, node, user, kind string) (b *browser) {
 	t.Helper()
 	within(t, 20*time.Second, func() string {
 		b = d.signIn(t, user, kind)
-		// Twice: of a node that was dead, nginx notes that it has answered after the client
-		// has the answer, and meanwhile others go elsewhere.
+		// Twice: nginx records that a formerly dead node has answered only after the
+		// client has the answer; until then it sends others elsewhere.
 		for range 2 {
 			b.do(t, http.MethodGet, "/socket.io/?EIO=4&transport=polling&sid=none", nil, nil)
 			if *b.jar != "cluster_node="+node {
@@ -257,7 +257,7 @@ func (b *browser) login(t *testing.T) {
 	}
 }
 
-// connect returns a socket that is in.
+// connect returns a connected socket.
 func (b *browser) connect(t *testing.T) *siotest.Client {
 	t.Helper()
 	d := siotest.Dial{Polling: b.kind != "websocket", Auth: object{"token": b.token}, From: b.from}

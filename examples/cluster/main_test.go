@@ -18,8 +18,8 @@ import (
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// TestRun: a node that ends leaves nothing behind. That no goroutine of the adapter is left
-// is for TestMain to see.
+// TestRun: a node that ends leaves nothing behind. TestMain checks that no goroutine of
+// the adapter is left.
 func TestRun(t *testing.T) {
 	redis := redistest.Start(t)
 	redis.NeedReal(t) // sharded channels
@@ -80,8 +80,8 @@ func TestRunFails(t *testing.T) {
 	}
 }
 
-// TestRedisAway: what is here goes on while Redis is away, and says what it does not know.
-// Then it is as before.
+// TestRedisAway: what is on this node goes on while Redis is away, and says what it does
+// not know. Afterwards everything is as before.
 func TestRedisAway(t *testing.T) {
 	redis := redistest.Start(t)
 	redis.NeedReal(t)

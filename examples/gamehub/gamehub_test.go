@@ -37,7 +37,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// TestRefused: without a good token nobody is let in, and "/" is no way round.
+// TestRefused: without a valid token nobody gets in, and "/" is no way around it.
 func TestRefused(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		p := start(t, usual())
@@ -122,7 +122,7 @@ func TestCommandRefused(t *testing.T) {
 		t.Errorf("without a table: got %v", got)
 	}
 	ada, bob := p.game(t, kinds[0])
-	ada.EmitAck(t, "join") // once more changes nothing
+	ada.EmitAck(t, "join") // joining again changes nothing
 	ada.EmitAck(t, "move", 4)
 	for _, test := range []struct {
 		by    *siotest.Client
@@ -146,11 +146,11 @@ func TestCommandRefused(t *testing.T) {
 	}
 }
 
-// lost ends a connection, and waits until the server knows.
+// lost ends a connection, and waits until the server has noticed.
 func (p *program) lost(t *testing.T, k kind, c *siotest.Client, openid string) {
 	t.Helper()
 	if k.polling {
-		c.Close() // if it were killed, only the ping timeout might tell
+		c.Close() // after a kill, only the ping timeout might tell
 	} else {
 		c.Kill()
 	}
@@ -160,8 +160,8 @@ func (p *program) lost(t *testing.T, k kind, c *siotest.Client, openid string) {
 	})
 }
 
-// TestShortReconnect: who comes back in time has a new socket.id and an old seat, and his
-// opponent has seen nothing.
+// TestShortReconnect: players who come back in time have a new socket.id and their old
+// seat, and the opponent has noticed nothing.
 func TestShortReconnect(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		p := start(t, usual())
@@ -186,7 +186,7 @@ func TestShortReconnect(t *testing.T) {
 	})
 }
 
-// TestGone: who does not come back in time gives up his table.
+// TestGone: players who do not come back in time give up the table.
 func TestGone(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		c := usual()
@@ -215,8 +215,8 @@ func TestGone(t *testing.T) {
 	})
 }
 
-// TestSecondPhone: who signs in elsewhere is signed out here, and has his seat there. The
-// same holds for a connection that is broken and that the server has not noticed yet.
+// TestSecondPhone: players who sign in elsewhere are signed out here, and keep their seat
+// there. The same applies to a broken connection that the server has not noticed yet.
 func TestSecondPhone(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		p := start(t, usual())
@@ -237,7 +237,7 @@ func TestSecondPhone(t *testing.T) {
 	})
 }
 
-// TestAway: whose heart-beat stays out is away, and is back when it comes again.
+// TestAway: players whose heart-beat stops are away, and back when it resumes.
 func TestAway(t *testing.T) {
 	each(t, func(t *testing.T, k kind) {
 		c := usual()
@@ -247,7 +247,7 @@ func TestAway(t *testing.T) {
 		bob, _ := p.enter(t, k, "bob")
 		ada.EmitAck(t, "join")
 		bob.EmitAck(t, "join")
-		// On a busy machine ada may be away before bob is there: then the table says so.
+		// On a busy machine ada may be away before bob arrives: then the table says so.
 		now := online
 		until := func(want state) {
 			t.Helper()
@@ -269,14 +269,14 @@ func TestAway(t *testing.T) {
 		ada.Emit("beat_res")
 		until(online)
 		until(away)
-		// So is who has put the mini program aside and is disconnected, and comes back.
+		// So is a player in the background who is disconnected and comes back.
 		ada.Close()
 		p.enter(t, k, "ada")
 		until(online)
 	})
 }
 
-// TestRun: run serves, and lets everyone go in order.
+// TestRun: run serves, and shuts down gracefully.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	ctx, cancel := context.WithCancel(t.Context())

@@ -17,14 +17,14 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	// A client that is killed in the middle of long-polling leaves a timer of the host
-	// behind for up to 30 seconds (transports/polling.go:394).
+	// A client that is killed during long-polling leaves a timer of the host behind for
+	// up to 30 seconds (transports/polling.go:394).
 	siotest.Main(m, nil, goleak.IgnoreTopFunction("github.com/zishang520/engine.io/v2/utils.SetTimeout.func1"))
 }
 
 var quiet = slog.New(slog.DiscardHandler)
 
-// usual is a hub in which nothing happens by itself while a test runs.
+// usual configures a hub in which nothing happens by itself during a test.
 func usual() config {
 	return config{addr: "127.0.0.1:0", token: time.Hour, grace: time.Minute, beat: time.Hour}
 }
@@ -79,7 +79,7 @@ func (p *program) token(t *testing.T, code string) string {
 	return token
 }
 
-// sign returns a token of this hub, of whatever claims.
+// sign returns a token of this hub, with any claims.
 func (p *program) sign(t *testing.T, c jwt.MapClaims) string {
 	t.Helper()
 	token, err := jwt.NewWithClaims(jwt.SigningMethodHS256, c).SignedString(p.login.secret)
@@ -113,7 +113,7 @@ func each(t *testing.T, f func(t *testing.T, k kind)) {
 }
 
 // dial connects to "/user" with a token in the URL, as the mini program does: version 2
-// of the client has it in the query of the namespace too.
+// of the client also puts it in the query of the namespace.
 func (p *program) dial(t *testing.T, k kind, token string) *siotest.Client {
 	t.Helper()
 	d := siotest.Dial{Namespace: "/user", EIO: k.eio, Polling: k.polling, Settled: true}
@@ -126,7 +126,7 @@ func (p *program) dial(t *testing.T, k kind, token string) *siotest.Client {
 	return p.Dial(t, d)
 }
 
-// enter connects a player, and returns the table that he is told of.
+// enter connects a player, and returns the table in the welcome.
 func (p *program) enter(t *testing.T, k kind, code string) (*siotest.Client, *table) {
 	t.Helper()
 	c := p.dial(t, k, p.token(t, code))
@@ -152,13 +152,13 @@ func (p *program) game(t *testing.T, k kind) (ada, bob *siotest.Client) {
 	return ada, bob
 }
 
-// shown waits for the next table, before which nothing else must come.
+// shown waits for the next table, and nothing else may come before it.
 func shown(t *testing.T, c *siotest.Client, want table) {
 	t.Helper()
 	same(t, read[table](t, next(t, c, "table")), want)
 }
 
-// sees is shown for what a player has done himself: the answer says the same.
+// sees is shown after the player's own action: the answer says the same.
 func sees(t *testing.T, c *siotest.Client, answer []any, want table) {
 	t.Helper()
 	same(t, read[table](t, answer), want)
@@ -187,7 +187,7 @@ func next(t *testing.T, c *siotest.Client, event string) []any {
 	return p.Args()
 }
 
-// read returns the single argument that an event or an answer has.
+// read returns the only argument of an event or an answer.
 func read[T any](t *testing.T, args []any) (v T) {
 	t.Helper()
 	b, err := json.Marshal(args)
@@ -200,7 +200,7 @@ func read[T any](t *testing.T, args []any) (v T) {
 	return v
 }
 
-// code returns the code of a refusal, however the client is told of it.
+// code returns the code of a refusal, in whichever form the client gets it.
 func code(data any) any {
 	m, _ := data.(map[string]any)
 	if inner, ok := m["data"].(map[string]any); ok {

@@ -14,7 +14,7 @@ import (
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 )
 
-// TestArrives: what each middleware does arrives, and each has run once when the
+// TestArrives: the effect of each middleware arrives, and each has run once after the
 // connection has sent and received a good deal.
 func TestArrives(t *testing.T) {
 	t.Parallel()
@@ -103,8 +103,8 @@ func TestChainOfReadme(t *testing.T) {
 	}
 }
 
-// TestPolls looks at each request of long-polling: CORS is on all of them, the rest on
-// the handshake alone.
+// TestPolls checks each request of long-polling: CORS is on all of them, the rest only on
+// the handshake.
 func TestPolls(t *testing.T) {
 	t.Parallel()
 	s := start(t, 10)
@@ -131,11 +131,11 @@ func TestPolls(t *testing.T) {
 		has(t, res.Header, "Set-Cookie")
 	}
 	res, _ = s.fetch(t, http.MethodGet, "transport=polling", "", header)
-	has(t, res.Header, "X-Ratelimit-Remaining", "8") // one for each session
+	has(t, res.Header, "X-Ratelimit-Remaining", "8") // one per session
 }
 
-// TestPreflight: what a page of another origin asks first is answered, for either
-// transport, and to that origin alone.
+// TestPreflight: the preflight of a page of another origin is answered, for either
+// transport, and only for that origin.
 func TestPreflight(t *testing.T) {
 	t.Parallel()
 	s := start(t, 1)
@@ -164,7 +164,7 @@ func TestPreflight(t *testing.T) {
 	}
 }
 
-// refused opens a connection that does not come about.
+// refused opens a connection that must be refused.
 func refused(t *testing.T, s *site, d siotest.Dial) *siotest.RefusedError {
 	t.Helper()
 	d.NoConnect = true
@@ -176,8 +176,8 @@ func refused(t *testing.T, s *site, d siotest.Dial) *siotest.RefusedError {
 	return answer
 }
 
-// TestLimit: who comes too often is told so in HTTP, a page elsewhere may read it, and
-// those who are connected notice nothing.
+// TestLimit: clients that come too often are told so in HTTP, which a foreign page may
+// read, and connected ones notice nothing.
 func TestLimit(t *testing.T) {
 	t.Parallel()
 	kinds(t, func(t *testing.T, d siotest.Dial, upgrade bool) {
@@ -214,7 +214,7 @@ func TestLimit(t *testing.T) {
 	})
 }
 
-// TestOrigin: the page of somebody else does not get in with its visitor's cookie.
+// TestOrigin: a foreign page does not get in with its visitor's cookie.
 func TestOrigin(t *testing.T) {
 	t.Parallel()
 	kinds(t, func(t *testing.T, d siotest.Dial, _ bool) {
@@ -225,7 +225,7 @@ func TestOrigin(t *testing.T) {
 			t.Errorf("refused with %d %q", got.Status, got.Body)
 		}
 		has(t, got.Header, "Access-Control-Allow-Origin")
-		has(t, got.Header, "X-Ratelimit-Limit") // stopped before it cost anybody anything
+		has(t, got.Header, "X-Ratelimit-Limit") // stopped before it counted against any limit
 		has(t, got.Header, "Set-Cookie")
 	})
 }

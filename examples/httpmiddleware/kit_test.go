@@ -24,7 +24,7 @@ const (
 )
 
 func TestMain(m *testing.M) {
-	// The sessions in memory are swept for as long as the process lives.
+	// The in-memory sessions are swept for as long as the process lives.
 	siotest.Main(m, nil, goleak.IgnoreTopFunction("github.com/alexedwards/scs/v2/memstore.(*MemStore).startCleanup"))
 }
 
@@ -35,8 +35,8 @@ type site struct {
 	spans   *tracetest.SpanRecorder
 }
 
-// start serves newHandler; a window of a day does not end while a test runs, and if it
-// does, what was counted in it still counts.
+// start serves newHandler. A window of a day does not end during a test; even if it does,
+// what was counted in it still counts.
 func start(t *testing.T, limit int) *site {
 	t.Helper()
 	s := &site{spans: tracetest.NewSpanRecorder()}
@@ -68,7 +68,7 @@ func (s *site) post(t *testing.T, path, cookie string, form url.Values, header h
 	return w.Code, cookie
 }
 
-// signIn returns the cookie of somebody.
+// signIn returns the cookie of a signed-in user.
 func (s *site) signIn(t *testing.T, user string) string {
 	t.Helper()
 	status, cookie := s.post(t, "/login", "", url.Values{"user": {user}}, nil)
@@ -78,7 +78,7 @@ func (s *site) signIn(t *testing.T, user string) string {
 	return cookie
 }
 
-// fetch sends one request of long-polling as it is.
+// fetch sends one long-polling request verbatim.
 func (s *site) fetch(t *testing.T, method, query, body string, header http.Header) (*http.Response, string) {
 	t.Helper()
 	r, err := http.NewRequestWithContext(t.Context(), method, s.URL+siotest.Path+"?EIO=4&"+query, strings.NewReader(body))

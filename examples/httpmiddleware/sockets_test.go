@@ -23,7 +23,7 @@ func TestNobody(t *testing.T) {
 		if refusal.Message() != "Sign in first" || data["code"] != "forbidden" {
 			t.Errorf("refused with %s", refusal)
 		}
-		d.Namespace = "/other" // wrap.UseAll: no namespace is without
+		d.Namespace = "/other" // wrap.UseAll: it covers every namespace
 		_ = s.IO.Of("/other", nil)
 		if refusal := s.Dial(t, d).ConnectError(t); refusal.Message() != "Sign in first" {
 			t.Errorf("refused with %s", refusal)
@@ -31,7 +31,7 @@ func TestNobody(t *testing.T) {
 	})
 }
 
-// TestSession: pages and sockets have one session, both ways.
+// TestSession: pages and sockets share one session, in both directions.
 func TestSession(t *testing.T) {
 	t.Parallel()
 	kinds(t, func(t *testing.T, d siotest.Dial, upgrade bool) {
@@ -88,7 +88,7 @@ func TestLogin(t *testing.T) {
 	}
 }
 
-// TestRun is the program, from its first line to ^C.
+// TestRun runs the program, from its first line to ^C.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	ctx, stop := context.WithCancel(t.Context())
