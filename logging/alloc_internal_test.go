@@ -24,12 +24,12 @@ func loggerAt(t testing.TB, level slog.Level, o *Options) *Logger {
 	return l
 }
 
-// watched returns a watcher of no socket: what does not write needs none.
+// watched returns a watcher without a socket, which is needed only for writing.
 func watched(l *Logger) *watcher {
 	return &watcher{m: &member{l: l, client: &client{text: true}}}
 }
 
-// TestNoAllocations: of what happens often, nothing costs memory.
+// TestNoAllocations: frequent operations do not allocate.
 func TestNoAllocations(t *testing.T) {
 	check := func(name string, f func()) {
 		t.Helper()
@@ -49,7 +49,7 @@ func TestNoAllocations(t *testing.T) {
 	check("event that was handled", func() { w.refused(event, wrap.ErrHandled) })
 
 	l = loggerAt(t, slog.LevelDebug, &Options{Events: &Sample{}})
-	l.events.first, l.events.every = 0, 1<<40 // none is written, in no second
+	l.events.first, l.events.every = 0, 1<<40 // none is ever written
 	w = watched(l)
 	for range 100 {
 		w.passed(event)
@@ -63,7 +63,7 @@ func TestNoAllocations(t *testing.T) {
 	c.add("/", w.m)
 	c.add("/other", &member{l: l})
 	for range 40 {
-		c.incoming(&packet.Packet{Type: packet.MESSAGE, Data: types.NewStringBufferString(`2["message"]`)}) // the recorder is full
+		c.incoming(&packet.Packet{Type: packet.MESSAGE, Data: types.NewStringBufferString(`2["message"]`)}) // until the recorder is full
 	}
 	for _, text := range []string{`2["message","x"]`, `51-/other,["x",{"_placeholder":true,"num":0}]`, `2/nowhere,["x"]`, "garbage"} {
 		p := &packet.Packet{Type: packet.MESSAGE, Data: types.NewStringBufferString(text)}
@@ -90,7 +90,7 @@ func (nothing) Refused(Conn, Refusal) {}
 func (nothing) Event(Conn, Event)     {}
 func (nothing) Closed(Conn, Summary)  {}
 
-// TestCounts: attachments belong to the text before them, whatever comes.
+// TestCounts: attachments belong to the text before them, whatever arrives.
 func TestCounts(t *testing.T) {
 	t.Parallel()
 	l := loggerAt(t, slog.LevelInfo, nil)
@@ -107,15 +107,15 @@ func TestCounts(t *testing.T) {
 	c.incoming()
 	c.incoming("what")
 	c.incoming(&packet.Packet{Type: packet.MESSAGE})
-	c.incoming(binary(1)...) // of nothing
+	c.incoming(binary(1)...) // without a text before it
 	c.incoming(text(`52-/other,["x"]`)...)
-	c.outgoing(text(`51-["y"]`)...) // the other way, at the same time
+	c.outgoing(text(`51-["y"]`)...) // the other direction, at the same time
 	c.incoming(binary(100)...)
 	c.incoming(binary(10)...)
 	c.incoming(binary(1)...) // one too many
 	c.outgoing(binary(7)...)
 	c.incoming(text(`2/other?token=1,["x"]`)...) // Engine.IO 3
-	c.incoming(text(`3/other,1[]`)...)           // an ack is no event
+	c.incoming(text(`3/other,1[]`)...)           // an ack is not an event
 	for name, got := range map[string][2]int64{
 		"events in":        {other.eventsIn.Load(), 2},
 		"bytes in":         {other.bytesIn.Load(), int64(len(`52-/other,["x"]`) + 110 + len(`2/other?token=1,["x"]`) + len(`3/other,1[]`))},
@@ -129,7 +129,7 @@ func TestCounts(t *testing.T) {
 		}
 	}
 
-	// A parser that is not text: what there is belongs to the only socket.
+	// A parser that is not text: everything belongs to the only socket.
 	m := new(member)
 	c = &client{}
 	c.add("/only", m)
@@ -141,7 +141,7 @@ func TestCounts(t *testing.T) {
 	}
 }
 
-// TestOtherParser: what cannot be read from packets is counted where it is told of.
+// TestOtherParser: what cannot be counted from packets is counted by the hooks.
 func TestOtherParser(t *testing.T) {
 	t.Parallel()
 	for _, o := range []*Options{nil, {Observer: nothing{}}} {
@@ -173,7 +173,7 @@ func TestErrorText(t *testing.T) {
 	}
 }
 
-// TestRefusedByNil: an event may be refused for a cause that is a nil pointer.
+// TestRefusedByNil: the cause of a refused event may be a nil pointer.
 func TestRefusedByNil(t *testing.T) {
 	t.Parallel()
 	w := watched(loggerAt(t, slog.LevelError+1, nil))
@@ -187,7 +187,8 @@ type hostileError struct{}
 
 func (hostileError) Error() string { panic("no") }
 
-// BenchmarkHook is what an event costs here, and BenchmarkPacket a packet.
+// BenchmarkHook measures what an event costs here, and BenchmarkPacket what a packet
+// costs.
 func BenchmarkHook(b *testing.B) {
 	event := &wrap.Event{Name: "message", Args: []any{"x"}}
 	for name, l := range map[string]*Logger{

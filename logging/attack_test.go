@@ -20,10 +20,10 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// secretOpaque has no shape of its own but its randomness.
+// secretOpaque has no recognizable shape except randomness.
 const secretOpaque = "q7Zp0XkV3mB9tLr2WyE5sNc8HdJ1uGf4AoI6vTzQx"
 
-// both writes what it gets as JSON and as text, each to a sink.
+// both writes everything as JSON and as text, each to a sink.
 type both struct{ json, text *sink }
 
 func (b both) handler() slog.Handler {
@@ -34,7 +34,7 @@ func (b both) handler() slog.Handler {
 	}}
 }
 
-// clean fails if a piece of a secret is in an output, or a line is none of ours.
+// clean fails if part of a secret is in an output, or a line is not one of ours.
 func (b both) clean(t *testing.T) {
 	t.Helper()
 	for _, got := range []string{b.json.String(), b.text.String()} {
@@ -74,7 +74,7 @@ func raw(t *testing.T, s *siotest.Server, request string) {
 	}
 }
 
-// TestOddPlaces: what a client may say where nobody expects a secret, or a line end.
+// TestOddPlaces: secrets and line ends that clients send where nobody expects them.
 func TestOddPlaces(t *testing.T) {
 	t.Parallel()
 	out := both{new(sink), new(sink)}
@@ -137,10 +137,10 @@ func TestOddPlaces(t *testing.T) {
 		defer o.mu.Unlock()
 		return len(o.events) == 22
 	})
-	c.Send(`437["` + secretToken + `"]`) // an ack of nothing
+	c.Send(`437["` + secretToken + `"]`) // an ack for nothing
 	c.Send(`42["` + strings.ReplaceAll(secretToken, ".", `\u002e`) + `"]`)
 	c.Send(`42["a\u0000\u000aFORGED","` + secretWord + `"]`)
-	c.Send(`42["` + secretToken) // ends it
+	c.Send(`42["` + secretToken) // this ends the session
 	siotest.Eventually(t, "the end", func() bool {
 		o.mu.Lock()
 		defer o.mu.Unlock()
@@ -155,7 +155,7 @@ func TestOddPlaces(t *testing.T) {
 	}
 }
 
-// TestForeignRefusals: what middlewares of others say is not ours to trust.
+// TestForeignRefusals: what foreign middlewares say cannot be trusted.
 func TestForeignRefusals(t *testing.T) {
 	t.Parallel()
 	out := both{new(sink), new(sink)}

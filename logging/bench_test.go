@@ -14,7 +14,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// discard returns a Logger whose records are encoded, and go nowhere.
+// discard returns a Logger whose records are encoded and then discarded.
 func discard(b *testing.B, level slog.Level, o *logging.Options) *logging.Logger {
 	b.Helper()
 	l, err := logging.New(slog.New(slog.NewJSONHandler(io.Discard, &slog.HandlerOptions{Level: level})), o)
@@ -24,7 +24,7 @@ func discard(b *testing.B, level slog.Level, o *logging.Options) *logging.Logger
 	return l
 }
 
-// nobody is an Observer.
+// nobody is an Observer that does nothing.
 type nobody struct{}
 
 func (nobody) Opened(logging.Conn)                   {}
@@ -45,7 +45,7 @@ var cases = []struct {
 	{"every event", slog.LevelDebug, &logging.Options{Events: &logging.Sample{Every: 1}}},
 }
 
-// BenchmarkJoin is a client that joins a namespace and leaves it.
+// BenchmarkJoin measures a client that joins a namespace and leaves it.
 func BenchmarkJoin(b *testing.B) {
 	for _, bm := range cases[:4] {
 		b.Run(bm.name, func(b *testing.B) {
@@ -77,7 +77,8 @@ func BenchmarkJoin(b *testing.B) {
 	}
 }
 
-// BenchmarkEvents is how long an event takes from a client at full speed to its handler.
+// BenchmarkEvents measures how long an event takes from a client at full speed to its
+// handler.
 func BenchmarkEvents(b *testing.B) {
 	const batch = 500
 	for _, bm := range cases {

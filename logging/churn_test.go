@@ -18,8 +18,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestOneOutcome: whatever becomes of a socket, there is one record of how it came, and
-// one of its end if it was connected.
+// TestOneOutcome: whatever becomes of a socket, it has one record of how it came, and one
+// of its end if it was connected.
 func TestOneOutcome(t *testing.T) {
 	t.Parallel()
 	const either = "connected disconnected, refused"
@@ -27,7 +27,7 @@ func TestOneOutcome(t *testing.T) {
 	for _, c := range []struct {
 		name string
 		mw   socket.NamespaceMiddleware
-		want string // the ways that there are: the host goes on in a goroutine of its own
+		want string // the possible outcomes: the host continues in a goroutine of its own
 	}{
 		{"pass twice", func(_ *socket.Socket, next func(*socket.ExtendedError)) { next(nil); next(nil) }, "connected disconnected"},
 		{"refuse twice", func(_ *socket.Socket, next func(*socket.ExtendedError)) { next(refusal()); next(refusal()) }, "refused"},
@@ -78,7 +78,7 @@ func TestOneOutcome(t *testing.T) {
 					}
 					for _, r := range log.all(t, "socket disconnected") {
 						if d.Polling && r["reason"] == "transport error" {
-							continue // a request was under way: the host says so, whoever has closed it
+							continue // a request was in progress: the host says so, whoever has closed it
 						}
 						if class := r["class"]; class != "client" && class != "server" {
 							t.Errorf("class %v of %v", class, r["reason"])
@@ -90,8 +90,8 @@ func TestOneOutcome(t *testing.T) {
 	}
 }
 
-// TestChurn: a client that joins and leaves, and one that is upgraded meanwhile, has two
-// records each time, and nothing grows.
+// TestChurn: a client that joins and leaves, and one that is upgraded meanwhile, makes
+// two records each time, and nothing grows.
 func TestChurn(t *testing.T) {
 	t.Parallel()
 	const rounds = 300
@@ -120,7 +120,7 @@ func TestChurn(t *testing.T) {
 	}
 }
 
-// TestFlood: much that is refused makes one record each, or none, and leaves nothing.
+// TestFlood: each of many refusals makes one record, or none, and leaves nothing behind.
 func TestFlood(t *testing.T) {
 	l, log := newLogger(t, slog.LevelWarn, nil)
 	s := logged(t, l)
@@ -223,7 +223,7 @@ func TestReentrant(t *testing.T) {
 	log.one(t, "socket disconnected")
 }
 
-// reentrant does something before each record.
+// reentrant calls a function before each record.
 type reentrant struct {
 	slog.Handler
 	do func(r slog.Record)

@@ -17,7 +17,7 @@ import (
 	"github.com/sioware/sioware/logging"
 )
 
-// counting counts how often attributes were made for it, and may not survive that.
+// counting counts how often attributes were made for it, and may panic when they are.
 type counting struct {
 	slog.Handler
 	made   *atomic.Int32
@@ -32,8 +32,8 @@ func (c counting) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return counting{c.Handler.WithAttrs(attrs), c.made, false}
 }
 
-// TestFromDeferred: the logger of a socket that has nothing to say costs nothing; then all
-// that is made of it has what belongs to the socket, and that is made once.
+// TestFromDeferred: the logger of a socket that logs nothing costs nothing; otherwise
+// everything derived from it has the socket's attributes, which are prepared once.
 func TestFromDeferred(t *testing.T) {
 	t.Parallel()
 	log, made := new(sink), new(atomic.Int32)
@@ -71,7 +71,7 @@ func TestFromDeferred(t *testing.T) {
 	check(t, log.one(t, "redacted"), object{"conn.socket": id, "password": "[redacted]"})
 }
 
-// TestFromSnapshot: what Options.Attrs has said is what it was at the first call of From.
+// TestFromSnapshot: the attributes of Options.Attrs are those of the first call of From.
 func TestFromSnapshot(t *testing.T) {
 	t.Parallel()
 	state := map[string]any{"room": "lobby"}
@@ -84,7 +84,7 @@ func TestFromSnapshot(t *testing.T) {
 	check(t, log.one(t, "hello"), object{"state.room": "lobby"})
 }
 
-// asking is a value that somebody else is asked for, while a record is written.
+// asking is a value that calls somebody else while a record is written.
 type asking func()
 
 func (f asking) LogValue() slog.Value {
@@ -92,7 +92,8 @@ func (f asking) LogValue() slog.Value {
 	return slog.StringValue("said")
 }
 
-// TestFromAsking: what Options.Attrs says may log for the socket, and wait for what does.
+// TestFromAsking: values from Options.Attrs may log for the socket, and wait for others
+// that do.
 func TestFromAsking(t *testing.T) {
 	t.Parallel()
 	var l *logging.Logger
@@ -120,7 +121,7 @@ func TestFromAsking(t *testing.T) {
 	}
 }
 
-// leveled is a handler with a level that depends on the user.
+// leveled is a handler whose level depends on the user.
 type leveled struct {
 	slog.Handler
 	level slog.Level
@@ -137,7 +138,7 @@ func (h leveled) WithAttrs(attrs []slog.Attr) slog.Handler {
 	return leveled{h.Handler.WithAttrs(attrs), h.level}
 }
 
-// TestFromLevel: what a handler enables may depend on what belongs to the socket.
+// TestFromLevel: what a handler enables may depend on the socket's attributes.
 func TestFromLevel(t *testing.T) {
 	t.Parallel()
 	log := new(sink)
@@ -155,7 +156,7 @@ func TestFromLevel(t *testing.T) {
 	}
 }
 
-// TestFromContract: the logger of a socket does what slog asks of handlers.
+// TestFromContract: the logger of a socket does what slog requires of handlers.
 func TestFromContract(t *testing.T) {
 	t.Parallel()
 	for _, insecure := range []bool{false, true} {
@@ -181,7 +182,8 @@ func TestFromContract(t *testing.T) {
 	}
 }
 
-// TestFromBroken: a handler that panics over what belongs to a socket has records without.
+// TestFromBroken: if a handler panics over the socket's attributes, records are written
+// without them.
 func TestFromBroken(t *testing.T) {
 	t.Parallel()
 	log, made := new(sink), new(atomic.Int32)

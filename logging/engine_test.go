@@ -83,7 +83,7 @@ func TestEngineOutside(t *testing.T) {
 	check(t, log.wait(t, 2, "request")[1], object{"status": 400, "code": "engine_1", "by": "engine", "level": "INFO"})
 }
 
-// TestInEngine: run by the engine's own middleware, it is the same.
+// TestInEngine: the same if run by the engine's own middleware.
 func TestInEngine(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, d siotest.Dial) {
@@ -117,8 +117,8 @@ func TestInEngine(t *testing.T) {
 	})
 }
 
-// TestEngineUpgraded: what the host refuses when the connection is a WebSocket already has
-// the status that its client has seen, with and without the Handler.
+// TestEngineUpgraded: a refusal by the host after the connection has become a WebSocket
+// has the status that its client has seen, with and without the Handler.
 func TestEngineUpgraded(t *testing.T) {
 	t.Parallel()
 	for _, handler := range []bool{true, false} {
@@ -146,8 +146,8 @@ func TestEngineUpgraded(t *testing.T) {
 	}
 }
 
-// TestNotUpgraded: a handshake over WebSocket that a middleware answers with 200 is none that
-// was accepted.
+// TestNotUpgraded: a WebSocket handshake that a middleware answers with 200 does not
+// count as accepted.
 func TestNotUpgraded(t *testing.T) {
 	t.Parallel()
 	o := new(observer)

@@ -16,7 +16,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// events are decided about by their name.
+// events decides about events by their name.
 var events = wrap.Packet(func(_ context.Context, _ *socket.Socket, e *wrap.Event) error {
 	switch e.Name {
 	case "forbidden":
@@ -77,7 +77,7 @@ func TestEvents(t *testing.T) {
 	})
 }
 
-// TestEventsOff: without Events only what is our own fault is told.
+// TestEventsOff: without Events only our own faults are recorded.
 func TestEventsOff(t *testing.T) {
 	t.Parallel()
 	l, log := newLogger(t, slog.LevelDebug, nil)
@@ -89,7 +89,7 @@ func TestEventsOff(t *testing.T) {
 	check(t, log.one(t, "event"), object{"level": "ERROR", "event": "broken", "error": "panic: oops"})
 }
 
-// TestSampling: what is logged and what is said to be left out come to what was sent,
+// TestSampling: the events logged and those reported as left out add up to those sent,
 // from several clients at a time.
 func TestSampling(t *testing.T) {
 	t.Parallel()
@@ -141,12 +141,12 @@ func TestSampling(t *testing.T) {
 	}
 }
 
-// observer keeps what it is told.
+// observer records what it is told.
 type observer struct {
 	mu      sync.Mutex
 	opened  []logging.Conn
 	refused []logging.Refusal
-	conns   []logging.Conn // of refused
+	conns   []logging.Conn // of refused ones
 	events  []logging.Event
 	closed  []logging.Summary
 	order   []string

@@ -80,7 +80,7 @@ func TestRequest(t *testing.T) {
 	}
 }
 
-// TestRequestAborted: the Observer hears of it, and whose doing it was.
+// TestRequestAborted: the Observer is told, and told who aborted it.
 func TestRequestAborted(t *testing.T) {
 	t.Parallel()
 	abort := func() { panic(http.ErrAbortHandler) }
@@ -143,7 +143,7 @@ func TestRequestHijack(t *testing.T) {
 	check(t, log.one(t, "request"), object{"status": 101, "level": "INFO"})
 }
 
-// TestRequestPanic: there is one record, and net/http says nothing of what was said.
+// TestRequestPanic: there is one record, and net/http does not log the text of the panic.
 func TestRequestPanic(t *testing.T) {
 	t.Parallel()
 	l, log := newLogger(t, slog.LevelDebug, nil)
@@ -166,7 +166,7 @@ func TestRequestPanic(t *testing.T) {
 	}
 }
 
-// TestHandshakeRefused: by middlewares behind, whatever they answer with.
+// TestHandshakeRefused: by later middlewares, whatever they answer with.
 func TestHandshakeRefused(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
@@ -233,7 +233,7 @@ func TestHandshakeRefusedTwoLoggers(t *testing.T) {
 }
 
 // TestHandshakeAborted: by a middleware that has called next. The session is taken back,
-// and over long-polling the engine's answer with it.
+// and over long-polling the engine's answer too.
 func TestHandshakeAborted(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, d siotest.Dial) {
@@ -250,7 +250,7 @@ func TestHandshakeAborted(t *testing.T) {
 		}
 		want := object{"level": "WARN", "status": nil, "code": "aborted"}
 		if !d.Polling {
-			want["status"] = 101 // which it has seen
+			want["status"] = 101 // which the client has seen
 		}
 		check(t, log.one(t, "handshake refused"), want)
 		o.mu.Lock()
@@ -266,8 +266,8 @@ func answering(h http.HandlerFunc) wrap.Middleware {
 	return func(http.Handler) http.Handler { return h }
 }
 
-// TestHandshakeAbandoned: the client has left before there was an answer, or while who
-// refuses it waited for a store, which is no fault of that.
+// TestHandshakeAbandoned: the client left before there was an answer, or while the
+// refusing middleware waited for a store, which is not that middleware's fault.
 func TestHandshakeAbandoned(t *testing.T) {
 	t.Parallel()
 	for name, refuse := range map[string]http.HandlerFunc{
@@ -311,7 +311,7 @@ func TestProxies(t *testing.T) {
 }
 
 // TestChain: among middlewares that wrap the writer, recover, and replace the context, as
-// those of chi do, the record is right, and the sockets have its id.
+// those of chi do, the record is correct, and the sockets have its id.
 func TestChain(t *testing.T) {
 	t.Parallel()
 	type key struct{}
@@ -345,7 +345,7 @@ func TestChain(t *testing.T) {
 	})
 }
 
-// unwrapping hides what a writer can do from all but http.ResponseController.
+// unwrapping hides a writer's capabilities from everything but http.ResponseController.
 type unwrapping struct{ http.ResponseWriter }
 
 func (w unwrapping) Unwrap() http.ResponseWriter { return w.ResponseWriter }

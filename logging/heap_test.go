@@ -13,7 +13,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// BenchmarkHeap is what an idle connection keeps in memory.
+// BenchmarkHeap measures the memory of an idle connection.
 func BenchmarkHeap(b *testing.B) {
 	const clients = 1000
 	heap := func(use, handle bool, o *logging.Options) float64 {
@@ -44,7 +44,7 @@ func BenchmarkHeap(b *testing.B) {
 		runtime.ReadMemStats(&after)
 		return float64(after.HeapAlloc-before.HeapAlloc) / clients
 	}
-	heap(true, true, nil) // what is made once
+	heap(true, true, nil) // one-time allocations
 	for b.Loop() {
 		bare := heap(false, false, nil)
 		b.ReportMetric(bare, "B/bare")

@@ -16,7 +16,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// handler is a slog.Handler that tests make up.
+// handler is a slog.Handler made up by tests.
 type handler struct {
 	slog.Handler
 	handle func(r slog.Record) error
@@ -26,7 +26,7 @@ func (h handler) Handle(_ context.Context, r slog.Record) error { return h.handl
 func (h handler) Enabled(context.Context, slog.Level) bool      { return true }
 func (h handler) WithAttrs([]slog.Attr) slog.Handler            { panic("WithAttrs") }
 
-// TestHandlerPanics: a log that panics takes nothing with it.
+// TestHandlerPanics: a log that panics takes nothing down with it.
 func TestHandlerPanics(t *testing.T) {
 	t.Parallel()
 	for _, insecure := range []bool{true, false} {
@@ -58,7 +58,7 @@ func TestHandlerPanics(t *testing.T) {
 	}
 }
 
-// TestHandlerBlocks: a log that hangs holds up the client that it writes of, alone.
+// TestHandlerBlocks: a log that hangs delays only the client that it writes about.
 func TestHandlerBlocks(t *testing.T) {
 	t.Parallel()
 	release, blocked := make(chan struct{}), make(chan struct{})
@@ -85,7 +85,7 @@ func TestHandlerBlocks(t *testing.T) {
 		c.EmitAck(t, "echo")
 	}
 	log.wait(t, 3, "socket connected")
-	held.Kill() // the end must not be told before
+	held.Kill() // its end must not be reported earlier
 	siotest.Eventually(t, "gone", func() bool { return s.IO.Engine().ClientsCount() == 3 })
 	if got := log.all(t, "socket disconnected"); len(got) != 0 {
 		t.Errorf("told before: %v", got)
@@ -98,7 +98,7 @@ func TestHandlerBlocks(t *testing.T) {
 	}
 }
 
-// TestObserverPanics: so does one of the application's functions, and it is told once.
+// TestObserverPanics: the same for functions of the application, which are reported once.
 func TestObserverPanics(t *testing.T) {
 	t.Parallel()
 	l, log := newLogger(t, slog.LevelInfo, &logging.Options{
@@ -144,7 +144,7 @@ func (panicking) Refused(logging.Conn, logging.Refusal) { panic("Refused") }
 func (panicking) Event(logging.Conn, logging.Event)     { panic("Event") }
 func (panicking) Closed(logging.Conn, logging.Summary)  { panic("Closed") }
 
-// TestFault: a listener of the application that panics while a socket is put out.
+// TestFault: a listener of the application panics while a socket is disconnected.
 func TestFault(t *testing.T) {
 	t.Parallel()
 	l, log := newLogger(t, slog.LevelInfo, nil)
@@ -179,7 +179,7 @@ func TestTwice(t *testing.T) {
 	log.one(t, "socket connected")
 }
 
-// TestFrom: the logger of a socket says whose it is, and keeps secrets.
+// TestFrom: the logger of a socket identifies it, and redacts secrets.
 func TestFrom(t *testing.T) {
 	l, log := newLogger(t, slog.LevelInfo, &logging.Options{
 		User:    func(*socket.Socket) (string, bool) { return "ada", true },
@@ -205,7 +205,8 @@ func TestFrom(t *testing.T) {
 	}
 }
 
-// TestFromAtOnce: of many first calls, each has a logger that says who the user is.
+// TestFromAtOnce: of many concurrent first calls, each returns a logger that knows the
+// user.
 func TestFromAtOnce(t *testing.T) {
 	t.Parallel()
 	const calls = 50 // as many handlers of one socket may run
@@ -240,7 +241,7 @@ func TestFromAtOnce(t *testing.T) {
 	}
 }
 
-// TestFromWithin: the application may call From where From waits for it, there and on
+// TestFromWithin: the application may call From in a function that From waits for, and on
 // another goroutine.
 func TestFromWithin(t *testing.T) {
 	t.Parallel()

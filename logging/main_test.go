@@ -22,7 +22,7 @@ func TestMain(m *testing.M) { siotest.Main(m, nil, siotest.IgnoreHostTimers()...
 // object is a JSON object: a record, or what a client has received.
 type object = map[string]any
 
-// sink keeps what is written, as JSON or as it is.
+// sink keeps what is written, as JSON or as text.
 type sink struct {
 	mu sync.Mutex
 	b  bytes.Buffer
@@ -72,8 +72,8 @@ func (s *sink) one(t testing.TB, message string) object {
 	return s.wait(t, 1, message)[0]
 }
 
-// check compares some attributes of a record; those that are nil are to be missing. A
-// dot leads into a group.
+// check compares some attributes of a record; those that are nil must be missing. A dot
+// leads into a group.
 func check(t testing.TB, r object, want object) {
 	t.Helper()
 	for path, want := range want {

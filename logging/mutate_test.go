@@ -10,8 +10,8 @@ import (
 	"github.com/sioware/sioware/logging"
 )
 
-// TestRequestMutated: a request is recorded as it came, though what serves it changes its
-// URL and headers, in a goroutine that http.TimeoutHandler leaves too.
+// TestRequestMutated: a request is recorded as it came, even if its handler changes its
+// URL and headers, also in a goroutine that http.TimeoutHandler leaves behind.
 func TestRequestMutated(t *testing.T) {
 	t.Parallel()
 	for name, late := range map[string]bool{"in time": false, "late": true} {

@@ -10,8 +10,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestNilErrors: a cause that is a nil pointer is neither the end of the process nor of the
-// record.
+// TestNilErrors: a cause that is a nil pointer ends neither the process nor the record.
 func TestNilErrors(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, d siotest.Dial) {

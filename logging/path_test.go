@@ -11,14 +11,14 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestNamespacePaths: a client cannot write the name of its namespace so that the host knows
-// it and nobody counts what it sends.
+// TestNamespacePaths: a client cannot spell the name of its namespace so that the host
+// recognizes it but its packets are not counted.
 func TestNamespacePaths(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
 		eio       int
 		join      string
-		sent      string // by the host's reading to that namespace
+		sent      string // for that namespace, as the host reads it
 		namespace string
 	}{
 		"3, with a query":       {3, "40/other,", `42/other?a=b,["x"]`, "/other"},
@@ -42,7 +42,7 @@ func TestNamespacePaths(t *testing.T) {
 			client.Send(c.join)
 			client.Connected(t)
 			client.Send(c.sent)
-			client.Send("4x") // nobody can read it
+			client.Send("4x") // nobody can decode it
 			for _, r := range log.wait(t, 2, "socket disconnected") {
 				n := 0
 				if r["conn"].(object)["namespace"] == c.namespace {
@@ -57,8 +57,8 @@ func TestNamespacePaths(t *testing.T) {
 	}
 }
 
-// TestNamespaceSecrets: what the Observer is told of a namespace has no secrets either, by
-// the names of the application too.
+// TestNamespaceSecrets: what the Observer is told about a namespace has no secrets
+// either, including those named by the application.
 func TestNamespaceSecrets(t *testing.T) {
 	t.Parallel()
 	o := new(observer)

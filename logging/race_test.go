@@ -21,7 +21,7 @@ func TestExactlyOne(t *testing.T) {
 	t.Parallel()
 	o := new(observer)
 	l, log := newLogger(t, slog.LevelInfo, &logging.Options{Observer: o})
-	refused := func() (n int) { // sockets; a poll that came too late was refused too
+	refused := func() (n int) { // sockets only; a poll that came too late was refused too
 		for _, c := range o.conns {
 			if c.Namespace != "" {
 				n++
@@ -29,8 +29,8 @@ func TestExactlyOne(t *testing.T) {
 		}
 		return n
 	}
-	// Package wrap runs no middleware for a socket whose connection has gone already: how
-	// many have come to ours lies between these.
+	// Package wrap runs no middleware for a socket whose connection has already gone: the
+	// number that reached ours is between these two.
 	var before, behind atomic.Int64
 	all := func(n int64) bool { return behind.Load() <= n && n <= before.Load() }
 	middleware := l.Middleware()

@@ -11,7 +11,7 @@ import (
 	"unicode/utf8"
 )
 
-// nameOf returns what a recorder makes of a payload.
+// nameOf returns the name that a recorder finds in a payload.
 func nameOf(payload string) (name string, ok bool) {
 	var r recorder
 	r.add(1, []byte(payload), 0)
@@ -59,8 +59,8 @@ func TestEventName(t *testing.T) {
 	}
 }
 
-// TestRecorderShares: names that come again cost no memory, and one has no more than 64
-// bytes, whatever it is cut from.
+// TestRecorderShares: repeated names cost no memory, and none keeps more than 64 bytes,
+// whatever it is cut from.
 func TestRecorderShares(t *testing.T) { // counts allocations, not in parallel
 	var r recorder
 	payloads := make([][]byte, maxShared)
@@ -91,7 +91,7 @@ func TestRecorderShares(t *testing.T) { // counts allocations, not in parallel
 }
 
 // TestRecentIsWhole: no event is left out of a record, however many there are and however
-// often it is redacted, and no secret stays in one.
+// often it is redacted, and no secret remains in one.
 func TestRecentIsWhole(t *testing.T) {
 	t.Parallel()
 	var r recorder
@@ -119,7 +119,7 @@ func TestRecentIsWhole(t *testing.T) {
 // between keeps two Redacts apart.
 type between struct{ slog.Handler }
 
-// FuzzEventName: what JSON has as the name is what is told.
+// FuzzEventName: the reported name is the one that JSON decoding yields.
 func FuzzEventName(f *testing.F) {
 	for _, s := range []string{`["a"]`, ` [ "a\u00e9" , 1]`, `["\ud800"]`, `["\"\\\/\b"]`, `[]`} {
 		f.Add(s)

@@ -12,7 +12,7 @@ import (
 )
 
 // TestRecovered: a socket that comes back has records of its own, which say so, however
-// often its session is restored, and under the id that it had.
+// often its session is restored, and under its previous id.
 func TestRecovered(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, d siotest.Dial) {
@@ -36,7 +36,7 @@ func TestRecovered(t *testing.T) {
 
 		d.Auth = object{"pid": pid, "offset": "0"}
 		var back []*siotest.Client
-		for range 2 { // both are there at one time
+		for range 2 { // both exist at the same time
 			c := s.Dial(t, d)
 			c.Connected(t)
 			back = append(back, c)

@@ -10,7 +10,7 @@ import (
 	"unicode/utf8"
 )
 
-// TestSampler: the first, then one in every, in each second; nothing is lost.
+// TestSampler: the first ones, then one in every, in each second; nothing is lost.
 func TestSampler(t *testing.T) {
 	t.Parallel()
 	s := newSampler(3, 10)
@@ -24,7 +24,7 @@ func TestSampler(t *testing.T) {
 		}
 		want := "[1:0 2:0 3:0 13:9 23:9 33:9]"
 		if second > 0 {
-			want = "[1:2 2:0 3:0 13:9 23:9 33:9]" // those of the second before
+			want = "[1:2 2:0 3:0 13:9 23:9 33:9]" // those of the previous second
 		}
 		if fmt.Sprint(written) != want {
 			t.Errorf("second %d: %v, want %v", second, written, want)

@@ -23,7 +23,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// What nobody is to read in a log.
+// What must not be readable in a log.
 const (
 	secretToken = "eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.eyJzdWIiOiJhZGEiLCJleHAiOjQ4MDAwMDAwMDB9.Zm9yZ2VkLXNpZ25hdHVyZS1mb3ItYS10ZXN0MTIz"
 	secretWord  = "Tr0ub4dor-battery-staple"

@@ -129,7 +129,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestAbandoned: a client that leaves while a middleware asks somebody.
+// TestAbandoned: a client that leaves while a middleware is waiting.
 func TestAbandoned(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, d siotest.Dial) {
@@ -164,7 +164,7 @@ func TestAbandoned(t *testing.T) {
 	})
 }
 
-// TestClasses: what the records say of each way to end.
+// TestClasses: what the records say about each way to end.
 func TestClasses(t *testing.T) {
 	t.Parallel()
 	const last = "echo -"
@@ -207,14 +207,14 @@ func TestClasses(t *testing.T) {
 				client.EmitAck(t, "echo")
 				sock := <-sockets
 				if d.Polling {
-					// The host may wait for ever for the end of a write, if it closes in the
-					// middle of it.
+					// The host may wait for ever for the end of a write, if it closes in
+					// the middle of it.
 					siotest.Eventually(t, "a poll is open", sock.Conn().Transport().Writable)
 				}
 				c.end(s, client, sock)
 				r := log.one(t, "socket disconnected")
 				if d.Polling && c.reason == "forced close" && r["reason"] == "transport error" {
-					// A request was under way: the host says so, whoever has closed it.
+					// A request was in progress: the host says so, whoever has closed it.
 					if c.class == "protocol" {
 						check(t, r, object{"class": "protocol"})
 					}
@@ -233,7 +233,7 @@ func TestClasses(t *testing.T) {
 	}
 }
 
-// TestNameless: what has no name is counted, and is not among the last events.
+// TestNameless: events without a name are counted, but are not among the last events.
 func TestNameless(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, d siotest.Dial) {
@@ -309,7 +309,7 @@ func TestRecorder(t *testing.T) {
 	}
 }
 
-// TestNamespaces: two namespaces on one connection count for themselves.
+// TestNamespaces: two namespaces on one connection are counted separately.
 func TestNamespaces(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, d siotest.Dial) {
@@ -327,7 +327,7 @@ func TestNamespaces(t *testing.T) {
 		c.EmitTo("/other", "echo", "abc", []byte("12345678"), []byte("12345")) // 52-/other,[...]
 		c.EmitTo("/other", "echo", "abc")
 		c.EmitAck(t, "echo")
-		s.IO.Of("/other", nil).Emit("news", "x") // to many at once: encoded before
+		s.IO.Of("/other", nil).Emit("news", "x") // to many at once: encoded beforehand
 		c.NextEvent(t, "news")
 		_ = s.IO.Of("/other", nil).Emit("file", []byte("123456"))
 		c.NextEvent(t, "file")

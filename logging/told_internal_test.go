@@ -8,8 +8,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestToldLater: what the application has said of a socket is in the record of its end,
-// though the socket may have been collected before that is written.
+// TestToldLater: the application's attributes of a socket are in the record of its end,
+// even if the socket was collected before that is written.
 func TestToldLater(t *testing.T) {
 	t.Parallel()
 	l := loggerAt(t, slog.LevelInfo, &Options{

@@ -10,7 +10,7 @@ import (
 	"github.com/sioware/sioware/logging"
 )
 
-// TestTransportsAreOurs: an Observer may do with a Summary what it likes.
+// TestTransportsAreOurs: an Observer may modify its Summary.
 func TestTransportsAreOurs(t *testing.T) {
 	t.Parallel()
 	l, log := newLogger(t, slog.LevelInfo, &logging.Options{Observer: reversing{}})
@@ -28,7 +28,7 @@ func TestTransportsAreOurs(t *testing.T) {
 	}
 }
 
-// reversing is an Observer that changes what it is told.
+// reversing is an Observer that modifies what it is told.
 type reversing struct{}
 
 func (reversing) Opened(logging.Conn)                      {}

@@ -28,7 +28,7 @@ type hijackWriter struct {
 
 func (w *hijackWriter) Hijack() (net.Conn, *bufio.ReadWriter, error) { return nil, nil, w.err }
 
-// unwrapWriter is the writer of a middleware that counts on http.ResponseController.
+// unwrapWriter is the writer of a middleware that relies on http.ResponseController.
 type unwrapWriter struct{ bareWriter }
 
 func (w unwrapWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
@@ -43,7 +43,7 @@ func (w bothWriter) Header() http.Header         { return w.ResponseWriter.Heade
 func (w bothWriter) Write(p []byte) (int, error) { return w.ResponseWriter.Write(p) }
 func (w bothWriter) WriteHeader(status int)      { w.ResponseWriter.WriteHeader(status) }
 
-// TestWriter: what the writer can do is what the one below can do.
+// TestWriter: the writer has the capabilities of the one below.
 func TestWriter(t *testing.T) {
 	t.Parallel()
 	base := bareWriter{httptest.NewRecorder()}

@@ -21,8 +21,9 @@ func fresh(tb testing.TB, o *prommetrics.Options) (*prommetrics.Metrics, *promet
 	return m, reg
 }
 
-// values returns what is not zero, by name and labels, as the text format has it. A
-// histogram is its _count, its _sum and the buckets that are not what the one before is.
+// values returns the non-zero values, by name and labels as in the text format. A
+// histogram yields its _count, its _sum and the buckets that differ from the previous
+// one.
 func values(tb testing.TB, reg prometheus.Gatherer) map[string]float64 {
 	tb.Helper()
 	families, err := reg.Gather()
@@ -59,7 +60,7 @@ func values(tb testing.TB, reg prometheus.Gatherer) map[string]float64 {
 	return out
 }
 
-// only checks that these and no others are not zero.
+// only checks that these values and no others are non-zero.
 func only(t *testing.T, reg prometheus.Gatherer, want map[string]float64) {
 	t.Helper()
 	got := values(t, reg)
@@ -74,7 +75,7 @@ func only(t *testing.T, reg prometheus.Gatherer, want map[string]float64) {
 	}
 }
 
-// lines counts the samples that a scrape has.
+// lines counts the samples of a scrape.
 func lines(tb testing.TB, reg prometheus.Gatherer) (n int) {
 	tb.Helper()
 	families, err := reg.Gather()

@@ -109,7 +109,7 @@ func TestMetrics(t *testing.T) {
 			"connection_duration_seconds_count{class=network}":        1,
 			"connection_duration_seconds_sum{class=network}":          60,
 			"connection_duration_seconds_bucket{class=network,le=60}": 1,
-			"connection_duration_seconds_count{class=unknown}":        1, // in +Inf alone
+			"connection_duration_seconds_count{class=unknown}":        1, // only in +Inf
 			"connection_duration_seconds_sum{class=unknown}":          48 * 3600,
 			"events_sent_total{namespace=/}":                          4,
 			"received_bytes_total{namespace=/}":                       5,
@@ -135,7 +135,7 @@ func TestMetrics(t *testing.T) {
 	}
 }
 
-// Every class has a series, and ends in it.
+// Every class has a series, and its ends are counted there.
 func TestClasses(t *testing.T) {
 	t.Parallel()
 	m, reg := fresh(t, nil)
@@ -166,7 +166,7 @@ func TestStableCodes(t *testing.T) {
 	only(t, reg, want)
 }
 
-// The names are what Prometheus wants, and begin with the prefix.
+// The names are valid for Prometheus, and start with the prefix.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	m, reg := fresh(t, &prommetrics.Options{Prefix: "my_app", Buckets: []float64{0.5, math.Inf(1)}, ConstLabels: prometheus.Labels{"server": "a"}})
@@ -194,7 +194,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// What clients make up does not become a series, nor do middlewares beyond a bound.
+// What clients make up does not become a series, nor do middlewares beyond the limit.
 func TestHostileValues(t *testing.T) {
 	t.Parallel()
 	m, reg := fresh(t, &prommetrics.Options{Events: []string{"say"}})
@@ -236,7 +236,7 @@ func TestHostileValues(t *testing.T) {
 	}
 }
 
-// The numbers that the documentation has.
+// The numbers in the documentation.
 func TestSeries(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct {
@@ -327,8 +327,8 @@ func TestOptionsCopied(t *testing.T) {
 	}
 }
 
-// Registering twice is an error, and so is a name that somebody else has; nothing of
-// ours is registered then.
+// Registering twice is an error, and so is a name that is taken; nothing of ours is
+// registered then.
 func TestRegisterTwice(t *testing.T) {
 	t.Parallel()
 	taken := prometheus.NewPedanticRegistry()
@@ -346,7 +346,7 @@ func TestRegisterTwice(t *testing.T) {
 	if !errors.As(err, &already) || !errors.Is(err, already) {
 		t.Errorf("the second time: %v", err)
 	}
-	// Others of its kind differ in their constant labels, or in their prefix.
+	// Other instances differ in their constant labels, or in their prefix.
 	for _, o := range []*prommetrics.Options{{Prefix: "b"}, {Prefix: "c", ConstLabels: prometheus.Labels{"server": "a"}}, {Prefix: "c", ConstLabels: prometheus.Labels{"server": "b"}}} {
 		if _, err := prommetrics.New(reg, o); err != nil {
 			t.Error(err)
@@ -358,7 +358,7 @@ func TestRegisterTwice(t *testing.T) {
 	}
 }
 
-// Everything at once, and scraped meanwhile.
+// Everything concurrently, while being scraped.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	const workers, each = 8, 500

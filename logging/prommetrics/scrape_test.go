@@ -17,8 +17,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// scrape returns the samples that are not zero, as Prometheus gets them, but for those
-// that depend on how long something took, or on how the host frames it.
+// scrape returns the non-zero samples, as Prometheus gets them, except those that depend
+// on how long something took, or on how the host frames it.
 func scrape(t *testing.T, url string) string {
 	t.Helper()
 	res, err := http.Get(url)

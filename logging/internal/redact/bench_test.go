@@ -43,7 +43,7 @@ func BenchmarkQuiet(b *testing.B) {
 	for name, s := range map[string]string{
 		"plain": strings.Repeat("some text, and more ", 100),
 		"close": strings.Repeat("at 127.0.0.1:8080, x=1 ", 80),
-		// What costs most of what clients can send.
+		// The most expensive things that clients can send.
 		"urls":     strings.Repeat(":x://", maxText/5),
 		"encoded":  strings.Repeat("%3a%2f%2f", maxText/9),
 		"bearers":  strings.Repeat("bearer+realm=", maxText/13),

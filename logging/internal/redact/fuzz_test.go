@@ -49,8 +49,9 @@ func FuzzHandler(f *testing.F) {
 		if strings.Contains(once, `\`) {
 			return
 		}
-		// The brackets of a mark can make a name of what it is in, as in "auth[[redacted]:x" and
-		// "auth.[redacted]:x", whose value is taken then too. After that nothing changes.
+		// The brackets of a mark can turn the surrounding text into a name, as in
+		// "auth[[redacted]:x" and "auth.[redacted]:x", whose value is then redacted too.
+		// After that nothing changes.
 		named := strings.ContainsAny(before+after, "[]") || strings.ContainsAny(after, ":=>%")
 		if twice != once && !named || Names(nil).Text(twice) != twice {
 			t.Fatalf("not idempotent: %q, %q, %q", once, twice, Names(nil).Text(twice))

@@ -60,7 +60,7 @@ type structure struct {
 
 type embedded struct{ Note string }
 
-// logged returns what record writes as JSON and as text.
+// logged returns what record writes, as JSON and as text.
 func logged(t *testing.T, record func(*slog.Logger), keys ...string) string {
 	t.Helper()
 	var all string
@@ -176,7 +176,7 @@ func TestOutput(t *testing.T) {
 	}
 }
 
-// Wherever the cut is, no part of a token is left in front of it.
+// Wherever the cut is, no part of a token is left before it.
 func TestCut(t *testing.T) {
 	t.Parallel()
 	for n := maxText - len(jwt) - 2; n < maxText+2; n++ {
@@ -230,7 +230,7 @@ func (loop) LogValue() slog.Value {
 	return slog.GroupValue(slog.Any("a", loop{}), slog.Any("b", []any{loop{}}))
 }
 
-// Records in which nothing is to be done reach the handler as they are.
+// Records that need no changes reach the handler unchanged.
 func TestPassesOn(t *testing.T) { // counts allocations, not in parallel
 	var got slog.Record
 	h := New(New(&keep{&got}, "a"), "b")

@@ -173,7 +173,7 @@ func TestShapes(t *testing.T) {
 		"sessionid=123456":                                          "sessionid=[redacted]",
 		"session:8f3":                                               "session:[redacted]",
 		"tokens_left=5&token=5abc&pwd=1234":                         "tokens_left=5&token=[redacted]&pwd=[redacted]",
-		// Behind a name that is one too.
+		// After a name that is a secret too.
 		`auth: token="a b", x`:                `auth: [redacted], x`,
 		`session: sid='a b' x`:                `session: [redacted] x`,
 		`password=token="a b"`:                `password=[redacted]`,
@@ -292,7 +292,7 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// TestNoName: a name of nothing is not that of all that has none.
+// TestNoName: an empty name does not match everything without a name.
 func TestNoName(t *testing.T) {
 	t.Parallel()
 	var out strings.Builder
@@ -302,8 +302,7 @@ func TestNoName(t *testing.T) {
 	}
 }
 
-// TestKnown: what is remembered of a name is what is found of it, however many there
-// are.
+// TestKnown: the cache returns what would be found for a name, however many there are.
 func TestKnown(t *testing.T) {
 	t.Parallel()
 	var known cache
@@ -328,7 +327,7 @@ func TestKnown(t *testing.T) {
 	wg.Wait()
 }
 
-// TestTexts: a list of texts is one of texts, and has no secrets.
+// TestTexts: a list of texts stays one, without its secrets.
 func TestTexts(t *testing.T) {
 	t.Parallel()
 	long := make([]string, maxEntries+1)

@@ -5,8 +5,8 @@ import (
 	"testing"
 )
 
-// plainUser is scanner.user, and plainEncodedUser is encodedUser, without
-// a thought of what it costs to look that far ahead.
+// plainUser is scanner.user, and plainEncodedUser is encodedUser, without regard to the
+// cost of looking ahead.
 func plainUser(c *scanner, i int) (from, to int, ok bool) {
 	s := c.s[i:min(len(c.s), i+2*slack)]
 	if k := strings.IndexAny(s, " \t\r\n\"'`<>"); k >= 0 {
@@ -46,8 +46,8 @@ func plainEncodedUser(c *scanner, i int) (from, to int, ok bool) {
 	return from, from + at, at > 0 && host[:at] != mark
 }
 
-// FuzzUser: what the scan remembers of the URLs before changes nothing. Skip says
-// which of them it has not looked at.
+// FuzzUser: what the scanner remembers about previous URLs changes nothing. skip says
+// which of them it has not examined.
 func FuzzUser(f *testing.F) {
 	const long = 2*slack + 10
 	for _, s := range []string{
@@ -80,8 +80,8 @@ func FuzzUser(f *testing.F) {
 	})
 }
 
-// TestLooksAheadOnce: of many URLs in a row, the scan remembers how far it was, and
-// of those that are encoded it reads none but the next, and makes no copy.
+// TestLooksAheadOnce: of many URLs in a row, the scanner remembers how far it has looked;
+// of encoded ones it reads only to the next, and makes no copy.
 func TestLooksAheadOnce(t *testing.T) { // counts allocations, not in parallel
 	s := strings.Repeat(":x://", 100)
 	c := &scanner{s: s}
