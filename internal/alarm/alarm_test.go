@@ -16,7 +16,7 @@ import (
 	"time"
 )
 
-// sleep lets the time of a bubble pass.
+// sleep lets time pass in a bubble.
 func sleep(d time.Duration) { <-time.After(d) }
 
 // done closes c, which must not have to wait.
@@ -32,7 +32,7 @@ func TestOrder(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c, start := New(1), time.Now()
 		defer done(t, c)
-		// Alarms on both scales are in one order.
+		// Alarms on both scales share one order.
 		const n = 1000
 		var fired []int
 		for _, i := range rand.Perm(n) {
@@ -174,10 +174,10 @@ func TestWallClockStep(t *testing.T) {
 			}
 		}
 		sleep(time.Hour)
-		step.Store(int64(-time.Hour)) // set back: the wall's alarm is late
+		step.Store(int64(-time.Hour)) // set back: the alarm on the wall clock is late
 		sleep(2 * time.Hour)
 		expect(0, 1)
-		step.Store(int64(time.Hour)) // set forward: it is noticed within a minute
+		step.Store(int64(time.Hour)) // set forward: noticed within a minute
 		sleep(maxWait)
 		expect(1, 1)
 	})
@@ -231,7 +231,7 @@ func TestBlockedWorkers(t *testing.T) {
 		if got := ran.Load(); got != 1000 {
 			t.Errorf("%d of 1000 ran beside 5 that block", got)
 		}
-		// With all of the workers blocked and nothing due for long, the next does
+		// If all workers are blocked and nothing was due for long, the next alarm does
 		// not wait.
 		sleep(time.Hour)
 		c.Set(&Alarm{Run: func() { ran.Add(1) }}, time.Now())
@@ -303,7 +303,7 @@ func TestPanic(t *testing.T) {
 	}
 }
 
-// Each alarm runs once for each Set that is not undone, whoever sets and stops.
+// Each alarm runs once for each Set that is not undone, whoever sets and stops it.
 func TestConcurrent(t *testing.T) {
 	t.Parallel()
 	c := New(4)

@@ -10,7 +10,7 @@ import (
 
 const many = 100_000
 
-// heapBytes is what is in use after a collection.
+// heapBytes returns the bytes in use after a collection.
 func heapBytes() float64 {
 	runtime.GC()
 	var m runtime.MemStats
@@ -31,7 +31,7 @@ func perAlarm(b *testing.B) {
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N)/many, "ns/alarm")
 }
 
-// BenchmarkArm arms 100,000 alarms; B/alarm is beside the struct itself.
+// BenchmarkArm arms 100,000 alarms; B/alarm excludes the struct itself.
 func BenchmarkArm(b *testing.B) {
 	at, alarms := times(), make([]Alarm, many)
 	var bytes float64
@@ -83,7 +83,7 @@ func BenchmarkStop(b *testing.B) {
 	_ = c.Close(b.Context())
 }
 
-// BenchmarkFire has 100,000 alarms due at one moment.
+// BenchmarkFire makes 100,000 alarms due at the same moment.
 func BenchmarkFire(b *testing.B) {
 	alarms, c := make([]Alarm, many), New(8)
 	var wg sync.WaitGroup

@@ -69,7 +69,7 @@ func TestVariants(t *testing.T) {
 	}
 }
 
-// TestBudgets: figures on both sides of their budgets, and none.
+// TestBudgets: figures on both sides of their budgets, and missing ones.
 func TestBudgets(t *testing.T) {
 	t.Parallel()
 	verdicts := func(r *results) map[string]verdict {
@@ -135,7 +135,7 @@ func TestFlags(t *testing.T) {
 	}
 }
 
-// TestFrames: what the generator sends by itself is what it says.
+// TestFrames: the generator's frames and packets are what they claim to be.
 func TestFrames(t *testing.T) {
 	t.Parallel()
 	for _, n := range []int{0, 125, 126, 4000} {
@@ -155,7 +155,7 @@ func TestFrames(t *testing.T) {
 	}
 }
 
-// TestPage: docs/benchmarks.md has the place for what -md writes.
+// TestPage: docs/benchmarks.md has a place for what -md writes.
 func TestPage(t *testing.T) {
 	t.Parallel()
 	page, err := os.ReadFile("../../docs/benchmarks.md")

@@ -20,12 +20,12 @@ func TestMain(m *testing.M) {
 		}
 		return
 	}
-	// The servers inherit this: the race detector would hold the exit of each up.
+	// The servers inherit this: the race detector would delay each exit.
 	os.Setenv("GORACE", os.Getenv("GORACE")+" atexit_sleep_ms=0")
 	siotest.Main(m, nil)
 }
 
-// needNode skips the test where it cannot run, which CI must not do.
+// needNode skips the test if it cannot run, which CI does not allow.
 func needNode(t *testing.T) {
 	t.Helper()
 	_, err := findNode()
@@ -52,17 +52,17 @@ func start(t *testing.T, name string) *server {
 	return s
 }
 
-// patience is how long a server may take on a machine that has other things to do.
+// patience is how long a server may take on a busy machine.
 func patience() time.Time { return time.Now().Add(60 * time.Second) }
 
-// all are the servers that a whole run has, and each part alone.
+// all are the servers of a full run, and each part alone.
 var all = []string{
 	"bare", "wrap", "full", "node", "node-events", "full-events", limited, "wrap+func",
 	"wrap+logging", "wrap+ratelimit", "wrap+session", "wrap+jwtauth", "wrap+presence",
 	"full-logging", "full-ratelimit", "full-session", "full-jwtauth", "full-presence",
 }
 
-// TestServers: each server does what it is said to, for the clients of the generator.
+// TestServers: each server does what it should for the clients of the generator.
 func TestServers(t *testing.T) {
 	t.Parallel()
 	for _, name := range all {
@@ -128,8 +128,8 @@ func TestServers(t *testing.T) {
 	}
 }
 
-// TestToken: servers that have to, refuse a token that somebody else has signed, over
-// both transports, and no other one.
+// TestToken: servers that verify tokens refuse one with a foreign signature, over both
+// transports, and no other one.
 func TestToken(t *testing.T) {
 	t.Parallel()
 	for _, name := range []string{"full", "wrap+jwtauth", "node", "full-jwtauth"} {
@@ -165,8 +165,8 @@ func TestToken(t *testing.T) {
 	}
 }
 
-// TestRun is a whole run without the Go benchmarks, with counts that are too small for
-// anything else.
+// TestRun is a full run without the Go benchmarks, with counts too small for anything
+// else.
 func TestRun(t *testing.T) {
 	t.Parallel()
 	c := quick()

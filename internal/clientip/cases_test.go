@@ -5,8 +5,8 @@ import (
 	"strings"
 )
 
-// testCase is a row of TestOf and a seed of FuzzOf. The proxies are those of
-// proxies; header is that of New, and lines are the values it has.
+// testCase is a row of TestOf and a seed of FuzzOf. The trusted proxies are those in
+// proxies; header is the argument of New, and lines are its values.
 type testCase struct {
 	name   string
 	header string

@@ -10,7 +10,7 @@ import (
 	"github.com/sioware/sioware/internal/clientip"
 )
 
-// parse returns prefixes that have no fault in their spelling.
+// parse returns prefixes that are spelled correctly.
 func parse(prefixes ...string) []netip.Prefix {
 	list := make([]netip.Prefix, len(prefixes))
 	for i, p := range prefixes {
@@ -19,7 +19,7 @@ func parse(prefixes ...string) []netip.Prefix {
 	return list
 }
 
-// source is New for arguments without fault.
+// source is New for valid arguments.
 func source(tb testing.TB, header string, trusted ...string) *clientip.Source {
 	tb.Helper()
 	s, err := clientip.New(parse(trusted...), header)
@@ -29,7 +29,7 @@ func source(tb testing.TB, header string, trusted ...string) *clientip.Source {
 	return s
 }
 
-// addr parses an address, of which "" is the zero one.
+// addr parses an address; "" is the zero one.
 func addr(s string) netip.Addr {
 	if s == "" {
 		return netip.Addr{}

@@ -10,7 +10,7 @@ import (
 	"github.com/sioware/sioware/internal/clientip"
 )
 
-// FuzzOf holds the answers to what they must be whatever a client sends.
+// FuzzOf checks what must be true of the results whatever a client sends.
 func FuzzOf(f *testing.F) {
 	for _, c := range testCases {
 		if lines := strings.Join(c.lines, "\n"); len(lines) < 1<<10 {
@@ -52,7 +52,7 @@ func FuzzOf(f *testing.F) {
 			return
 		}
 
-		// What proxies append decides, whatever it is appended to.
+		// What proxies append decides, whatever comes before it.
 		want := netip.MustParseAddr("7.7.7.7")
 		if a := of(append(lines, appended)...); a != want {
 			t.Fatalf("client %v, want %v, after line %q", a, want, text)
@@ -62,7 +62,7 @@ func FuzzOf(f *testing.F) {
 			t.Fatalf("client %v, want %v, of line %q", a, want, joined)
 		}
 
-		// A client is the same with more to the left of it.
+		// The client is the same with more to the left of it.
 		if trusted.Contains(got) {
 			return
 		}
@@ -76,8 +76,8 @@ func FuzzOf(f *testing.F) {
 	})
 }
 
-// The grammar of RFC 7239, section 4, and the spaces and empty elements that
-// recipients are to take, read from left to right.
+// The grammar of RFC 7239, section 4, and the spaces and empty elements that recipients
+// must accept, read from left to right.
 const (
 	token  = "[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 	quoted = `"(?:[^"\\]|\\.)*"`
@@ -92,8 +92,8 @@ var (
 	reNode    = regexp.MustCompile(`^(?:([0-9.]+)|\[([^\]]+)\]):([0-9]+)$`)
 )
 
-// FuzzForwarded holds the reading of well-formed lines against that of a parser
-// which goes the other way, from left to right.
+// FuzzForwarded compares the reading of well-formed lines with that of a parser which
+// goes the other way, from left to right.
 func FuzzForwarded(f *testing.F) {
 	for _, c := range testCases {
 		if c.header == "Forwarded" && len(c.lines) > 0 && len(c.lines[0]) < 1<<10 {
@@ -133,8 +133,8 @@ func FuzzForwarded(f *testing.F) {
 	})
 }
 
-// readForwarded returns the elements of a well-formed line. Long ones may hold
-// what the package refuses for its length only.
+// readForwarded returns the elements of a well-formed line. Long ones may contain what
+// the package refuses only because of its length.
 func readForwarded(line string) (hops []string, ok bool) {
 	for {
 		m := reElement.FindStringSubmatch(line)

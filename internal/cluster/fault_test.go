@@ -24,8 +24,8 @@ func many() int {
 	return 1000
 }
 
-// TestNodeKilled: of three nodes one is killed. Its users go offline once each, unless
-// they find another node in time; nobody else is concerned.
+// TestNodeKilled: one of three nodes is killed. Its users go offline once each, unless
+// they find another node in time; nobody else is affected.
 func TestNodeKilled(t *testing.T) {
 	c, n := start(t), many()
 	nodes := [3]clients{{}, {}, {}}
@@ -55,8 +55,8 @@ func TestNodeKilled(t *testing.T) {
 	}
 }
 
-// TestNodeFrozen: a node that is not heard of for longer than its lease and the grace is
-// taken for dead. When it goes on its users are there again.
+// TestNodeFrozen: a node that is not heard of for longer than its lease and the grace
+// period counts as dead. When it resumes its users are back.
 func TestNodeFrozen(t *testing.T) {
 	c, n := start(t), many()/4
 	there, frozen := make(clients), make(clients)
@@ -73,8 +73,8 @@ func TestNodeFrozen(t *testing.T) {
 	}
 }
 
-// TestRedisRestarted: Redis loses everything. Nobody who stays goes offline; who left
-// meanwhile does.
+// TestRedisRestarted: Redis loses everything. Nobody who stays goes offline; those who
+// left meanwhile do.
 func TestRedisRestarted(t *testing.T) {
 	c, n := start(t), many()/4
 	all := make(clients)
@@ -117,8 +117,8 @@ func TestFlushed(t *testing.T) {
 	c.settle(t, users(all))
 }
 
-// TestFailover: a replica that lacks the last writes takes the place of Redis: who has come
-// meanwhile is not there, and who has gone is.
+// TestFailover: a replica that lacks the last writes replaces Redis: it is missing those
+// who have come meanwhile, and still has those who have gone.
 func TestFailover(t *testing.T) {
 	primary, replica := redistest.Start(t), redistest.Start(t)
 	primary.NeedReal(t)
@@ -146,7 +146,7 @@ func TestFailover(t *testing.T) {
 	if err := copying.ReplicaOf(t.Context(), "NO", "ONE").Err(); err != nil {
 		t.Fatal(err)
 	}
-	for i := range n / 4 { // none of which the replica has
+	for i := range n / 4 { // the replica has none of them
 		u := "user-" + strconv.Itoa(i)
 		all[u].Close()
 		delete(all, u)
@@ -165,8 +165,8 @@ func TestFailover(t *testing.T) {
 	c.settle(t, users(all))
 }
 
-// TestPartition: a node that does not reach Redis. For the others its users go; for
-// itself they are there, and what it says is marked.
+// TestPartition: a node cannot reach Redis. For the others its users are gone; for itself
+// they are there, and its answers are marked.
 func TestPartition(t *testing.T) {
 	c, n := start(t), many()/4
 	proxy := redistest.NewProxy(t, c.redis.Addr)
@@ -209,7 +209,7 @@ func TestTwoTabs(t *testing.T) {
 }
 
 // TestDeadline: clients come back just before and just after they are given up, each time
-// to another node.
+// to a different node.
 func TestDeadline(t *testing.T) {
 	c, n := start(t), 50
 	first, second := c.node(t, c.redis.Addr), c.node(t, c.redis.Addr)
@@ -247,12 +247,12 @@ func TestDeadline(t *testing.T) {
 	t.Logf("%d times offline of %d", c.count(presence.Offline, ""), rounds*n)
 }
 
-// TestRollingRestart: nodes end in order, one after the other, and their clients find
-// another: nobody sees it.
+// TestRollingRestart: nodes shut down one after the other, and their clients find
+// another: nobody notices.
 func TestRollingRestart(t *testing.T) {
 	c, n := start(t), 100
 	if testing.Short() {
-		n = 25 // all are back within the grace, also with the race detector
+		n = 25 // all are back within the grace period, also with the race detector
 	}
 	all := make(clients)
 	old := c.node(t, c.redis.Addr)

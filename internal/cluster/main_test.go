@@ -36,7 +36,7 @@ func TestMain(m *testing.M) {
 	siotest.Main(m, map[string]func(func(string)){"node": node}, siotest.IgnoreHostTimers()...)
 }
 
-// user is who a client says to be.
+// user returns who a client claims to be.
 func user(s *socket.Socket) (string, bool) {
 	return s.Request().Request().URL.Query().Get("user"), true
 }
@@ -62,7 +62,7 @@ func newTracker(addr string) (*presence.Tracker, func(context.Context) error, er
 	}, nil
 }
 
-// node is a server. SIGTERM ends it in order.
+// node runs a server. SIGTERM shuts it down gracefully.
 func node(report func(url string)) {
 	p, end, err := newTracker(os.Getenv(envRedis))
 	if err != nil {
@@ -98,14 +98,14 @@ func node(report func(url string)) {
 	os.Exit(0)
 }
 
-// cluster is a Redis, nodes, and somebody who watches.
+// cluster is a Redis, nodes, and an observer.
 type cluster struct {
 	redis *redistest.Server
-	p     *presence.Tracker // of a node without clients
+	p     *presence.Tracker // on a node without clients
 
 	mu     sync.Mutex
 	log    []presence.Change
-	online map[string]bool // by what was told
+	online map[string]bool // according to the changes reported
 	member map[string]bool
 	bad    []string
 }
@@ -116,7 +116,7 @@ func start(t *testing.T) *cluster {
 	return startAt(t, server, server.Addr)
 }
 
-// startAt starts a cluster whose Redis is reached at addr.
+// startAt starts a cluster that reaches its Redis at addr.
 func startAt(t *testing.T, server *redistest.Server, addr string) *cluster {
 	t.Helper()
 	server.NeedReal(t)
@@ -145,7 +145,7 @@ func (c *cluster) node(t *testing.T, redis string) *siotest.Child {
 	return siotest.ChildProcess(t, "node")
 }
 
-// heard checks that who comes was not there, and who goes was.
+// heard checks that those who come were not there, and those who go were.
 func (c *cluster) heard(ch presence.Change) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -179,8 +179,8 @@ func (c *cluster) count(kind presence.Kind, room string) (n int) {
 	return n
 }
 
-// settle waits until those who are online, as was told and as the Store knows, are those
-// of want, and checks all that was told.
+// settle waits until those online, according to the changes and to the Store, are those
+// of want, and checks all changes.
 func (c *cluster) settle(t *testing.T, want map[string]bool) {
 	t.Helper()
 	within(t, 60*time.Second, func() string {

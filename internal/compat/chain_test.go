@@ -56,7 +56,7 @@ func TestChains(t *testing.T) {
 	})
 }
 
-// everything is one chain of all that this package tests.
+// everything is one chain of everything that this package tests.
 func everything(t *testing.T, e env) {
 	var lines, access, plain buffer
 	m, tr, sessions := newMetrics(), tracer{tracetest.NewSpanRecorder()}, scs.New()

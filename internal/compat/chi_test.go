@@ -73,7 +73,7 @@ func TestChi(t *testing.T) {
 			}
 		}},
 		{name: "Recoverer", at: anywhere, refuses: true, test: func(t *testing.T, e env) {
-			// On an upgrade Recoverer writes nothing: it is wrap that says 500.
+			// On an upgrade Recoverer writes nothing; it is wrap that answers 500.
 			var log panics
 			got := e.serve(t, log.middleware, middleware.Recoverer, bang).refuse(t, nil)
 			if got.status != http.StatusInternalServerError {
@@ -100,13 +100,13 @@ func TestChi(t *testing.T) {
 			e.serve(t, middleware.Timeout(time.Millisecond), untilDone).refuse(t, nil).
 				want(t, http.StatusGatewayTimeout, ifElse(e.heard(), "", "Gateway Timeout"))
 		}},
-		// Late: the answer has gone out, and the session is there. On each request
-		// (Every) it delays the polls, which is no business of a timeout.
+		// Late: the answer has gone out, and the session exists. On each request (Every)
+		// it delays the polls, which a timeout should not do.
 		{name: "Timeout/late", at: handshake | namespace, test: func(t *testing.T, e env) {
 			e.serve(t, middleware.Timeout(300*time.Millisecond), thenUntilDone).admit(t, nil)
 		}},
-		// Engine and Every pass no body through the chain: there Compress does
-		// nothing, and must not announce anything either.
+		// Engine and Every pass no body through the chain: there Compress does nothing,
+		// and must not announce anything.
 		{name: "Compress", at: requests, test: func(t *testing.T, e env) {
 			s := e.serve(t, middleware.Compress(5, "text/plain"))
 			v := s.admit(t, e.encodings())

@@ -68,14 +68,14 @@ func TestCORS(t *testing.T) {
 			}
 		}},
 		{name: "other origin", at: every | around | handshake, test: func(t *testing.T, e env) {
-			// No access control: the session opens, and the browser keeps it from
-			// the page. For a WebSocket there is wrap.Origin.
+			// This is not access control: the session opens, and the browser keeps it
+			// from the page. For WebSocket there is wrap.Origin.
 			v := e.serve(t, newCORS().Handler).admit(t, http.Header{"Origin": {"https://evil.example"}})
 			equal(t, v.header, allow)
 			equal(t, v.header, vary, "Origin")
 		}},
-		// Handler and Engine run for the handshake alone, so that a browser refuses
-		// the second request. They are no place for CORS over long-polling.
+		// Handler and Engine run only for the handshake, so a browser refuses the second
+		// request. They are not the place for CORS over long-polling.
 		{name: "handshake alone", at: handshake, test: func(t *testing.T, e env) {
 			s := e.serve(t, newCORS().Handler)
 			equal(t, s.admit(t, from).header, allow, app)
@@ -87,7 +87,7 @@ func TestCORS(t *testing.T) {
 			})
 			equal(t, resp.Header, allow)
 		}},
-		// rs/cors hands out slices that it shares between requests.
+		// rs/cors returns slices that it shares between requests.
 		{name: "lists", at: requests | around, test: func(t *testing.T, e env) {
 			s := e.serve(t, newCORS().Handler, func(next http.Handler) http.Handler {
 				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -37,7 +37,7 @@ func TestGorilla(t *testing.T) {
 			equal(t, v.header, "Content-Encoding")
 			equal(t, v.header, "Vary", "Accept-Encoding")
 		}},
-		// A browser offers an encoding with WebSocket too, and a refusal has a body.
+		// A browser offers encodings with WebSocket too, and a refusal has a body.
 		{name: "CompressHandler/refused", at: anywhere | around, refuses: true, test: func(t *testing.T, e env) {
 			got := e.serve(t, handlers.CompressHandler, answer(http.StatusForbidden, "not you")).refuse(t, e.encodings())
 			if got.status != http.StatusForbidden || (e.heard() && got.body != "not you") || !readable(got.body) {

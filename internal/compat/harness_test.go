@@ -51,11 +51,11 @@ const (
 	upgraded  mode = "upgrade" // polling first
 )
 
-// row is one middleware, and what is to be seen of it.
+// row is one middleware, and what must be visible of it.
 type row struct {
 	name string
 	at   place
-	// refuses tells that no session is opened: there is nothing to upgrade.
+	// refuses says that no session is opened: there is nothing to upgrade.
 	refuses bool
 	test    func(t *testing.T, e env)
 }
@@ -90,7 +90,7 @@ func run(t *testing.T, rows []row) {
 	}
 }
 
-// status is what a middleware sees of a handshake that succeeds.
+// status is the status that a middleware sees for a successful handshake.
 func (e env) status() int {
 	if e.mode == webSocket && e.at != namespace {
 		return http.StatusSwitchingProtocols
@@ -98,14 +98,14 @@ func (e env) status() int {
 	return http.StatusOK
 }
 
-// once reports whether the chain runs once for a session.
+// once reports whether the chain runs once per session.
 func (e env) once() bool { return e.at&(every|around) == 0 }
 
 // heard reports whether a client sees the response headers of the chain.
 func (e env) heard() bool { return e.at != namespace }
 
-// encodings is what a browser sends with a WebSocket handshake. On polling the
-// client of net/http adds it by itself, and decodes the answer.
+// encodings is what a browser sends with a WebSocket handshake. For polling, net/http's
+// client adds it by itself, and decodes the answer.
 func (e env) encodings() http.Header {
 	if e.mode == webSocket {
 		return http.Header{"Accept-Encoding": {"gzip"}}
@@ -156,8 +156,8 @@ func (e env) serveWith(t *testing.T, options *socket.ServerOptions, mws ...wrap.
 	case namespace:
 		config.Handler = func(h http.Handler) http.Handler { return wrap.Handler(h) }
 	}
-	// net/http tells here of what should not be: a second status, a write to a
-	// connection that is no longer its own, a panic that nobody has caught.
+	// net/http reports what should not happen here: a second status, a write to a
+	// connection that is no longer its own, an uncaught panic.
 	t.Cleanup(func() {
 		if log := s.ErrorLog(); log != "" {
 			t.Errorf("net/http logged: %s", log)
@@ -220,7 +220,7 @@ func echo(t *testing.T, c *siotest.Client) {
 	}
 }
 
-// refusal is what a client is told.
+// refusal is what a refused client is told.
 type refusal struct {
 	status int
 	body   string
@@ -256,7 +256,7 @@ func (s *site) refuse(t *testing.T, header http.Header) refusal {
 	return refusal{refused.Status, strings.TrimSpace(refused.Body), refused.Header, time.Duration(seconds) * time.Second}
 }
 
-// want compares what a client was told.
+// want checks what a client was told.
 func (r refusal) want(t *testing.T, status int, body string) {
 	t.Helper()
 	if r.status != status || r.body != body {

@@ -79,7 +79,7 @@ func TestLimits(t *testing.T) {
 				equal(t, v.header, "X-Late", "no")
 			}
 		}},
-		// Its goroutine calls next when the client has been told 503.
+		// Its goroutine calls next after the client has been told 503.
 		{name: "TimeoutHandler/slow", at: anywhere, refuses: true, test: func(t *testing.T, e env) {
 			h := newHurdle()
 			defer h.open()
@@ -103,20 +103,20 @@ func TestLimits(t *testing.T) {
 			_, body := s.fetch(t, http.MethodGet, "", "", nil)
 			query := "&sid=" + sidOf(t, body)
 			resp, body := s.fetch(t, http.MethodPost, query, `40{"a":"`+strings.Repeat("x", 100)+`"}`, nil)
-			// With Every the host takes what it could read for the whole, and half a
-			// packet for an attack: 429, and the session is over.
+			// With Every the host accepts a truncated body as complete, and half a packet
+			// as an attack: 429, and the session is over.
 			if resp.StatusCode == http.StatusOK {
 				t.Errorf("a body that is too long: %d %q", resp.StatusCode, body)
 			}
 			if resp.StatusCode == http.StatusTooManyRequests {
-				s.fetch(t, http.MethodGet, query, "", nil) // else the host waits 30 s to tell the client
+				s.fetch(t, http.MethodGet, query, "", nil) // otherwise the host waits 30 s to tell the client
 			} else {
 				s.fetch(t, http.MethodPost, query, "1", nil)
 			}
 			siotest.Eventually(t, "the session is over", func() bool { return s.IO.Engine().ClientsCount() == 0 })
 		}},
-		// The limit falls between two packets: the client must not be told "ok",
-		// for one of them is lost. With Every it is: the host reads the body.
+		// The limit falls between two packets: the client must not be told "ok", for one
+		// of them is lost. With Every it is: the host reads the body.
 		{name: "MaxBytesHandler/cut", at: around, refuses: true, test: func(t *testing.T, e env) {
 			s := e.serve(t, maxBytes(3))
 			_, body := s.fetch(t, http.MethodGet, "", "", nil)

@@ -127,8 +127,8 @@ func TestObservers(t *testing.T) {
 			e.serve(t, m.middleware, answer(http.StatusForbidden, "not you")).refuse(t, nil)
 			m.await(t, http.StatusForbidden, 1)
 		}},
-		// What the engine refuses after the chain has let it pass. Engine and Every
-		// have to answer the chain before the engine decides.
+		// A request that the engine refuses after the chain has let it pass. Engine and
+		// Every must answer the chain before the engine decides.
 		{name: "promhttp/engine refuses", at: handler | around, refuses: true, test: func(t *testing.T, e env) {
 			m := newMetrics()
 			s := e.serve(t, m.middleware)
@@ -162,7 +162,7 @@ func TestObservers(t *testing.T) {
 				t.Errorf("body %q", body)
 			}
 		}},
-		// On an upgrade it writes nothing and logs 200: that is its own doing.
+		// On an upgrade it writes nothing and logs 200: that is its own behavior.
 		{name: "httplog/panic", at: anywhere, refuses: true, test: func(t *testing.T, e env) {
 			var out buffer
 			got := e.serve(t, logger(&out, httplog.Options{RecoverPanics: true}), bang).refuse(t, nil)

@@ -102,7 +102,7 @@ func (h *hurdle) middleware(next http.Handler) http.Handler {
 	})
 }
 
-// panics is a log of chi that counts panics, and prints nothing.
+// panics is a logger for chi that counts panics, and prints nothing.
 type panics struct{ n atomic.Int32 }
 
 func (p *panics) middleware(next http.Handler) http.Handler {
@@ -154,7 +154,7 @@ func gunzip(t *testing.T, body string) string {
 	return string(out)
 }
 
-// sidOf reads the id of a session from its OPEN packet.
+// sidOf returns the id of a session from its OPEN packet.
 func sidOf(t *testing.T, open string) string {
 	t.Helper()
 	_, rest, _ := strings.Cut(open, `"sid":"`)
@@ -165,7 +165,7 @@ func sidOf(t *testing.T, open string) string {
 	return sid
 }
 
-// fetch sends one request as it is, and reads the answer as it is.
+// fetch sends one request verbatim, and returns the answer verbatim.
 func (s *site) fetch(t *testing.T, method, query, body string, header http.Header) (*http.Response, string) {
 	t.Helper()
 	transport := &http.Transport{DisableCompression: true}

@@ -36,8 +36,8 @@ func sessionCookie(t *testing.T, h http.Header) http.Header {
 
 func TestSessions(t *testing.T) {
 	run(t, []row{
-		// scs sets its cookie in WriteHeader: late, and over WebSocket never seen
-		// by a middleware that is not told of the 101.
+		// scs sets its cookie in WriteHeader: late, and over WebSocket only if the
+		// middleware sees the 101.
 		{name: "scs", at: requests, test: func(t *testing.T, e env) {
 			m := scs.New()
 			s := e.serve(t, m.LoadAndSave, login(m))
@@ -62,7 +62,7 @@ func TestSessions(t *testing.T) {
 				t.Errorf("user %q, room %q", user, room)
 			}
 		}},
-		// Beside a cookie of the engine, which it sends over long-polling alone.
+		// Along with a cookie of the engine, which it sends only over long-polling.
 		{name: "scs/engine cookie", at: requests, test: func(t *testing.T, e env) {
 			m := scs.New()
 			options := socket.DefaultServerOptions()

@@ -15,7 +15,7 @@ type key struct{}
 
 var errWhy = errors.New("why")
 
-// What package context does in the same place, whether somebody waits first or not.
+// The same as with package context, whether somebody waits first or not.
 func TestContext(t *testing.T) {
 	t.Parallel()
 	for name, test := range map[string]struct {

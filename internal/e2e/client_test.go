@@ -12,14 +12,14 @@ import (
 	"time"
 )
 
-// bound is how long a test waits for its client: a process has to start, on a
-// machine that may be busy with others.
+// bound is how long a test waits for its client: a process has to start, on a machine
+// that may be busy.
 const bound = 15 * time.Second
 
 // object is a JSON object.
 type object = map[string]any
 
-// scenario and action are what driver.mjs reads.
+// scenario and action are the input of driver.mjs.
 type scenario struct {
 	Client     int      `json:"client"`
 	URL        string   `json:"url"`
@@ -49,7 +49,7 @@ type action struct {
 	Body   string `json:"body,omitempty"`
 }
 
-// record is what driver.mjs tells.
+// record is the output of driver.mjs.
 type record struct {
 	Type        string
 	Conn        int
@@ -67,7 +67,7 @@ type record struct {
 	Reason      string
 	Attempt     int
 
-	// Of HTTP responses, also as part of an error of version 4.
+	// For HTTP responses, also as part of an error of version 4.
 	Method     string
 	Path       string
 	Status     int
@@ -99,7 +99,7 @@ func connect(t *testing.T, v variant, s *server, edit func(sc *scenario)) *clien
 	t.Helper()
 	sc := scenario{Client: v.client, URL: s.URL, Options: object{
 		"transports": v.transports,
-		// A fast loop, for those that reconnect.
+		// A fast loop, for clients that reconnect.
 		"reconnectionDelay": 5, "reconnectionDelayMax": 10,
 	}}
 	if edit != nil {
@@ -228,7 +228,7 @@ func on(nsp string) func(record) bool {
 	return func(r record) bool { return r.Nsp == nsp }
 }
 
-// idle gives the client time for what it must not do.
+// idle gives the client time to do what it must not do.
 func (c *client) idle(t *testing.T) {
 	t.Helper()
 	n := len(c.all("paused"))
@@ -236,7 +236,7 @@ func (c *client) idle(t *testing.T) {
 	c.await(t, n+1, "paused")
 }
 
-// settle waits for the upgrade of a client, if one is to come. See skipTorn.
+// settle waits for the upgrade of a client, if there will be one. See skipTorn.
 func (c *client) settle() {
 	if !c.kind.upgrades() {
 		return
@@ -248,9 +248,9 @@ func (c *client) settle() {
 	})
 }
 
-// skipTorn skips a test whose client leaves in the middle of an upgrade: there
-// the host clears a variable on two goroutines (engine/socket.go:375, from :379
-// and :383), and the race detector fails whatever test runs.
+// skipTorn skips a test whose client leaves during an upgrade: the host then clears a
+// variable on two goroutines (engine/socket.go:375, from :379 and :383), and the race
+// detector fails whatever test is running.
 func skipTorn(t *testing.T, v variant) {
 	t.Helper()
 	if raceEnabled && v.upgrades() {
@@ -264,7 +264,7 @@ func (c *client) kill() {
 	<-c.exited
 }
 
-// finish ends the client, and the test where it had a fault.
+// finish ends the client, and fails the test if the client had a fault.
 func (c *client) finish(t *testing.T) {
 	t.Helper()
 	c.settle()
@@ -282,7 +282,7 @@ func (c *client) finish(t *testing.T) {
 	}
 }
 
-// history tells what the client observed, for messages.
+// history describes what the client observed, for messages.
 func (c *client) history() string {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -17,7 +17,7 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// What a puppet says: packets, of which one poll may have several.
+// What a puppet sends: packets, of which one poll may return several.
 const (
 	welcome = `40{"sid":"s"}`
 	away    = "41" // disconnects the socket
@@ -34,9 +34,9 @@ func toJSON(v object) string {
 
 func inOnePoll(packets ...string) string { return strings.Join(packets, "\x1e") }
 
-// puppet is a server of long-polling that says what it is told to, poll by poll: to its
-// first connection, its second, and so on. With a real one, what is in one poll is for
-// the clock to decide.
+// puppet is a long-polling server that sends what it is told to, poll by poll: to its
+// first connection, its second, and so on. With a real one, timing decides what is in one
+// poll.
 type puppet struct {
 	*server
 	handshakes atomic.Int32
@@ -85,7 +85,7 @@ func newPuppet(t *testing.T, connections [][]string) *puppet {
 	return p
 }
 
-// toldBy are the codes that a recipe has told its page.
+// toldBy returns the codes that a recipe has passed to its page.
 func toldBy(c *client) (codes []string) {
 	for _, r := range c.all("signed_out") {
 		codes = append(codes, r.Reason)
@@ -96,9 +96,9 @@ func toldBy(c *client) (codes []string) {
 	return codes
 }
 
-// TestRecipeCut: where the connection is lost together with the packets that put a client
-// out, the client gets them afterwards, too late to come back by itself. The recipes come
-// back, unless they have heard that they are not wanted.
+// TestRecipeCut: if the connection is lost together with the packets that disconnect a
+// client, the client gets them later, too late to come back by itself. The recipes come
+// back, unless they have learned that they are not wanted.
 func TestRecipeCut(t *testing.T) {
 	needNode(t)
 	t.Parallel()
@@ -107,7 +107,7 @@ func TestRecipeCut(t *testing.T) {
 	soon := &wrap.Error{Code: "rate_limited", RetryAfter: 10 * time.Millisecond}
 	for name, tt := range map[string]struct {
 		connections [][]string
-		told        string   // what the page hears in the end
+		told        string   // what the page is told in the end
 		reasons     []string // of each disconnect
 	}{
 		"whole": {
@@ -126,7 +126,8 @@ func TestRecipeCut(t *testing.T) {
 			connections: [][]string{{welcome, inOnePoll(kick(final), away, closing)}, {refuse(final)}},
 			told:        "token_revoked", reasons: []string{lost, out},
 		},
-		// The second time the server gives no reason, and that of the first is none for it.
+		// The second time the server gives no reason, and the first reason does not count
+		// for it.
 		"late and forgotten": {
 			connections: [][]string{{welcome, inOnePoll(kick(final), away, closing)}, {welcome, away}},
 			reasons:     []string{lost, out, out},

@@ -11,8 +11,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestEventAtOnce: an event that a client sends in its "connect" listener finds
-// its handler, also where that is added after the event has arrived.
+// TestEventAtOnce: an event that a client sends in its "connect" listener finds its
+// handler, even if that is added after the event has arrived.
 func TestEventAtOnce(t *testing.T) {
 	const clients = 50
 	each(t, func(t *testing.T, v variant) {
@@ -44,8 +44,8 @@ func TestEventAtOnce(t *testing.T) {
 		})
 		for n := range clients - 1 {
 			if v.upgrades() {
-				// One after the other: before the timer of its upgrade fires, a
-				// client has its ack (see server.torn).
+				// One after the other: a client has its ack before the timer of its
+				// upgrade fires (see server.torn).
 				c.await(t, n+1, "ack")
 			}
 			c.do(t, action{Do: "open"})

@@ -81,8 +81,8 @@ func TestEcho(t *testing.T) {
 	})
 }
 
-// TestBurst: nothing of 200 events in a row is lost, whatever their order, also
-// while the transport is being upgraded.
+// TestBurst: none of 200 consecutive events is lost, in whatever order they arrive, even
+// during an upgrade.
 func TestBurst(t *testing.T) {
 	const events = 200
 	each(t, func(t *testing.T, v variant) {

@@ -12,8 +12,8 @@ import (
 	"testing"
 )
 
-// TestGamehub: examples/gamehub as its users have it, the program and the client of the
-// mini program, with socket.io-client 2. That has WebSocket alone there.
+// TestGamehub: examples/gamehub as users run it, the program and the client of the mini
+// program, with socket.io-client 2, which has only WebSocket there.
 func TestGamehub(t *testing.T) {
 	needNode(t)
 	t.Parallel()
@@ -33,12 +33,12 @@ func TestGamehub(t *testing.T) {
 	}
 }
 
-// hubProgram is the file that the program is in.
+// hubProgram is the path of the program.
 type hubProgram string
 
 func (h hubProgram) build(t *testing.T) {
 	t.Helper()
-	// Looked at, so that go test runs again when something in them has changed.
+	// Read, so that go test runs again when something in them has changed.
 	for _, name := range []string{"gamehub.mjs", "../../examples/gamehub", "../../presence", "../../logging"} {
 		f, err := os.Open(name)
 		if err != nil {
@@ -91,7 +91,7 @@ func (h hubProgram) start(t *testing.T, flags ...string) (url string, stop func(
 	return url, stop
 }
 
-// hubPlayer is a phone, with who has it in his hand.
+// hubPlayer is a phone and its user.
 type hubPlayer struct{ *client }
 
 // play signs a player in.
@@ -119,7 +119,7 @@ func play(t *testing.T, v variant, url, name string) hubPlayer {
 	return hubPlayer{c}
 }
 
-// say has the player do something.
+// say makes the player do something.
 func (p hubPlayer) say(t *testing.T, words string) {
 	t.Helper()
 	if _, err := fmt.Fprintln(p.stdin, words); err != nil {
@@ -127,7 +127,7 @@ func (p hubPlayer) say(t *testing.T, words string) {
 	}
 }
 
-// told waits for the n-th of an event and returns what it is about.
+// told waits for the n-th event of a name and returns its payload.
 func (p hubPlayer) told(t *testing.T, n int, event string) object {
 	t.Helper()
 	data, _ := p.await(t, n, "event", named(event))[n-1].Args[0].(object)
@@ -195,7 +195,7 @@ func hubReconnect(t *testing.T, h hubProgram, v variant) {
 	}
 }
 
-// hubGone: who stays away gives up the table, and may come back to another.
+// hubGone: a player who stays away gives up the table, and may come back to another.
 func hubGone(t *testing.T, h hubProgram, v variant) {
 	url, _ := h.start(t, "-grace", "300ms")
 	ada, bob := hubGame(t, v, url)
@@ -234,11 +234,11 @@ func hubPhones(t *testing.T, h hubProgram, v variant) {
 	}
 }
 
-// hubAway: who does not look is away, and back when he does.
+// hubAway: a player who does not look is away, and back when looking again.
 func hubAway(t *testing.T, h hubProgram, v variant) {
 	url, _ := h.start(t, "-beat", "100ms")
 	ada, bob := hubGame(t, v, url)
-	// With so short a beat a client may be late, and back at once.
+	// With such a short beat a client may be late, and back at once.
 	is := func(state string) {
 		t.Helper()
 		bob.await(t, 1, "event", named("player"))
@@ -256,8 +256,8 @@ func hubAway(t *testing.T, h hubProgram, v variant) {
 	ada.does(t, 1, "move 4")
 }
 
-// hubRefused: whose token is missing or has expired is told so, once, and the client
-// does not go on with it.
+// hubRefused: a player whose token is missing or has expired is told so, once, and the
+// client does not keep trying with it.
 func hubRefused(t *testing.T, h hubProgram, v variant) {
 	url, _ := h.start(t, "-token", "2s")
 	for name, code := range map[string]string{"No-Such-Code": "token_missing", "ada": "token_expired"} {
@@ -271,8 +271,8 @@ func hubRefused(t *testing.T, h hubProgram, v variant) {
 	}
 }
 
-// hubRestart: a hub that goes lets everyone go, and takes them to the door when it is
-// back: its secret is a new one.
+// hubRestart: a hub that shuts down disconnects everyone, and refuses their tokens when
+// it is back: its secret is a new one.
 func hubRestart(t *testing.T, h hubProgram, v variant) {
 	url, stop := h.start(t)
 	ada, bob := hubGame(t, v, url)

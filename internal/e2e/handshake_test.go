@@ -10,9 +10,9 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestRefusedHandshake: a client whose handshake is refused by HTTP middleware
-// keeps reconnecting, learns of the refusal what its transport lets through, and
-// gets in when the server admits it.
+// TestRefusedHandshake: a client whose handshake is refused by HTTP middleware keeps
+// reconnecting, learns as much of the refusal as its transport lets through, and gets in
+// when the server admits it.
 func TestRefusedHandshake(t *testing.T) {
 	const refusals = 2
 	each(t, func(t *testing.T, v variant) {
@@ -78,8 +78,8 @@ func wantTransportError(t *testing.T, v variant, err record) {
 	}
 }
 
-// TestHandshakeHeaders: all values of a list arrive, over both transports, with
-// the handshake and with nothing else.
+// TestHandshakeHeaders: all values of a list arrive, over both transports, with the
+// handshake only.
 func TestHandshakeHeaders(t *testing.T) {
 	mw := func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -13,8 +13,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestJWTHandshakeRefused: Handler refuses the HTTP request of the handshake, and
-// what the clients make of that. Without reconnection: they would go on for ever.
+// TestJWTHandshakeRefused: Handler refuses the HTTP request of the handshake; what the
+// clients report. Without reconnection, or they would go on for ever.
 func TestJWTHandshakeRefused(t *testing.T) {
 	const challenge = `Bearer error="invalid_token"`
 	down := newFlaky()
@@ -88,8 +88,8 @@ func jsonOf(v any) string {
 	return string(b)
 }
 
-// TestJWTHandshake: a token in the HTTP request, behind Handler: the client gets
-// in, and nothing that the host keeps holds the token.
+// TestJWTHandshake: a token in the HTTP request, behind Handler: the client gets in, and
+// nothing that the host keeps contains the token.
 func TestJWTHandshake(t *testing.T) {
 	places := map[string]struct {
 		source jwtauth.Source

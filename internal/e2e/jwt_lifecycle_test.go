@@ -11,8 +11,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// brief is how long tokens live that are to expire. A client has to have connected by
-// then, on a machine that is busy.
+// brief is the lifetime of tokens that are meant to expire. A client must have connected
+// by then, even on a busy machine.
 const brief = 8 * time.Second
 
 // briefly issues a token that expires soon, and then others that do not.
@@ -33,8 +33,8 @@ func wantAda(t *testing.T, c *client) {
 	}
 }
 
-// TestJWTExpiry: what the clients see when their tokens expire, under each policy.
-// They wait for that together.
+// TestJWTExpiry: what the clients see when their tokens expire, under each policy. They
+// wait for that together.
 func TestJWTExpiry(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		start := func(o jwtOptions, required bool) *client {
@@ -132,7 +132,7 @@ func TestJWTRefresh(t *testing.T) {
 	})
 }
 
-// TestJWTRevoke: a revocation puts the client out, and keeps it out.
+// TestJWTRevoke: a revocation disconnects the client, and keeps it out.
 func TestJWTRevoke(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		a := newAuth(t, jwtOptions{})
@@ -169,7 +169,7 @@ func TestJWTNewestLogin(t *testing.T) {
 }
 
 // hangUp ends all connections, as a proxy may at any time: those of a client that
-// upgrades once the host has upgraded them too, for before it waits up to 30
+// upgrades only after the host has upgraded them too, since before that it waits up to 30
 // seconds for a poll that does not come.
 func (s *server) hangUp(t *testing.T, v variant) {
 	t.Helper()

@@ -14,7 +14,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// follow connects a client that recipe_auth.mjs looks after, with tokens of i.
+// follow connects a client that recipe_auth.mjs manages, with tokens of i.
 func follow(t *testing.T, v variant, s *server, i *issuer) *client {
 	t.Helper()
 	return connect(t, v, s, func(sc *scenario) {
@@ -53,7 +53,7 @@ func wantAsked(t *testing.T, c *client, i *issuer, want ...bool) {
 	}
 }
 
-// TestJWTRecipeRefresh: nothing but one refresh tells of an expiry.
+// TestJWTRecipeRefresh: a single refresh is the only sign of an expiry.
 func TestJWTRecipeRefresh(t *testing.T) {
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
 		s := serveAuth(t, newAuth(t, jwtOptions{}), nil)
@@ -79,8 +79,8 @@ func TestJWTRecipeRefresh(t *testing.T) {
 	})
 }
 
-// TestJWTRecipeExpiry: a client that could not refresh comes back with a new token
-// when it is put out, and at once; under Downgrade it refreshes then.
+// TestJWTRecipeExpiry: a client that could not refresh comes back with a new token, at
+// once, when it is disconnected; under Downgrade it refreshes then.
 func TestJWTRecipeExpiry(t *testing.T) {
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
 		s := serveAuth(t, newAuth(t, jwtOptions{}), nil)
@@ -128,7 +128,7 @@ func TestJWTRecipeExpired(t *testing.T) {
 		wantSignedIn(t, c)
 		wantAsked(t, c, i, false, true)
 
-		// An issuer that has no others: once is enough.
+		// An issuer that has no other tokens: one attempt is enough.
 		i = issue(t, func(int, bool) any { return sign("ada", -time.Second) })
 		c = follow(t, v, s, i)
 		wantSignedOut(t, c, "token_expired")
@@ -136,7 +136,8 @@ func TestJWTRecipeExpired(t *testing.T) {
 	})
 }
 
-// TestJWTRecipeDown: the way to the server is down, then the store, then the issuer.
+// TestJWTRecipeDown: first the server is unreachable, then the store is down, then the
+// issuer.
 func TestJWTRecipeDown(t *testing.T) {
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
 		store := newFlaky()
@@ -159,7 +160,7 @@ func TestJWTRecipeDown(t *testing.T) {
 			return sign("ada", time.Hour)
 		})
 		c := follow(t, v, s, i)
-		// The first is for the client, which tries again by itself; the rest is ours.
+		// The first is from the client, which tries again by itself; the rest are ours.
 		errs := c.await(t, 2, "connect_error", on("/"))
 		wantTried(t, errs[0])
 		wantRefusal(t, v, errs[1], told("unavailable"))

@@ -20,7 +20,7 @@ var refusals = map[string]struct {
 	opts    func() jwtOptions
 	token   func(t *testing.T, a *jwtAuth) string
 	require func(jwtauth.Claims) error
-	cookie  bool // the token is in one, and the page is a foreign one
+	cookie  bool // the token is in one, and the page is foreign
 }{
 	"missing": {code: "token_missing", token: func(*testing.T, *jwtAuth) string { return "" }},
 	"invalid": {code: "token_invalid", token: func(*testing.T, *jwtAuth) string { return sign("ada", time.Hour) + "x" }},
@@ -66,7 +66,7 @@ var refusals = map[string]struct {
 	},
 }
 
-// signIn makes another login the one of ada.
+// signIn makes another login the current one of ada.
 func signIn(t *testing.T, a *jwtAuth) {
 	t.Helper()
 	if _, err := a.Authenticate(t.Context(), sign("ada", time.Hour)); err != nil {
@@ -74,8 +74,8 @@ func signIn(t *testing.T, a *jwtAuth) {
 	}
 }
 
-// TestJWTRefused: what the clients are told, for each thing that can be wrong,
-// and that they do not try again by themselves.
+// TestJWTRefused: what the clients are told, for everything that can be wrong, and that
+// they do not try again by themselves.
 func TestJWTRefused(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		for name, tt := range refusals {
@@ -118,8 +118,8 @@ func TestJWTRefused(t *testing.T) {
 	})
 }
 
-// TestJWTNamespace: the default sources, in a namespace of its own. There version
-// 2 has something like auth: the query of the namespace.
+// TestJWTNamespace: the default sources, in a namespace of its own, where version 2 has
+// something like auth: the query of the namespace.
 func TestJWTNamespace(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		a := newAuth(t, jwtOptions{Sources: []jwtauth.Source{jwtauth.AuthField("token"), jwtauth.Bearer()}})
@@ -142,7 +142,7 @@ func TestJWTNamespace(t *testing.T) {
 	})
 }
 
-// TestJWTEvents: a refused event is told through its ack, and the socket stays.
+// TestJWTEvents: a refused event is reported through its ack, and the socket stays.
 func TestJWTEvents(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		a := newAuth(t, jwtOptions{})

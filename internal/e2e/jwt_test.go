@@ -44,7 +44,7 @@ func sign(subject string, ttl time.Duration, more ...object) string {
 	return token
 }
 
-// newAuth returns an Auth that ends after the server of the test. By default it
+// newAuth returns an Auth that is closed after the server of the test. By default it
 // finds tokens where both clients can put them for "/": version 2 has no auth.
 func newAuth(t *testing.T, o jwtOptions) *jwtAuth {
 	t.Helper()
@@ -96,8 +96,8 @@ func whoami(a *jwtAuth, s *socket.Socket) {
 	})
 }
 
-// with gives the client a token where it can send it, and keeps a refused one
-// from leaving in the middle of an upgrade.
+// with gives the client a token where it can send it, and keeps a refused client from
+// leaving during an upgrade.
 func with(v variant, token string) func(*scenario) {
 	return func(sc *scenario) {
 		staying(v)(sc)
@@ -118,8 +118,8 @@ func told(code string) object {
 	return e.ClientData()
 }
 
-// wantKicked waits until the client has been put out, and checks that it knows
-// why and stays away.
+// wantKicked waits until the client has been kicked, and checks that it knows why and
+// stays away.
 func wantKicked(t *testing.T, c *client, code string) {
 	t.Helper()
 	gone := c.await(t, 1, "disconnect", on("/"))[0]
@@ -142,7 +142,7 @@ func named(event string) func(record) bool {
 	return func(r record) bool { return r.Event == event }
 }
 
-// codeOf returns the code of what an ack or event was given.
+// codeOf returns the code in the arguments of an ack or event.
 func codeOf(args []any) string {
 	if len(args) != 1 {
 		return "not one argument"

@@ -23,7 +23,7 @@ func receive[T any](t *testing.T, what string, ch <-chan T) (v T) {
 	return v
 }
 
-// causeOf returns what context.Cause has of a socket that has left.
+// causeOf returns context.Cause of a socket that has left.
 func causeOf(t *testing.T, ctx context.Context) string {
 	t.Helper()
 	var gone *wrap.Disconnected
@@ -33,15 +33,15 @@ func causeOf(t *testing.T, ctx context.Context) string {
 	return gone.Reason
 }
 
-// TestGoneInFunc: a client that dies while a middleware works cancels it, and
-// never connects.
+// TestGoneInFunc: a client that dies while a middleware is running cancels it, and never
+// connects.
 func TestGoneInFunc(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		skipTorn(t, v)
 		entered, left := make(chan struct{}, 1), make(chan context.Context, 1)
 		var connections atomic.Int32
 		o := options()
-		// A poll may not be under way when the client dies.
+		// No poll may be open when the client dies.
 		o.SetPingInterval(500 * time.Millisecond)
 		o.SetPingTimeout(500 * time.Millisecond)
 		s := serve(t, o, func(io *socket.Server) {
@@ -49,7 +49,7 @@ func TestGoneInFunc(t *testing.T) {
 				entered <- struct{}{}
 				<-ctx.Done()
 				left <- ctx
-				return nil // too late to be admitted
+				return nil // too late to admit it
 			}))
 			onConnection(io.Sockets(), func(*socket.Socket) { connections.Add(1) })
 		})
@@ -132,8 +132,8 @@ func TestClientDisconnects(t *testing.T) {
 	})
 }
 
-// TestComesBackAtOnce: socket.disconnect().connect(), as clients do to bring a new token,
-// leaves the connection to the other namespaces.
+// TestComesBackAtOnce: socket.disconnect().connect(), which clients use to present a new
+// token, leaves the connection to the other namespaces.
 func TestComesBackAtOnce(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		s := serve(t, nil, func(io *socket.Server) {

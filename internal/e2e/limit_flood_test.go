@@ -7,9 +7,9 @@ import (
 	"github.com/sioware/sioware/ratelimit"
 )
 
-// TestLimitFloodIsTold: a client that is put out in a flood of its own events learns
-// why. A packet that is being decoded at that moment may still take the connection
-// away, but not those that follow, as they did nearly always.
+// TestLimitFloodIsTold: a client that is kicked in a flood of its own events learns why.
+// A packet that is being decoded at that moment may still end the connection, but not
+// those that follow, as they nearly always did.
 func TestLimitFloodIsTold(t *testing.T) {
 	t.Parallel()
 	v := variant{4, []string{"websocket"}}

@@ -12,8 +12,8 @@ import (
 	"github.com/sioware/sioware/ratelimit"
 )
 
-// TestLimitHandshake: what Handler answers, and what of it the clients let the page
-// know. Without reconnection: they would go on for ever.
+// TestLimitHandshake: what Handler answers, and how much of it the clients pass on to the
+// page. Without reconnection, or they would go on for ever.
 func TestLimitHandshake(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		l := newLimiter(t, ratelimit.PerHour(1), ratelimit.Options{})
@@ -56,7 +56,8 @@ func TestLimitHandshake(t *testing.T) {
 	})
 }
 
-// TestLimitHandshakeAllowed: who gets in is told what is left, over both transports.
+// TestLimitHandshakeAllowed: admitted clients are told what is left, over both
+// transports.
 func TestLimitHandshakeAllowed(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		l := newLimiter(t, ratelimit.PerHour(5), ratelimit.Options{})
@@ -79,7 +80,7 @@ func TestLimitHandshakeAllowed(t *testing.T) {
 	})
 }
 
-// TestLimitHandshakeDenied: an address that may never come.
+// TestLimitHandshakeDenied: an address that is never admitted.
 func TestLimitHandshakeDenied(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		l := newLimiter(t, ratelimit.PerHour(1), ratelimit.Options{Deny: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}})

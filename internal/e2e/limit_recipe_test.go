@@ -15,8 +15,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// honest connects a client that recipe_limit.mjs looks after. By itself it would try
-// again, where it does, after 5 to 10 milliseconds.
+// honest connects a client that recipe_limit.mjs manages. By itself it would retry, if at
+// all, after 5 to 10 milliseconds.
 func honest(t *testing.T, v variant, s *server) *client {
 	t.Helper()
 	return connect(t, v, s, func(sc *scenario) {
@@ -27,7 +27,7 @@ func honest(t *testing.T, v variant, s *server) *client {
 }
 
 // crowd is how many clients start at one time, and refusedTogether how often they are
-// refused at most if one of them gets in each time, and nobody comes too early.
+// refused at most if one of them gets in each time, and nobody retries too early.
 const (
 	crowd           = 5
 	refusedTogether = crowd * (crowd - 1) / 2
@@ -84,8 +84,8 @@ func TestLimitRecipeHandshake(t *testing.T) {
 	})
 }
 
-// TestLimitRecipeRetryAfter: something else in front of the server asks for a pause,
-// and after that the client has its own again.
+// TestLimitRecipeRetryAfter: something else in front of the server requests a pause,
+// after which the client's own delay applies again.
 func TestLimitRecipeRetryAfter(t *testing.T) {
 	needNode(t)
 	t.Parallel()
@@ -126,7 +126,7 @@ func TestLimitRecipeRetryAfter(t *testing.T) {
 	}
 }
 
-// TestLimitRecipeFinal: a client that is never let in stops, and the page hears why.
+// TestLimitRecipeFinal: a client that is never let in stops, and the page is told why.
 func TestLimitRecipeFinal(t *testing.T) {
 	deny := ratelimit.Options{Deny: []netip.Prefix{netip.MustParsePrefix("127.0.0.0/8")}}
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
@@ -153,8 +153,7 @@ func TestLimitRecipeFinal(t *testing.T) {
 	})
 }
 
-// TestLimitRecipeRequest: events that exceed the limit arrive all the same, once, and
-// in order.
+// TestLimitRecipeRequest: events that exceed the limit still arrive, once, and in order.
 func TestLimitRecipeRequest(t *testing.T) {
 	const times = 12
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
@@ -189,7 +188,7 @@ func TestLimitRecipeRequest(t *testing.T) {
 	})
 }
 
-// TestLimitRecipeGivesUp: what can never be, what would take too long, and what is
+// TestLimitRecipeGivesUp: what can never succeed, what would take too long, and what is
 // refused again and again, is not repeated for ever; other answers are not refusals.
 func TestLimitRecipeGivesUp(t *testing.T) {
 	needNode(t)
@@ -242,8 +241,8 @@ func TestLimitRecipeGivesUp(t *testing.T) {
 	}
 }
 
-// TestLimitRecipeBan: a client that has been put out comes back when it may, and not
-// before; what it has asked for meanwhile is answered then.
+// TestLimitRecipeBan: a client that has been kicked comes back when it may, and not
+// before; what it has requested meanwhile is answered then.
 func TestLimitRecipeBan(t *testing.T) {
 	const ban = 500 * time.Millisecond
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
@@ -290,8 +289,8 @@ func TestLimitRecipeBan(t *testing.T) {
 	})
 }
 
-// TestLimitRecipeFlood: who sends so much at once that more is under way when it is put
-// out may lose the connection instead, and comes back all the same, when it may.
+// TestLimitRecipeFlood: a client that sends so much at once that more is in transit when
+// it is kicked may lose the connection instead, and still comes back when it may.
 func TestLimitRecipeFlood(t *testing.T) {
 	const ban = time.Second
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
@@ -319,8 +318,8 @@ func TestLimitRecipeFlood(t *testing.T) {
 	})
 }
 
-// TestLimitRecipeAuth: with recipe_auth.mjs, which comes back by itself, what is
-// missing there is the pause after a refused handshake.
+// TestLimitRecipeAuth: recipe_auth.mjs, which comes back by itself, lacks only the pause
+// after a refused handshake.
 func TestLimitRecipeAuth(t *testing.T) {
 	needNode(t)
 	t.Parallel()

@@ -46,8 +46,8 @@ func serveLimited(t *testing.T, l *ratelimit.Limiter, setup func(io *socket.Serv
 	}, mws...)
 }
 
-// wantLimited checks the data of a refusal for now, and returns for how long; 0 if
-// that is not to be said, with most 0.
+// wantLimited checks the data of a refusal at this time, and returns the wait; 0 if there
+// must be none, with most 0.
 func wantLimited(t *testing.T, got any, code, policy string, most time.Duration) time.Duration {
 	t.Helper()
 	data, _ := got.(object)
@@ -62,20 +62,20 @@ func wantLimited(t *testing.T, got any, code, policy string, most time.Duration)
 	return time.Duration(ms) * time.Millisecond
 }
 
-// again has a refused client connect once more.
+// again makes a refused client connect once more.
 func again(t *testing.T, v variant, c *client) {
 	t.Helper()
 	if v.upgrades() {
 		c.await(t, 1, "upgrade")
 	}
 	if v.client == 2 {
-		c.do(t, action{Do: "disconnect"}) // it keeps its connection, and would send nothing
+		c.do(t, action{Do: "disconnect"}) // otherwise it would keep its connection, and send nothing
 	}
 	c.do(t, action{Do: "connect"})
 }
 
-// TestLimitConnect: a refused CONNECT tells when to come back. The client leaves it
-// to the page.
+// TestLimitConnect: a refused CONNECT says when to come back. The client leaves that to
+// the page.
 func TestLimitConnect(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		l := newLimiter(t, ratelimit.PerHour(1), ratelimit.Options{})
@@ -99,7 +99,7 @@ func TestLimitConnect(t *testing.T) {
 	})
 }
 
-// TestLimitConcurrent: nobody knows when a place will be free.
+// TestLimitConcurrent: nobody knows when a slot will be free.
 func TestLimitConcurrent(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		s := serveLimited(t, newLimiter(t, ratelimit.Unlimited(), ratelimit.Options{Concurrent: 1}), nil)
@@ -115,7 +115,7 @@ func TestLimitConcurrent(t *testing.T) {
 	})
 }
 
-// TestLimitEvents: a refused event is answered, and told of by an event; it does not
+// TestLimitEvents: a refused event is answered, and reported by an event; it does not
 // reach its handler, and the socket stays.
 func TestLimitEvents(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
@@ -170,7 +170,7 @@ func TestLimitEvents(t *testing.T) {
 		if n := handled.Load(); n != 3 || len(c.all("disconnect")) != 0 {
 			t.Errorf("handled %d times; %s", n, c.history())
 		}
-		// The first refusal is told, and those of the second that follows are not.
+		// The first refusal is reported, and those within the following second are not.
 		told := c.await(t, 1, "event", named("rate_limited"))[0].Args[0].(object)
 		first["event"] = "search"
 		if !reflect.DeepEqual(told, first) {
@@ -179,8 +179,8 @@ func TestLimitEvents(t *testing.T) {
 	})
 }
 
-// TestLimitBan: what a client is told that goes on, that it stays away by itself, and
-// is let in when the ban is over.
+// TestLimitBan: what a client that goes on is told, that it stays away by itself, and
+// that it is let in after the ban.
 func TestLimitBan(t *testing.T) {
 	const ban = 5 * time.Second
 	each(t, func(t *testing.T, v variant) {
@@ -225,7 +225,7 @@ func TestLimitBan(t *testing.T) {
 	})
 }
 
-// refusalCount counts what Options.Refused is told.
+// refusalCount counts the calls of Options.Refused.
 type refusalCount struct {
 	connects, events, bans atomic.Int32 // bans: of attempts to connect
 }

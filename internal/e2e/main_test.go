@@ -27,9 +27,8 @@ func TestMain(m *testing.M) {
 	siotest.Main(m, nil, goleak.IgnoreAnyFunction(timers+"SetInterval.func1"), goleak.IgnoreAnyFunction(timers+"SetTimeout.func1"))
 }
 
-// findNode returns the program that runs driver.mjs. The files are looked at
-// here so that go test runs again when one of them has changed: it cannot know
-// what another process reads.
+// findNode returns the program that runs driver.mjs. It reads the files so that go test
+// runs again when one of them has changed: it cannot know what another process reads.
 var findNode = sync.OnceValues(func() (string, error) {
 	node, err := exec.LookPath("node")
 	if err != nil {
@@ -50,7 +49,7 @@ var findNode = sync.OnceValues(func() (string, error) {
 	return node, nil
 })
 
-// needNode skips the test where it cannot run, which CI must not do.
+// needNode skips the test if it cannot run, which CI does not allow.
 func needNode(t *testing.T) string {
 	t.Helper()
 	node, err := findNode()
@@ -74,7 +73,7 @@ func (v variant) String() string {
 	return fmt.Sprintf("v%d/%s", v.client, strings.Join(v.transports, "+"))
 }
 
-// polls reports whether the handshake of the client is one of long-polling.
+// polls reports whether the client's handshake is over long-polling.
 func (v variant) polls() bool { return v.transports[0] == "polling" }
 
 // upgrades reports whether the client moves to WebSocket later.
@@ -110,7 +109,7 @@ func eachOf(t *testing.T, clients []int, f func(t *testing.T, v variant)) {
 	}
 }
 
-// server is a server that knows of a fault of the host.
+// server is a server that knows about a fault of the host.
 type server struct {
 	*siotest.Server
 	// torn counts the sessions that died of two writes to one poll: during an
@@ -157,9 +156,8 @@ func (s *server) watch(e engine.BaseServer) {
 	})
 }
 
-// release ends sessions that the server is closing over long-polling: the host
-// waits 30 seconds for a next poll, and the client is gone. A packet takes the
-// place of the poll.
+// release ends sessions that the server is closing over long-polling: the host waits 30
+// seconds for another poll, but the client is gone. A packet replaces the poll.
 func (s *server) release() {
 	s.sessions.Range(func(k, _ any) bool {
 		session := k.(engine.Socket)

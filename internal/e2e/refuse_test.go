@@ -22,7 +22,7 @@ var errForbidden = &wrap.Error{
 	Err:        errors.New("secret cause"),
 }
 
-// forbidden is what a client learns of errForbidden.
+// forbidden is what a client is told about errForbidden.
 var forbidden = object{
 	"code": "forbidden", "message": "Members only", "retryable": true, "retryAfterMs": 1500.0,
 	"need": []any{"member"},
@@ -64,9 +64,8 @@ func wantNoRetry(t *testing.T, v variant, c *client) {
 	}
 }
 
-// staying makes a refused client keep its connection, by a second namespace,
-// where it would close it in the middle of an upgrade (see skipTorn).
-// Version 2 keeps it anyhow.
+// staying makes a refused client keep its connection, with a second namespace, if it
+// would otherwise close it during an upgrade (see skipTorn). Version 2 keeps it anyway.
 func staying(v variant) func(*scenario) {
 	return func(sc *scenario) {
 		if v.client == 4 && v.upgrades() {
@@ -149,8 +148,8 @@ func TestRefusedByNamespace(t *testing.T) {
 	})
 }
 
-// TestRefusedNamespaces: one middleware guards custom and dynamic namespaces, of
-// which the client joins several over one connection.
+// TestRefusedNamespaces: one middleware guards custom and dynamic namespaces, several of
+// which the client joins over one connection.
 func TestRefusedNamespaces(t *testing.T) {
 	names := []string{"/", "/chat", "/room-1"}
 	setup := func(io *socket.Server, admit func(*socket.Socket) bool) {

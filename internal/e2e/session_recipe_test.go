@@ -9,7 +9,7 @@ import (
 	"github.com/sioware/sioware/session"
 )
 
-// settled has recipe_session.mjs look after the sockets of a browser.
+// settled makes recipe_session.mjs manage the sockets of a browser.
 func settled(t *testing.T) func(*scenario) {
 	t.Helper()
 	if _, err := os.Stat("recipe_session.mjs"); err != nil { // see findNode
@@ -35,7 +35,7 @@ func wantGivenUp(t *testing.T, c *client, conn int, code string) {
 }
 
 // TestSessionRecipeRenew: after a sign-in over HTTP all tabs come back by themselves, a
-// second later, also where a namespace without sessions keeps their connection.
+// second later, even if a namespace without sessions keeps their connection open.
 func TestSessionRecipeRenew(t *testing.T) {
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
 		for _, lobby := range []bool{false, true} {
@@ -84,7 +84,7 @@ func TestSessionRecipeClaim(t *testing.T) {
 			c.do(t, action{Do: "claim", Event: "login"})
 			wantOut(t, c, 0, true)
 			if slow {
-				c.do(t, action{Do: "pause", MS: 1800}) // else it would be back after 1 to 1.5 seconds
+				c.do(t, action{Do: "pause", MS: 1800}) // otherwise it would be back after 1 to 1.5 seconds
 				c.await(t, 1, "paused")
 				if len(c.all("connect")) != 1 {
 					t.Errorf("too early; %s", c.history())
@@ -106,7 +106,7 @@ func TestSessionRecipeClaim(t *testing.T) {
 	})
 }
 
-// TestSessionRecipeNotClaimed: a ticket that is none is refused, and the socket stays.
+// TestSessionRecipeNotClaimed: an invalid ticket is refused, and the socket stays.
 func TestSessionRecipeNotClaimed(t *testing.T) {
 	needNode(t)
 	t.Parallel()
@@ -121,8 +121,8 @@ func TestSessionRecipeNotClaimed(t *testing.T) {
 	wantOneConnection(t, c)
 }
 
-// TestSessionRecipeDestroy: after a logout the page hears of it, in all tabs, and can
-// connect again.
+// TestSessionRecipeDestroy: after a logout the page is told, in all tabs, and can connect
+// again.
 func TestSessionRecipeDestroy(t *testing.T) {
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
 		s := serveSite(t, siteOptions{})
@@ -140,7 +140,7 @@ func TestSessionRecipeDestroy(t *testing.T) {
 	})
 }
 
-// TestSessionRecipeRefused: without a session the page hears of that.
+// TestSessionRecipeRefused: without a session the page is told so.
 func TestSessionRecipeRefused(t *testing.T) {
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
 		s := serveSite(t, siteOptions{alone: true, lobby: true})

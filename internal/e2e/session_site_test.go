@@ -25,7 +25,7 @@ const (
 	user   = session.Key[string]("user")
 )
 
-// siteOptions are those of a site.
+// siteOptions are the options of a site.
 type siteOptions struct {
 	session.Options
 	alone bool // no Handler
@@ -33,13 +33,13 @@ type siteOptions struct {
 	setup func(m *session.Manager, io *socket.Server)
 }
 
-// site is a server whose sockets have sessions, and one of pages that have them too.
+// site is a server whose sockets have sessions, shared with its pages.
 type site struct {
 	*server
 	m     *session.Manager
 	store *outage
 	pages *httptest.Server
-	hold  chan struct{} // if not nil, the answer to a ticket is sent when it is closed
+	hold  chan struct{} // if not nil, the answer to a ticket is delayed until it is closed
 }
 
 // outage is a store that can be down.
@@ -104,7 +104,7 @@ func logIn(values map[any]any) error {
 	return nil
 }
 
-// seen is what clients are shown of a session.
+// seen returns what clients are shown of a session.
 func seen(mine *session.Session) object {
 	n, _ := visits.Get(mine)
 	name, _ := user.Get(mine)
@@ -138,7 +138,7 @@ func (s *site) handle(so *socket.Socket) {
 	answer("login", func(mine *session.Session) (any, error) { return mine.Renew(logIn) })
 }
 
-// routes are the pages.
+// routes returns the pages.
 func (s *site) routes() http.Handler {
 	mux := http.NewServeMux()
 	route := func(pattern string, f func(w http.ResponseWriter, r *http.Request) (any, error)) {
@@ -200,7 +200,7 @@ func (s *site) browse(t *testing.T, v variant, edit ...func(*scenario)) *client 
 	})
 }
 
-// visitor connects a client that sends a cookie, whatever it is told.
+// visitor connects a client that sends a fixed cookie, whatever it is told.
 func (s *site) visitor(t *testing.T, v variant, cookie string, edit ...func(*scenario)) *client {
 	t.Helper()
 	return s.browse(t, v, append(edit, func(sc *scenario) {
@@ -220,7 +220,7 @@ func (s *site) signedIn(t *testing.T) string {
 	return cookie
 }
 
-// fetch has the browser ask for a page.
+// fetch makes the browser request a page.
 func (c *client) fetch(t *testing.T, method, path, body string) record {
 	t.Helper()
 	n := len(c.all("fetched"))
@@ -228,8 +228,8 @@ func (c *client) fetch(t *testing.T, method, path, body string) record {
 	return c.await(t, n+1, "fetched")[n]
 }
 
-// steady waits until all connections have been upgraded, if that is to come: from then
-// on they may end (see skipTorn).
+// steady waits until all connections have been upgraded, if they will be: from then on
+// they may end (see skipTorn).
 func (c *client) steady(t *testing.T) {
 	t.Helper()
 	if c.kind.upgrades() {
@@ -263,7 +263,7 @@ func wantSeen(t *testing.T, got any, n int, name string) (room string) {
 	return room
 }
 
-// parsed is JSON of a page.
+// parsed returns the decoded JSON of a page.
 func parsed(t *testing.T, r record) (v any) {
 	t.Helper()
 	if err := json.Unmarshal([]byte(r.Body), &v); err != nil || r.Status != http.StatusOK {
@@ -272,8 +272,8 @@ func parsed(t *testing.T, r record) (v any) {
 	return v
 }
 
-// wantOut waits until a connection of the client has been put out, because its session
-// has ended, or has a new ID.
+// wantOut waits until a connection of the client has been ended because its session has
+// ended, or has a new ID.
 func wantOut(t *testing.T, c *client, conn int, renewed bool) {
 	t.Helper()
 	gone := c.await(t, 1, "disconnect", tab(conn))[0]
@@ -290,7 +290,7 @@ func wantOut(t *testing.T, c *client, conn int, renewed bool) {
 	}
 }
 
-// wantAway checks that a client which was put out does not come back by itself.
+// wantAway checks that a client which was kicked does not come back by itself.
 func wantAway(t *testing.T, c *client) {
 	t.Helper()
 	connects := len(c.all("connect"))

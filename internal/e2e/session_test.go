@@ -13,8 +13,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestSessionCookie: a client gets its cookie on the handshake and comes back with it,
-// and what its socket writes a page reads, and the other way round.
+// TestSessionCookie: a client gets its cookie on the handshake and comes back with it. A
+// page reads what its socket writes, and vice versa.
 func TestSessionCookie(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		s := serveSite(t, siteOptions{})
@@ -33,10 +33,10 @@ func TestSessionCookie(t *testing.T) {
 		wantSeen(t, parsed(t, c.fetch(t, "POST", "/visit", "")), 2, "")
 		wantSeen(t, c.call(t, "who")[0], 2, "") // they share it
 		saved := c.fetch(t, "POST", "/gorilla", "")
-		if cookie = given(saved); cookie == "" || parsed(t, saved) != nil { // same ID, another time
+		if cookie = given(saved); cookie == "" || parsed(t, saved) != nil { // same ID, different time
 			t.Error(saved.raw)
 		}
-		wantSeen(t, c.call(t, "who")[0], 2, "") // of that handler nobody knows
+		wantSeen(t, c.call(t, "who")[0], 2, "") // nobody knows about that handler
 		wantSeen(t, c.call(t, "reload")[0], 3, "")
 
 		c.steady(t)
@@ -114,8 +114,8 @@ func TestSessionRefused(t *testing.T) {
 	})
 }
 
-// TestSessionAlone: Middleware without Handler has no way to set a cookie, and refuses
-// the CONNECT of a client without session. One with a session gets in.
+// TestSessionAlone: without Handler, Middleware cannot set a cookie, and refuses the
+// CONNECT of a client without a session. A client with a session gets in.
 func TestSessionAlone(t *testing.T) {
 	tests := map[string]struct{ cookie, code string }{
 		"missing": {"a=b", "session_missing"},
@@ -155,7 +155,7 @@ func openTab(t *testing.T, c *client) {
 	c.steady(t)
 }
 
-// TestSessionDestroy: a logout over HTTP puts out all tabs of the session, and no other.
+// TestSessionDestroy: a logout over HTTP ends all tabs of the session, and no others.
 func TestSessionDestroy(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		s := serveSite(t, siteOptions{})
@@ -177,7 +177,7 @@ func TestSessionDestroy(t *testing.T) {
 			t.Errorf("the page: %s", got.raw)
 		}
 
-		// The browser starts anew, and whoever has kept the cookie does too.
+		// The browser starts over, and so does anybody who has kept the cookie.
 		c.do(t, action{Do: "connect"})
 		c.await(t, 3, "connect")
 		if got := wantSeen(t, c.call(t, "who")[0], 0, ""); got == room {
@@ -196,8 +196,8 @@ func TestSessionDestroy(t *testing.T) {
 }
 
 // TestSessionRenew: after a sign-in over HTTP the tabs come back with the new cookie and
-// have the values. Who comes with the old cookie is sent back for a while, and then gets
-// a new session.
+// have the values. Clients with the old cookie are sent back for a while, and then get a
+// new session.
 func TestSessionRenew(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		s := serveSite(t, siteOptions{})
@@ -232,8 +232,8 @@ func TestSessionRenew(t *testing.T) {
 	})
 }
 
-// wantBack connects the first tab again, and checks that it has a session in place of
-// the one that room was of.
+// wantBack connects the first tab again, and checks that it has a session other than the
+// one that had room.
 func wantBack(t *testing.T, c *client, room string) {
 	t.Helper()
 	n := len(c.all("connect"))
@@ -246,8 +246,8 @@ func wantBack(t *testing.T, c *client, room string) {
 	c.steady(t)
 }
 
-// TestSessionClaim: a socket gets a ticket, and the page of the same browser makes a
-// cookie of it.
+// TestSessionClaim: a socket gets a ticket, which the page of the same browser exchanges
+// for a cookie.
 func TestSessionClaim(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		s := serveSite(t, siteOptions{})
@@ -279,9 +279,9 @@ func TestSessionClaim(t *testing.T) {
 	})
 }
 
-// TestSessionReloadEach: with a look at the store for each packet, the next one of a
+// TestSessionReloadEach: if the store is read for each packet, the next packet of a
 // session that has ended reaches no handler: its ack says why, and then its sockets are
-// put out.
+// kicked.
 func TestSessionReloadEach(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		var handled atomic.Int32

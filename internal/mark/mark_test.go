@@ -28,7 +28,7 @@ func TestConnecting(t *testing.T) {
 		if got := mark.Connecting(tt.ctx); got != tt.want {
 			t.Errorf("%s: %t", name, got)
 		}
-		if got := mark.Passed(tt.ctx); got == tt.want { // where it is not known, it has
+		if got := mark.Passed(tt.ctx); got == tt.want { // true if that is not known
 			t.Errorf("%s: passed %t", name, got)
 		}
 	}

@@ -5,8 +5,8 @@ import (
 	"net/http/httptest"
 )
 
-// testCase is a row of TestCheck and a seed of FuzzCheck. A nil list of
-// origins or sites is a header that is not there.
+// testCase is a row of TestCheck and a seed of FuzzCheck. A nil list of origins or sites
+// means that the header is missing.
 type testCase struct {
 	name    string
 	host    string
@@ -32,7 +32,7 @@ var testCases = []testCase{
 	{"two sites, one foreign", "example.com", nil, []string{"same-origin", "cross-site"}, nil, false},
 	{"two sites in one value", "example.com", nil, []string{"same-origin, cross-site"}, nil, false},
 
-	// Origin decides alone.
+	// Origin alone decides.
 	{"same host, site says cross-site", "example.com", []string{"https://example.com"}, []string{"cross-site"}, nil, true},
 	{"foreign, site says same-origin", "example.com", []string{"https://evil.com"}, []string{"same-origin"}, nil, false},
 	{"allowed, site says cross-site", "example.com", []string{"https://app.io"}, []string{"cross-site"}, []string{"https://app.io"}, true},

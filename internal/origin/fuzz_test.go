@@ -10,7 +10,7 @@ import (
 	"github.com/sioware/sioware/internal/origin"
 )
 
-// FuzzCheck holds what is admitted against an independent reading by net/url.
+// FuzzCheck compares what is admitted with an independent reading by net/url.
 func FuzzCheck(f *testing.F) {
 	for _, c := range testCases {
 		var value, site string
@@ -64,7 +64,7 @@ func FuzzCheck(f *testing.F) {
 	})
 }
 
-// values returns n times s, two at most.
+// values returns s n times, at most twice.
 func values(s string, n int) []string {
 	if n <= 0 {
 		return nil
@@ -75,7 +75,7 @@ func values(s string, n int) []string {
 	return []string{s, s}
 }
 
-// readOrigin returns the one admitted origin of c, which must be an origin.
+// readOrigin returns the single admitted origin of c, which must be an origin.
 func readOrigin(t *testing.T, c testCase) *url.URL {
 	t.Helper()
 	if len(c.origins) != 1 {

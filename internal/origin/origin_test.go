@@ -10,7 +10,7 @@ import (
 	"github.com/sioware/sioware/internal/origin"
 )
 
-// compile is New for entries without fault.
+// compile is New for valid entries.
 func compile(tb testing.TB, allow ...string) *origin.Policy {
 	tb.Helper()
 	p, err := origin.New(allow)
@@ -50,7 +50,7 @@ func TestCheckMethods(t *testing.T) {
 	}
 }
 
-// What a log gets of a hostile header is bounded and quoted.
+// What goes into the log from a hostile header is limited and quoted.
 func TestCheckErrorIsBounded(t *testing.T) {
 	t.Parallel()
 	for _, c := range []testCase{
@@ -101,7 +101,7 @@ func TestNewFaults(t *testing.T) {
 		}
 	}
 
-	// One run shows every fault: also those of one entry, also beside "*".
+	// One run reports every fault: also those within one entry, also beside "*".
 	text := faults(t, append([]string{"*", "h ttp://a b"}, bad...)...)
 	for _, entry := range bad {
 		if want := fmt.Sprintf("invalid entry %q: ", entry); !strings.Contains(text, want) {
@@ -123,7 +123,7 @@ func faults(t *testing.T, allow ...string) string {
 	return err.Error()
 }
 
-// TestJSONP: a script of the engine's is for nobody of whom nothing is known.
+// TestJSONP: a script of the engine is refused to requests of unknown origin.
 func TestJSONP(t *testing.T) {
 	t.Parallel()
 	p := compile(t)

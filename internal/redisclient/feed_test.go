@@ -12,7 +12,7 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 )
 
-// failures keeps what the log says of attempts that failed.
+// failures records what is logged about failed attempts.
 type failures struct {
 	slog.Handler
 	last *atomic.Int64
@@ -28,8 +28,8 @@ func (f failures) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-// TestFeedPatience: a Feed that is asked more often than it tries to subscribe is not taken
-// for dead while it waits.
+// TestFeedPatience: a Feed that is checked more often than it tries to subscribe is not
+// given up while it waits.
 func TestFeedPatience(t *testing.T) {
 	t.Parallel()
 	proxy := redistest.NewProxy(t, redistest.Start(t).Addr)

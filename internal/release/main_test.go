@@ -32,12 +32,12 @@ func TestMain(m *testing.M) {
 	}))
 }
 
-// rehearsal is a proxy that has the release, and a module cache that nobody else uses.
+// rehearsal is a proxy that has the release, and a module cache of its own.
 type rehearsal struct {
 	zip     string
 	env     []string
-	proxies []string // what to set GOPROXY to, one after the other until it works
-	host    []string // modules of a program that uses the host alone
+	proxies []string // values for GOPROXY, tried one after the other
+	host    []string // modules of a program that uses only the host
 }
 
 var start func() (*rehearsal, error)
@@ -55,7 +55,7 @@ func release(t *testing.T) *rehearsal {
 	return r
 }
 
-// missing skips a test that lacks a tool, which CI must not do.
+// missing skips a test that lacks a tool, which CI does not allow.
 func missing(t *testing.T, err error) {
 	t.Helper()
 	if os.Getenv("CI") == "true" {
@@ -89,10 +89,10 @@ func prepare(dir string) (*rehearsal, error) {
 		"GOENV=off", "GOTOOLCHAIN=local", "GOWORK=off", // nobody's settings
 		"GOSUMDB=off", // checks compares with our own go.sum
 		"GOMODCACHE="+filepath.Join(dir, "mod"), "GOCACHE="+cache,
-		// What is built does not depend on where, and so is built once.
+		// Builds do not depend on the directory, and so are done once.
 		"GOFLAGS=-modcacherw -trimpath",
 	)
-	// First, and alone, for all others to find the packages of the host built.
+	// First, and alone, so that all others find the packages of the host built.
 	first := filepath.Join(dir, "host")
 	if err := r.user(context.Background(), first, "host", "github.com/sioware/sioware/wrap@"+version); err != nil {
 		return nil, err
@@ -106,7 +106,7 @@ func prepare(dir string) (*rehearsal, error) {
 	return r, nil
 }
 
-// user makes the folder of somebody who uses a package, with a program of testdata.
+// user sets up the directory of a user of a package, with a program of testdata.
 func (r *rehearsal) user(ctx context.Context, dir, program, query string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -134,7 +134,8 @@ func (r *rehearsal) user(ctx context.Context, dir, program, query string) error 
 	return err
 }
 
-// build returns the binary of the program in dir, of its tests if it has none else.
+// build returns the binary of the program in dir, or that of its tests if there is no
+// program.
 func (r *rehearsal) build(ctx context.Context, dir string) (string, error) {
 	if _, err := r.tool(ctx, dir, "vet", "./..."); err != nil {
 		return "", err
@@ -148,7 +149,7 @@ func (r *rehearsal) build(ctx context.Context, dir string) (string, error) {
 	return bin, err
 }
 
-// modules returns those whose packages are in the program in dir, sorted.
+// modules returns the modules that the program in dir contains, sorted.
 func (r *rehearsal) modules(ctx context.Context, dir string) ([]string, error) {
 	const format = "{{with .Module}}{{if not .Main}}{{.Path}}{{with .Replace}} is replaced{{end}}{{end}}{{end}}"
 	out, err := r.tool(ctx, dir, "list", "-deps", "-test", "-f", format, ".")
@@ -160,7 +161,8 @@ func (r *rehearsal) modules(ctx context.Context, dir string) ([]string, error) {
 	return slices.Compact(all), nil
 }
 
-// tool runs the go command and returns what it prints. What fails without the network is tried with it.
+// tool runs the go command and returns its output. What fails without the network is
+// retried with it.
 func (r *rehearsal) tool(ctx context.Context, dir string, args ...string) (string, error) {
 	var errs []error
 	for _, proxy := range r.proxies {

@@ -19,9 +19,9 @@ import (
 	"time"
 )
 
-// TestNewcomer does what README.md says, word for word: its program in an empty folder,
-// the package by its command, and its script, which has to print what the comments
-// promise. The port alone is another, as 3000 may be taken.
+// TestNewcomer does what README.md says, word for word: its program in an empty
+// directory, the package with its command, and its script, which must print what the
+// comments promise. Only the port differs, as 3000 may be taken.
 func TestNewcomer(t *testing.T) {
 	r := release(t)
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
@@ -64,9 +64,9 @@ func TestNewcomer(t *testing.T) {
 	if _, err := r.tool(t.Context(), dir, strings.Fields(command[1])...); err != nil {
 		t.Fatal(err)
 	}
-	write(program) // as it is
+	write(program) // unchanged
 
-	// Somebody else may take a free port before the program does, which then ends.
+	// Another process may take a free port before the program does, which then ends.
 	var url string
 	for range 5 {
 		addr := free(t)
@@ -149,7 +149,8 @@ func serve(t *testing.T, dir, bin, addr string) string {
 	bound := time.NewTimer(time.Minute)
 	defer bound.Stop()
 	for {
-		// Whoever has taken the port has no page of ours, but we would see that.
+		// If another process has taken the port, it does not have our page, which we
+		// would notice.
 		if c, err := net.Dial("tcp", addr); err == nil {
 			_ = c.Close()
 			select {
@@ -196,7 +197,7 @@ func node(t *testing.T) string {
 	return path
 }
 
-// clients returns the folder whose node_modules has the official client.
+// clients returns the directory whose node_modules has the official client.
 func clients(t *testing.T) string {
 	t.Helper()
 	dir, err := filepath.Abs("../e2e")

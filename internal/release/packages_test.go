@@ -11,8 +11,8 @@ import (
 	"testing"
 )
 
-// What a public package pulls into a binary, beside the host and what that pulls, and what
-// its program in testdata prints.
+// What a public package pulls into a binary, in addition to the host and what that pulls
+// in, and what its program in testdata prints.
 var (
 	redis = []string{"github.com/cespare/xxhash/v2", "github.com/redis/go-redis/v9", "go.uber.org/atomic"}
 	jwt   = []string{"github.com/golang-jwt/jwt/v5"}
@@ -21,7 +21,7 @@ var (
 	packages = []struct {
 		name   string
 		pulls  []string
-		prints string // "PASS" for those that are used by tests
+		prints string // "PASS" for packages used by tests
 	}{
 		{"wrap", nil, "200 DENY"},
 		{"logging", nil, "true false"},
@@ -44,8 +44,8 @@ var (
 	}
 )
 
-// TestPackages: each package is there for the taking, alone, and brings nothing that it
-// does not need.
+// TestPackages: each package can be used alone, and brings in nothing that it does not
+// need.
 func TestPackages(t *testing.T) {
 	r := release(t)
 	ours, err := os.ReadFile(filepath.Join(root, "go.sum"))
@@ -105,7 +105,7 @@ func TestPackages(t *testing.T) {
 	}
 }
 
-// contents returns the modules that a binary says are in it, sorted.
+// contents returns the modules that a binary reports, sorted.
 func contents(t *testing.T, bin string) (all []string) {
 	t.Helper()
 	info, err := buildinfo.ReadFile(bin)
@@ -121,7 +121,8 @@ func contents(t *testing.T, bin string) (all []string) {
 
 const heading = "| package | pulls |"
 
-// table returns packages for README.md, those that pull the same in one row.
+// table returns a table of packages for README.md, with those that pull in the same in
+// one row.
 func table() string {
 	var rows []string
 	names := map[string][]string{}
@@ -146,7 +147,7 @@ func table() string {
 	return text
 }
 
-// TestTable: if README.md has the table, it is the one that TestPackages holds.
+// TestTable: if README.md has the table, it is the one that TestPackages checks.
 func TestTable(t *testing.T) {
 	t.Parallel()
 	readme, err := os.ReadFile(filepath.Join(root, "README.md"))
@@ -164,7 +165,7 @@ func TestTable(t *testing.T) {
 	}
 }
 
-// TestAll: no package of the module is forgotten here.
+// TestAll: no package of the module is missing here.
 func TestAll(t *testing.T) {
 	r := release(t)
 	dir := unpack(t, r)

@@ -20,7 +20,7 @@ const (
 	maxFile = 256 << 10 // of a file in it
 )
 
-// unpack returns a folder with what is in the zip.
+// unpack returns a directory with the contents of the zip.
 func unpack(t *testing.T, r *rehearsal) string {
 	t.Helper()
 	dir := filepath.Join(t.TempDir(), "zip")
@@ -30,7 +30,7 @@ func unpack(t *testing.T, r *rehearsal) string {
 	return dir
 }
 
-// TestZip looks at what is downloaded.
+// TestZip checks what is downloaded.
 func TestZip(t *testing.T) {
 	r := release(t)
 	stat, err := os.Stat(r.zip)
@@ -95,8 +95,8 @@ func TestZip(t *testing.T) {
 	}
 }
 
-// TestTree: the module stands on its own, go.mod and go.sum say all, and vet, if there is
-// time for it, finds nothing.
+// TestTree: the module is self-contained, go.mod and go.sum are complete, and vet, if
+// there is time for it, finds nothing.
 func TestTree(t *testing.T) {
 	r := release(t)
 	dir := unpack(t, r)
@@ -113,14 +113,14 @@ func TestTree(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// Those of a dependency count for nothing: users would get something else than we.
+	// These are ignored in a dependency: users would get something other than we do.
 	if len(mod.Replace)+len(mod.Exclude) != 0 {
 		t.Errorf("go.mod has %d replace, %d exclude", len(mod.Replace), len(mod.Exclude))
 	}
 	if mod.Toolchain != nil {
 		t.Errorf("go.mod asks for %s", mod.Toolchain.Name)
 	}
-	// Every import and every embedded file, those of tests too, is there.
+	// Every import and every embedded file is there, those of tests too.
 	if _, err := r.tool(t.Context(), dir, "list", "-mod=readonly", "-deps", "-test", "./..."); err != nil {
 		t.Error(err)
 	}

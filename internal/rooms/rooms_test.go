@@ -14,13 +14,13 @@ import (
 
 func TestMain(m *testing.M) { siotest.Main(m, nil, siotest.IgnoreHostTimers()...) }
 
-// late has a socket join a room as the host does when its client goes meanwhile: past the
-// question whether it may join any.
+// late makes a socket join a room as the host does when its client leaves meanwhile:
+// after the check whether it may join.
 func late(s *socket.Socket, room socket.Room) {
 	s.Nsp().Adapter().AddAll(s.Id(), types.NewSet(room))
 }
 
-// torn does the same in the moment in which the host drops the list of the socket.
+// torn does the same at the moment in which the host drops the list of the socket.
 func torn(s *socket.Socket, mine *types.Set[socket.Room], room socket.Room) {
 	mine.Add(room)
 	s.Nsp().Adapter().Rooms().Store(room, types.NewSet(s.Id()))
@@ -68,11 +68,11 @@ func TestLeft(t *testing.T) {
 			}
 			leaving.Left()
 			nowhere()
-			late(so, "c") // which its own Join does
+			late(so, "c") // its own Join does so
 			rooms.Join(ctx, so, "c")
 			nowhere()
-			// The host has dropped the list of a socket, which ours had not seen, while it had
-			// it join the room of its ID.
+			// The host has dropped the list of a socket, which our code had not seen,
+			// while it added the socket to the room of its ID.
 			own := socket.Room(so.Id())
 			a.Rooms().Store(own, types.NewSet(so.Id()))
 			rooms.LeavingOf(so).Left()
@@ -88,7 +88,7 @@ func TestLeft(t *testing.T) {
 			if got := a.Rooms().Keys(); len(got) > 0 {
 				t.Errorf("it has gone, and is in %v", got)
 			}
-			torn(so, types.NewSet[socket.Room](), "e") // the list of nobody
+			torn(so, types.NewSet[socket.Room](), "e") // nobody's list
 			rooms.Join(ctx, so, "e")
 			if got := a.Rooms().Keys(); len(got) > 0 {
 				t.Errorf("it has gone, and is in %v", got)
@@ -97,7 +97,7 @@ func TestLeft(t *testing.T) {
 	}
 }
 
-// TestNext: with Engine.IO 3 a socket that comes back has the ID of the one before.
+// TestNext: with Engine.IO 3 a socket that comes back has the ID of the previous one.
 func TestNext(t *testing.T) {
 	t.Parallel()
 	o := socket.DefaultServerOptions()
@@ -125,7 +125,8 @@ func TestNext(t *testing.T) {
 	}
 }
 
-// TestMend: who was taken along is in the room again once the last one has gone.
+// TestMend: a socket that was taken along is in the room again once the last one has
+// left.
 func TestMend(t *testing.T) {
 	t.Parallel()
 	connected := make(chan *socket.Socket, 3)
@@ -143,7 +144,7 @@ func TestMend(t *testing.T) {
 	leaving := rooms.LeavingOf(goes)
 	ids, _ := a.Rooms().Load("r")
 	goes.Leave("r")
-	// As if they had found the room just before it was dropped.
+	// As if it had found the room just before it was dropped.
 	a.SocketRooms(comes.Id()).Add("r")
 	ids.Add(comes.Id())
 	ids.Add(left.Id())
@@ -164,7 +165,7 @@ func TestDropped(t *testing.T) {
 	s.Dial(t, siotest.Dial{Settled: true})
 	so := <-connected
 	a := so.Nsp().Adapter()
-	// As if it had been dropped when it was in the list, and not yet in the room.
+	// As if it had been dropped when the list had it, but not yet the room.
 	_ = a.On("join-room", func(...any) { a.SocketRooms(so.Id()).Delete("r") })
 	rooms.Join(t.Context(), so, "r")
 	if got, ok := a.Rooms().Load("r"); ok {
@@ -172,7 +173,7 @@ func TestDropped(t *testing.T) {
 	}
 }
 
-// TestJoinTogether: of those who join as the last one leaves nobody is missing.
+// TestJoinTogether: none of those that join as the last one leaves is missing.
 func TestJoinTogether(t *testing.T) {
 	t.Parallel()
 	connected := make(chan *socket.Socket, 2)
@@ -204,7 +205,7 @@ func TestJoinTogether(t *testing.T) {
 	}
 }
 
-// TestGoesAndJoins: who goes while it joins is in no room afterwards.
+// TestGoesAndJoins: a socket that leaves while it joins is in no room afterwards.
 func TestGoesAndJoins(t *testing.T) {
 	t.Parallel()
 	rounds := 400
@@ -215,7 +216,7 @@ func TestGoesAndJoins(t *testing.T) {
 	_ = s.IO.On("connection", func(args ...any) {
 		so := args[0].(*socket.Socket)
 		ctx, cancel := context.WithCancel(context.Background())
-		var leaving atomic.Pointer[rooms.Leaving] // both may come twice, at one time
+		var leaving atomic.Pointer[rooms.Leaving] // both may come twice, concurrently
 		_ = so.On("disconnecting", func(...any) { leaving.CompareAndSwap(nil, rooms.LeavingOf(so)) })
 		_ = so.On("disconnect", func(...any) {
 			cancel()

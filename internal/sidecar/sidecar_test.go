@@ -42,7 +42,8 @@ func TestMap(t *testing.T) {
 	runtime.KeepAlive(b)
 }
 
-// More Maps than one entry has room for share a key, each with a value of its own type.
+// A key may be shared by more Maps than one entry has room for, each with its own value
+// type.
 func TestShared(t *testing.T) {
 	t.Parallel()
 	var numbers [20]sidecar.Map[key, int]
@@ -78,8 +79,8 @@ func TestShared(t *testing.T) {
 	runtime.KeepAlive(other)
 }
 
-// Keys that are gone take their values along, and a new object at an old
-// address never sees the value of its predecessor.
+// The values of keys that are gone are gone too, and a new object at an old address never
+// sees the value of its predecessor.
 func TestCollected(t *testing.T) {
 	t.Parallel()
 	var m sidecar.Map[key, int]
@@ -173,7 +174,7 @@ func BenchmarkLoad(b *testing.B) {
 	runtime.KeepAlive(keys)
 }
 
-// What a socket costs in a server with one of each package, and its collection.
+// The cost of a socket in a server with one of each package, including its collection.
 func BenchmarkStore(b *testing.B) {
 	var maps [6]sidecar.Map[key, int]
 	v := new(int)

@@ -297,7 +297,7 @@ func TestRefused(t *testing.T) {
 	}
 }
 
-// TestLeave: who has left may join again at once.
+// TestLeave: a client that has left may join again at once.
 func TestLeave(t *testing.T) {
 	t.Parallel()
 	s := siotest.NewServer(t, nil)

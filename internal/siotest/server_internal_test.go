@@ -9,7 +9,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// failure is what fails, as one text.
+// failure returns the failures of f, as one text.
 func failure(t *testing.T, f func(tb testing.TB)) string {
 	return strings.Join(Failures(t, f), "\n")
 }

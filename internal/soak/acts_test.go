@@ -26,7 +26,7 @@ func acts() []act {
 	}
 }
 
-// ordinary does what clients do.
+// ordinary does what ordinary clients do.
 func ordinary(c *client) {
 	o := c.enter(c.dial())
 	for range 1 + c.draw.IntN(12) {
@@ -70,7 +70,8 @@ func upgrade(c *client) {
 	o.Close()
 }
 
-// reconnect comes back within the grace, or a little later, without having said goodbye.
+// reconnect comes back within the grace period, or a little later, without having said
+// goodbye.
 func reconnect(c *client) {
 	for range 2 + c.draw.IntN(4) {
 		d := c.dial()
@@ -136,7 +137,8 @@ func crowd(c *client) {
 	c.pause(500 * time.Millisecond)
 }
 
-// devices are more than one user may have; others of the crew may be the same user.
+// devices opens more connections than one user may have; others of the crew may be the
+// same user.
 func devices(c *client) {
 	c.user = "crowd-0"
 	for range maxDevices + 3 {
@@ -153,7 +155,7 @@ func devices(c *client) {
 	}
 }
 
-// expire stays for longer than the token lasts, or refreshes it once.
+// expire stays for longer than its token is valid, or refreshes it once.
 func expire(c *client) {
 	d := c.dial()
 	life := func() string { return token(c.user, 2*time.Second) }
@@ -174,7 +176,7 @@ func expire(c *client) {
 	}
 }
 
-// putOut is put out by the server.
+// putOut is kicked by the server.
 func putOut(c *client) {
 	o := c.enter(c.dial())
 	c.ask(o, "join", c.room())
@@ -217,7 +219,7 @@ func signOut(c *client) {
 	c.pause(100 * time.Millisecond)
 }
 
-// namespacesOf joins several over one connection, and leaves some.
+// namespacesOf joins several namespaces over one connection, and leaves some.
 func namespacesOf(c *client) {
 	d := c.dial()
 	d.EIO, d.Header = 0, nil

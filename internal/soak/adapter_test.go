@@ -13,7 +13,7 @@ import (
 // hesitant is an adapter that takes the steps of the host's own (socket/adapter.go:93 to
 // :143), which takes no lock, with pauses between them: what happens there once in 10,000
 // connections happens here in seconds. It hesitates for five seconds out of ten, so that
-// the host has its own pace, too.
+// the host also runs at its own pace.
 type hesitant struct{ socket.Adapter }
 
 func (hesitant) New(nsp socket.Namespace) socket.Adapter { return hesitant{socket.NewAdapter(nsp)} }

@@ -43,8 +43,8 @@ func enter(url, from, jwt string) (*socketTalk, error) {
 
 var errFull = fmt.Errorf("the address has too many connections")
 
-// asAtFirst checks that whoever has been there may do what a newcomer may, and that the
-// metrics count it.
+// asAtFirst checks that earlier clients may do what a newcomer may, and that the metrics
+// count them.
 func asAtFirst(t *testing.T, url string) (entered int) {
 	t.Helper()
 	var open []*socketTalk
@@ -64,7 +64,7 @@ func asAtFirst(t *testing.T, url string) (entered int) {
 		return o
 	}
 
-	// An address has all of its slots, and no more.
+	// An address has all of its slots back, and no more.
 	for i := range 3 {
 		from := fmt.Sprintf("127.1.0.%d", 1+i*7)
 		for n := range maxSockets {
@@ -76,12 +76,12 @@ func asAtFirst(t *testing.T, url string) (entered int) {
 		}
 	}
 
-	// A user has all devices.
+	// A user has all devices back.
 	for n := range maxDevices {
 		in(fmt.Sprintf("127.1.1.%d", n+1), token("user-0", 80*time.Second))
 	}
 
-	// Who may have one login has one, and the newer one takes the place of the older.
+	// A user with a single login has one, and the newer one replaces the older.
 	login := func(name string, age int64) string {
 		return token("user-1", 80*time.Second, func(m jwt.MapClaims) {
 			m["sid"], m["iat"] = name, time.Now().Unix()-age

@@ -21,15 +21,15 @@ import (
 	"github.com/gorilla/websocket"
 )
 
-// patience is how long a canary waits for one answer: a busy machine is no fault.
+// patience is how long a canary waits for one answer: a busy machine is not a fault.
 const patience = 40 * time.Second
 
-// canary is a client that behaves, from an address of its own. It must always be served.
+// canary is a well-behaved client, from an address of its own. It must always be served.
 type canary struct {
 	url, from, kind string
 }
 
-// kinds are those of canaries.
+// kinds are the kinds of canaries.
 var kinds = []string{"websocket", "polling", "upgrade", "websocket 3", "polling 3"}
 
 // sing lets canaries of all kinds connect once a second until ctx is done.
@@ -63,7 +63,7 @@ type talk interface {
 	end()
 }
 
-// once connects, has an event answered, is in a room, and leaves.
+// once connects, has an event answered, joins a room, and leaves.
 func (k *canary) once() error {
 	jwt := token("canary "+k.kind, 80*time.Second)
 	eio, header := 4, http.Header{}
@@ -155,7 +155,7 @@ func await(t talk, prefix string) (string, error) {
 	}
 }
 
-// socketTalk is one over WebSocket.
+// socketTalk is a talk over WebSocket.
 type socketTalk struct{ conn *websocket.Conn }
 
 func (s *socketTalk) send(text string) error {
@@ -180,7 +180,7 @@ func (s *socketTalk) end() {
 	}
 }
 
-// pollTalk is one over long polling.
+// pollTalk is a talk over long-polling.
 type pollTalk struct {
 	http   *http.Transport
 	url    string

@@ -19,21 +19,21 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// stats are what the server tells of itself.
+// stats are what the server says about itself.
 type stats struct {
-	// These are to be as they were.
+	// These must be as they were.
 	Heap, Objects uint64
 	Files         int
 
-	// These are to be 0.
+	// These must be 0.
 	Clients, Sockets, Rooms int // of the host
 	Online, Members, Listed int // of presence: counts, and what Members finds
-	Here                    int // by what Watch has told
+	Here                    int // according to Watch
 	InFlight                float64
 	Sessions                int
 
 	Opened, Closed, Refused, Abandoned float64 // of prommetrics
-	Tokens                             int     // revocations and logins that are remembered
+	Tokens                             int     // revocations and logins that are stored
 	Lines                              int     // of the log
 	Records                            map[string]int
 	Faults                             []string // what should not have happened
@@ -101,13 +101,13 @@ func (s *server) stats(r *http.Request) (st stats) {
 	st.Lines, st.Records = s.log.lines, maps.Clone(s.log.records)
 	st.Faults = append(st.Faults, s.log.faults...)
 	s.log.mu.Unlock()
-	for range 3 { // finalizers, cleanups, and what they have let go
+	for range 3 { // finalizers, cleanups, and what they have released
 		runtime.GC()
 	}
 	var mem runtime.MemStats
 	runtime.ReadMemStats(&mem)
 	st.Heap, st.Objects = mem.HeapAlloc, mem.HeapObjects
-	if files, err := os.ReadDir("/proc/self/fd"); err == nil { // not before: the tables are those of the whole machine
+	if files, err := os.ReadDir("/proc/self/fd"); err == nil { // not earlier: the tables cover the whole machine
 		st.Files = len(files)
 		st.Open = describe(files)
 	}
@@ -135,7 +135,7 @@ func describe(files []os.DirEntry) (all []string) {
 	return all
 }
 
-// namespaces are all of the server's.
+// namespaces are all namespaces of the server.
 type namespaces struct {
 	mu  sync.Mutex
 	all []socket.Namespace
@@ -179,7 +179,7 @@ func (n *namespaces) count() (sockets, rooms int, names []string) {
 	return sockets, rooms, names
 }
 
-// told is who is there by what presence has told.
+// told records who is online according to presence.
 type told struct {
 	mu     sync.Mutex
 	here   map[[2]string]bool
@@ -194,7 +194,7 @@ func (t *told) fault(text string) {
 	}
 }
 
-// hear checks that who comes was not there, and who goes was.
+// hear checks that those who come were not there, and those who go were.
 func (t *told) hear(c presence.Change) {
 	key := [2]string{c.Room, c.User}
 	comes := c.Kind == presence.Online || c.Kind == presence.Joined
@@ -226,7 +226,7 @@ type journal struct {
 
 func newJournal() *journal { return &journal{records: make(map[string]int)} }
 
-// jwtHeader is how each token begins: {"alg":"
+// jwtHeader is the start of every token: {"alg":"
 const jwtHeader = "eyJhbGciOi"
 
 // Write gets one record at a time.

@@ -21,13 +21,13 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 )
 
-// crew are the clients whose fate is nobody's concern. Each has an address of its own.
+// crew are the clients whose success does not matter. Each has an address of its own.
 type crew struct {
 	child *siotest.Child
 	tb    testing.TB // one for all: the kit keeps a list for each
 	seed  uint64
 	acts  []act
-	heavy atomic.Int64 // acts with an upgrade, many of which are left in the middle
+	heavy atomic.Int64 // acts with an upgrade, many of which are aborted
 	done  atomic.Int64
 
 	mu   sync.Mutex
@@ -41,7 +41,7 @@ type act struct {
 	do     func(c *client)
 }
 
-// numb is a TB whose tests never fail: what it is told of ends the act.
+// numb is a TB whose tests never fail: a failure ends the act.
 type numb struct{ testing.TB }
 
 func (numb) Helper()               {}
@@ -69,13 +69,13 @@ func (w *crew) run(ctx context.Context, round uint64, n int) {
 	running.Wait()
 }
 
-// play performs one act, and ends what it has left.
+// play performs one act, and cleans up after it.
 func (w *crew) play(ctx context.Context, a *act, draw *rand.Rand, i int) {
 	c := &client{
 		crew: w, ctx: ctx, draw: draw, from: fmt.Sprintf("127.1.0.%d", i+1),
 		user: fmt.Sprintf("user-%d", i),
 	}
-	if draw.IntN(4) == 0 { // somebody whom others of the crew are too
+	if draw.IntN(4) == 0 { // a user shared with others of the crew
 		c.user = fmt.Sprintf("crowd-%d", draw.IntN(4))
 	}
 	over := make(chan struct{})
@@ -115,7 +115,7 @@ func (w *crew) open() map[string]int {
 	return open
 }
 
-// release closes the connections of the silent.
+// release closes the connections of silent clients.
 func (w *crew) release() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -125,7 +125,7 @@ func (w *crew) release() {
 	w.held = nil
 }
 
-// client is one of the crew for the time of an act.
+// client is a member of the crew during an act.
 type client struct {
 	crew *crew
 	ctx  context.Context
@@ -137,7 +137,7 @@ type client struct {
 	conns  []net.Conn
 }
 
-// end drops what is open, mostly without a word.
+// end drops what is open, mostly without a close.
 func (c *client) end() {
 	for _, o := range c.opened {
 		if c.draw.IntN(3) == 0 {
@@ -151,8 +151,8 @@ func (c *client) end() {
 	}
 }
 
-// token makes one that lasts for some seconds. Those of user-* that are odd have a login
-// for each token, so that there is but one at a time.
+// token makes a token that is valid for some seconds. Odd-numbered users named user-*
+// have a login for each token, and so only one at a time.
 func (c *client) token(more ...func(jwt.MapClaims)) string {
 	return token(c.user, time.Duration(3+c.draw.IntN(4))*time.Second, append([]func(jwt.MapClaims){func(m jwt.MapClaims) {
 		if c.user[len(c.user)-1]%2 == 1 {
@@ -216,7 +216,7 @@ func (c *client) enter(d siotest.Dial) *siotest.Client {
 	return o
 }
 
-// pause waits for a moment of up to d. It is no wait for anything: clients do so.
+// pause waits for a moment of up to d, as clients do. It is not a wait for a condition.
 func (c *client) pause(d time.Duration) {
 	select {
 	case <-time.After(time.Duration(c.draw.Int64N(int64(d) + 1))):

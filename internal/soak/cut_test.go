@@ -18,7 +18,7 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 )
 
-// step is what a client sends, and waits for then.
+// step is what a client sends, and what it then waits for.
 type step struct {
 	conn int // which of its connections
 	send func(sid string) string
@@ -73,8 +73,8 @@ func scripts(host, user string) map[string][]step {
 	}
 }
 
-// TestCut has clients vanish after each byte of a script, by an end or a reset of their
-// connections.
+// TestCut makes clients vanish after each byte of a script, with a FIN or a reset of
+// their connections.
 func TestCut(t *testing.T) {
 	t.Parallel()
 	child := siotest.ChildProcess(t, "server")
@@ -94,14 +94,14 @@ func TestCut(t *testing.T) {
 				from := net.IPv4(127, 3, byte(n), 1)
 				steps := scripts(host, fmt.Sprint(n))[kind]
 				running.Go(func() {
-					// A session ID has as many bytes as any other.
+					// All session IDs have the same length.
 					size := len(steps[at].send("AAAAAAAAAAAAAAAAAAAA"))
 					every := 1
 					if testing.Short() {
 						every = 5
 					}
 					for cut := 0; cut <= size; cut += every {
-						from[len(from)-1] = byte(1 + cut/50) // of one address there may be only so many
+						from[len(from)-1] = byte(1 + cut/50) // an address may have only so many
 						if err := vanishAt(host, net.IP(bytes.Clone(from)), steps, at, cut, reset); err != nil {
 							t.Errorf("%s, step %d, byte %d: %v", kind, at, cut, err)
 							return
@@ -117,7 +117,7 @@ func TestCut(t *testing.T) {
 	check(t, child, end)
 }
 
-// vanishAt performs the steps before at, sends so many bytes of that one, and goes.
+// vanishAt performs the steps before at, sends cut bytes of that one, and vanishes.
 func vanishAt(host string, from net.IP, steps []step, at, cut int, reset bool) error {
 	var conns [2]net.Conn
 	defer func() {
@@ -158,8 +158,8 @@ func vanishAt(host string, from net.IP, steps []step, at, cut int, reset bool) e
 	return nil
 }
 
-// perform sends text and waits for the answer. A poll may bring something else first, such
-// as a ping, and is repeated.
+// perform sends text and waits for the answer. A poll may return something else first,
+// such as a ping, and is then repeated.
 func perform(c net.Conn, text string, s step) (string, error) {
 	poll := strings.HasPrefix(text, "GET ") && strings.Contains(text, "transport=polling&sid=")
 	_ = c.SetReadDeadline(time.Now().Add(patience))
@@ -189,7 +189,7 @@ func unlessOK(status int) error {
 	return nil
 }
 
-// readUntil reads until want has come.
+// readUntil reads until want has arrived.
 func readUntil(c net.Conn, want string) (string, error) {
 	var got []byte
 	_ = c.SetReadDeadline(time.Now().Add(patience))

@@ -15,7 +15,7 @@ import (
 
 const visits = session.Key[int]("visits")
 
-// greet is the "connection" handler. Each event has an answer if it asks for one.
+// greet is the "connection" handler. Each event is answered if it asks for an ack.
 func (s *server) greet(c *socket.Socket) {
 	for name, f := range map[string]func(ctx context.Context, arg any) (any, error){
 		"echo": func(_ context.Context, arg any) (any, error) { return arg, nil },

@@ -15,7 +15,7 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 )
 
-// hostile are the acts of clients that do not keep to the protocol, or vanish.
+// hostile are the acts of clients that violate the protocol, or vanish.
 func hostile() []act {
 	return []act{
 		{"flood", 2, flood},
@@ -30,7 +30,7 @@ func hostile() []act {
 	}
 }
 
-// flood sends far more than it may.
+// flood sends far more than is allowed.
 func flood(c *client) {
 	o := c.enter(c.dial())
 	size := []int{1, 100, 5000}[c.draw.IntN(3)]
@@ -45,7 +45,7 @@ func flood(c *client) {
 	c.pause(300 * time.Millisecond)
 }
 
-// packets are odd ones.
+// packets are odd packets.
 var packets = []string{
 	"", "4", "42", "43", "43[]", "40", "41", "44", "45", "46", "47", "48", "49", "2", "3", "5", "6", "7", "b", "bAAA", "9",
 	`42"x"`, "42{}", "42[]", "42[1]", "42[null]", `42["echo"`, `42["echo",`, `42["connect"]`, `42["disconnect"]`, `42["disconnecting"]`,
@@ -80,7 +80,7 @@ func odd(c *client) {
 	c.pause(100 * time.Millisecond)
 }
 
-// questions gets events that want an ack, and answers wrongly, twice, or not.
+// questions receives events that want an ack, and answers wrongly, twice, or not at all.
 func questions(c *client) {
 	o := c.enter(c.dial())
 	for range 1 + c.draw.IntN(5) {
@@ -99,7 +99,7 @@ func questions(c *client) {
 	}
 }
 
-// vanish drops the connection at some moment after the handshake.
+// vanish drops the connection at some point after the handshake.
 func vanish(c *client) {
 	d := c.dial()
 	d.NoConnect = c.draw.IntN(3) == 0
@@ -148,7 +148,7 @@ func (c *client) connect() net.Conn {
 	return conn
 }
 
-// keep leaves conn open after the act, with nobody at its other end.
+// keep leaves conn open after the act, with nobody at the other end.
 func (c *client) keep(conn net.Conn, why string) {
 	for i, mine := range c.conns {
 		if mine == conn {
@@ -159,7 +159,7 @@ func (c *client) keep(conn net.Conn, why string) {
 	}
 }
 
-// silent opens a session by polling and is not heard of again. The connection stays.
+// silent opens a session by polling and then stops. The connection stays open.
 func silent(c *client) {
 	conn, resp := c.request("GET", "EIO=4&transport=polling", "")
 	c.keep(conn, "a handshake of polling")
@@ -191,7 +191,7 @@ func frame(text string) []byte {
 	return append(head, text...)
 }
 
-// silentWebSocket answers no ping, and does not notice that it has been put out.
+// silentWebSocket answers no ping, and does not notice that it has been kicked.
 func silentWebSocket(c *client) {
 	conn, resp := c.request("GET", "EIO=4&transport=websocket", "", handshake...)
 	if resp.StatusCode != http.StatusSwitchingProtocols {
@@ -213,7 +213,7 @@ func silentWebSocket(c *client) {
 	c.keep(conn, what)
 }
 
-// tornUpgrade leaves in the middle of an upgrade.
+// tornUpgrade leaves during an upgrade.
 func tornUpgrade(c *client) {
 	d := c.dial()
 	d.Polling, d.EIO, d.Header = true, 0, nil
@@ -240,7 +240,7 @@ func tornUpgrade(c *client) {
 	c.pause(100 * time.Millisecond)
 }
 
-// torn sends part of a request, or half of a body, and goes, or falls silent.
+// torn sends part of a request, or half of a body, and leaves or falls silent.
 func torn(c *client) {
 	o := c.open(siotest.Dial{From: c.from, Polling: true, Auth: map[string]any{"token": c.token()}})
 	query := "EIO=4&transport=polling&sid=" + url.QueryEscape(o.SID)
@@ -263,7 +263,7 @@ func torn(c *client) {
 	}
 }
 
-// oddRequests are those that no official client makes.
+// oddRequests sends requests that no official client makes.
 func oddRequests(c *client) {
 	d := c.dial()
 	d.Polling, d.EIO, d.Header = true, 0, nil

@@ -20,7 +20,7 @@ func TestMain(m *testing.M) {
 	siotest.Main(m, map[string]func(func(string)){"server": serve})
 }
 
-// duration is how long the clients come and go.
+// duration is how long clients come and go.
 func duration() time.Duration {
 	switch {
 	case *flagSoak > 0:

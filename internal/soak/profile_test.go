@@ -8,10 +8,10 @@ import (
 	"strings"
 )
 
-// groups are goroutines, or what is on the heap, by where they are.
+// groups counts goroutines, or bytes on the heap, by stack.
 type groups map[string]int
 
-// readGoroutines reads a profile as pprof writes it for people: a line with a count for each
+// readGoroutines parses a profile in pprof's text form: a line with a count for each
 // stack, and a line for each of its functions.
 func readGoroutines(profile string) groups {
 	all := make(groups)
@@ -29,14 +29,14 @@ func readGoroutines(profile string) groups {
 				functions = functions[:0]
 			}
 		}
-		if n > 0 && len(functions) > 0 { // not one that is about to end
+		if n > 0 && len(functions) > 0 { // skip those that are about to end
 			all[strings.Join(functions, "\n\t")] += n
 		}
 	}
 	return all
 }
 
-// readHeap reads a profile of the heap: bytes in use by stack.
+// readHeap parses a heap profile: bytes in use by stack.
 func readHeap(profile string) groups {
 	all := make(groups)
 	n := 0
@@ -68,7 +68,7 @@ func readHeap(profile string) groups {
 	return all
 }
 
-// more returns what now has more than before, most first.
+// more returns what now has more of than before, largest first.
 func (before groups) more(now groups, least int) []string {
 	type grown struct {
 		where string

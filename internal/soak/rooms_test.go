@@ -17,8 +17,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestRooms: no room keeps a socket that has gone, and the host none that it has forgotten,
-// however the steps of joins, kicks and ends fall between each other.
+// TestRooms: no room keeps a socket that has left, and the host none that it has
+// forgotten, however the steps of joins, kicks and ends interleave.
 func TestRooms(t *testing.T) {
 	t.Parallel()
 	name := func(s *socket.Socket) string { return s.Handshake().Headers["X-User"][0] }
@@ -58,7 +58,7 @@ func TestRooms(t *testing.T) {
 	siotest.Eventually(t, "the rooms are empty", func() bool { return a.Rooms().Len() == 0 && a.Sids().Len() == 0 })
 }
 
-// end ends a socket, in one way or two at once, or lets it be.
+// end ends a socket, in one way or in two at once, or leaves it alone.
 func end(s *socket.Socket, how int) {
 	switch how {
 	case 0:
@@ -76,7 +76,7 @@ func end(s *socket.Socket, how int) {
 // comeAndGo is a client that connects, perhaps comes back over the same connection, and
 // vanishes.
 func comeAndGo(t *testing.T, s *siotest.Server) {
-	pause := func(d time.Duration) { time.Sleep(rand.N(d)) } // not to wait for something: so that all meet
+	pause := func(d time.Duration) { time.Sleep(rand.N(d)) } // not a wait for a condition: spreads them so that they overlap
 	d := siotest.Dial{
 		Settled: true, NoConnect: true, Polling: rand.IntN(3) == 0,
 		Header: http.Header{"X-User": {fmt.Sprint("user-", rand.IntN(3))}},

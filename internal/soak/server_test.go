@@ -28,7 +28,7 @@ import (
 const (
 	// secret signs the tokens, on both sides.
 	secret = "0123456789abcdef0123456789abcdef"
-	// onPurpose is in each panic that is made by the tests.
+	// onPurpose is in each panic caused by the tests.
 	onPurpose = "on purpose"
 
 	pingInterval   = 3 * time.Second
@@ -43,7 +43,7 @@ const (
 	maxBody        = 100_000
 )
 
-// server is the stack that README recommends.
+// server is the stack that README.md recommends.
 type server struct {
 	io       *socket.Server
 	log      *journal
@@ -61,7 +61,7 @@ type server struct {
 	namespaces namespaces
 }
 
-// serve is the process of the server.
+// serve runs the process of the server.
 func serve(report func(url string)) {
 	runtime.MemProfileRate = 64 << 10
 	s, err := newServer()
@@ -77,7 +77,7 @@ func serve(report func(url string)) {
 	front := &http.Server{
 		Handler:           s.handler(),
 		ReadHeaderTimeout: 3 * time.Second,
-		ReadTimeout:       5 * time.Second, // else half of a body is waited for as long as its connection lasts
+		ReadTimeout:       5 * time.Second, // otherwise half a body is awaited as long as its connection lasts
 		IdleTimeout:       3 * time.Second,
 	}
 	go func() { fmt.Fprintln(os.Stderr, front.Serve(l)) }()

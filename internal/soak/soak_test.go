@@ -17,10 +17,10 @@ import (
 const (
 	crewSize    = 24
 	roundLength = 30 * time.Second
-	// slack is what the heap may have more than at the start: caches, pools, and what is
-	// remembered for a while. It does not grow with the number of clients.
+	// slack is how much larger the heap may be than at the start: caches, pools, and what
+	// is remembered for a while. It does not grow with the number of clients.
 	slack = 8 << 20
-	// tickerSize bounds what a ticker that the host forgets holds: a session.
+	// tickerSize limits what a ticker that the host forgets may hold: a session.
 	tickerSize = 128 << 10
 )
 
@@ -58,7 +58,7 @@ func TestSoak(t *testing.T) {
 			w.release()
 		}
 	}
-	end := settle(t, child, &start, int(w.heavy.Load()+served.Load()), w.open) // the silent have not closed their connections
+	end := settle(t, child, &start, int(w.heavy.Load()+served.Load()), w.open) // silent clients have not closed their connections
 	t.Logf("%d acts, %d canaries; %+v", w.done.Load(), served.Load(), end.stats)
 	lost := 0 // timers that the host has forgotten
 	for where, n := range end.goroutines {
@@ -85,7 +85,7 @@ func TestSoak(t *testing.T) {
 	check(t, child, last)
 }
 
-// check ends the server and fails the test if something has gone wrong in it.
+// check ends the server and fails the test if something went wrong in it.
 func check(t *testing.T, child *siotest.Child, end snapshot) {
 	t.Helper()
 	for _, fault := range end.Faults {

@@ -14,8 +14,8 @@ import (
 	"github.com/gorilla/sessions"
 )
 
-// memorySessions is a store of gorilla's sessions in memory that forgets them when they
-// are too old.
+// memorySessions is an in-memory gorilla store that forgets sessions when they are too
+// old.
 type memorySessions struct {
 	codecs []securecookie.Codec
 
@@ -78,7 +78,7 @@ func (m *memorySessions) Save(_ *http.Request, w http.ResponseWriter, s *session
 	return nil
 }
 
-// count forgets what is too old, and counts the rest.
+// count removes what is too old, and counts the rest.
 func (m *memorySessions) count() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -14,11 +14,11 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 )
 
-// bound is how long it may take until all is as it was. The host's own limit is the
-// 30 seconds for which it keeps a polling session (transports/polling.go:57).
+// bound is how long it may take until everything is as it was. The host's own limit is
+// the 30 seconds for which it keeps a polling session (transports/polling.go:57).
 const bound = 2 * time.Minute
 
-// snapshot is how a server is at one time.
+// snapshot is the state of a server at one time.
 type snapshot struct {
 	stats
 	goroutines groups
@@ -52,7 +52,7 @@ func look(t *testing.T, child *siotest.Child) (s snapshot) {
 	}
 	s.goroutines = readGoroutines(string(get(t, child, "goroutine")))
 	for where := range s.goroutines {
-		// Of the request that asks: it may have begun, or not.
+		// Belongs to the request that asks, and may be there or not.
 		if strings.HasSuffix(where, "net/http.(*connReader).backgroundRead") {
 			if s.goroutines[where]--; s.goroutines[where] == 0 {
 				delete(s.goroutines, where)
@@ -63,8 +63,8 @@ func look(t *testing.T, child *siotest.Child) (s snapshot) {
 	return s
 }
 
-// leftovers tells what of s is not gone, or more than in base. With base nil it is the host
-// that counts, and who is there.
+// leftovers describes what of s is not gone, or exceeds base. If base is nil, it looks
+// only at the counts that must be 0: of the host, of presence and in the metrics.
 func (s *snapshot) leftovers(base *snapshot, torn int) string {
 	var left []string
 	for _, c := range []struct {
@@ -103,7 +103,7 @@ func (s *snapshot) leftovers(base *snapshot, torn int) string {
 	return strings.Join(left, ", ")
 }
 
-// ticker is what an upgrade that was torn may leave for ever (engine/socket.go:324).
+// ticker is what an aborted upgrade may leave for ever (engine/socket.go:324).
 const ticker = "github.com/zishang520/engine.io/v2/utils.SetInterval.func1"
 
 // without returns g without up to n of the tickers that the host forgets.
@@ -120,8 +120,8 @@ func (g groups) without(n int) groups {
 	return rest
 }
 
-// dead counts the sockets that the kernel has done with. The host's tickers hold some of those
-// of upgrades that were torn.
+// dead counts the sockets that the kernel is done with. The host's tickers hold some of
+// those of aborted upgrades.
 func (s *snapshot) dead() (n int) {
 	for _, file := range s.Open {
 		if strings.Contains(file, " socket:") && strings.HasSuffix(file, "]") {
@@ -139,7 +139,8 @@ func settle(t *testing.T, child *siotest.Child, base *snapshot, torn int, open f
 	began := time.Now()
 	for ; ; <-tick.C {
 		// The host leaves a WebSocket that its client has ended to the garbage collector
-		// (transports/websocket.go:75, transports/transport.go:164): files need one.
+		// (transports/websocket.go:75, transports/transport.go:164): files need a
+		// collection.
 		s := look(t, child)
 		left := s.leftovers(base, torn)
 		if left == "" {

@@ -43,7 +43,7 @@ func TestParse(t *testing.T) {
 	}
 }
 
-// The host reads the namespace as a URL with Engine.IO 3, and with no other.
+// Only with Engine.IO 3 does the host read the namespace as a URL.
 func TestPath(t *testing.T) {
 	t.Parallel()
 	for nsp, want := range map[string]string{
@@ -59,7 +59,7 @@ func TestPath(t *testing.T) {
 	}
 }
 
-// FuzzParse: what the stock decoder takes has the type, namespace and id that Parse
+// FuzzParse: what the stock decoder accepts has the type, namespace and id that Parse
 // finds.
 func FuzzParse(f *testing.F) {
 	for _, text := range []string{`2["a"]`, `2/room,12["a"]`, `0/r?t=x,{"a":1}`, `51-["a",{"_placeholder":true,"num":0}]`, `437[]`, `1/x`, `/,`} {

@@ -1,8 +1,8 @@
 package wycheproof_test
 
-// exception is a vector that its result alone does not judge: a valid one that is
-// refused on purpose, an invalid one that package jws never sees, as what makes
-// keys for it has to refuse it before, or one in which nothing is wrong.
+// exception is a vector that cannot be judged by its result alone: a valid one that is
+// refused on purpose, an invalid one that package jws never sees because whatever makes
+// keys for it must refuse it first, or one in which nothing is wrong.
 type exception struct {
 	result string
 	by     stage
@@ -21,7 +21,7 @@ const (
 	noKey        = "jwkset makes no key of it; NewKey would refuse it, too, if it is one"
 )
 
-// exceptions are by file and tcId.
+// exceptions are keyed by file and tcId.
 var exceptions = map[string]map[int]exception{
 	"json_web_signature_test.json": {
 		259: {"valid", byParse, emptyPayload},

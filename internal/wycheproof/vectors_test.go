@@ -20,10 +20,10 @@ type file struct {
 	TestGroups    []group
 }
 
-// group is vectors with one key, or one set of keys.
+// group is a group of vectors with one key, or one set of keys.
 type group struct {
 	Comment         string
-	Public, Private json.RawMessage // as JWK or JWK set; private has those without a public one, too
+	Public, Private json.RawMessage // as JWK or JWK set; private includes those without a public one
 	Tests           []vector
 }
 

@@ -21,8 +21,8 @@ func BenchmarkTake(b *testing.B) {
 				keys := make([]string, n)
 				fill(keys)
 				take := c.take(b, keys, plenty/int64(n))
-				// Clients do not come in the order in which they have come first, and their
-				// keys are not the strings that have been kept.
+				// Clients do not come in the order of their first visit, and their keys
+				// are not the strings that were stored.
 				for _, i := range rand.New(rand.NewPCG(1, 2)).Perm(n) {
 					if !take(i) {
 						b.Fatalf("%s was refused", keys[i])
@@ -120,22 +120,22 @@ func BenchmarkMemory(b *testing.B) {
 						b.Fatalf("%s was refused", keys[i])
 					}
 				}
-				clear(keys) // those that are still there then are kept by the library
+				clear(keys) // those that are still there are kept by the library
 				used += heap() - before
 				times++
 				runtime.KeepAlive(take)
 			}
 			b.ReportMetric(float64(used)/float64(times)/n, "B/key")
-			b.ReportMetric(0, "ns/op") // of no interest
+			b.ReportMetric(0, "ns/op") // irrelevant
 		})
 	}
 }
 
-// heap is how much of it is in use.
+// heap returns the bytes in use.
 func heap() int64 {
 	var s runtime.MemStats
 	runtime.GC()
-	runtime.GC() // what the first has found to be free of finalizers
+	runtime.GC() // what the finalizers of the first run have released
 	runtime.ReadMemStats(&s)
 	return int64(s.HeapAlloc)
 }

@@ -19,15 +19,16 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// window is how long an empty bucket takes to fill, whatever it holds, so that no
-// bucket is full again while it is measured: what is forgotten then would not be a
-// hit.
+// window is how long an empty bucket takes to fill, whatever its size, so that no bucket
+// is full again during a measurement: it would be forgotten, and the next use would not
+// be a hit.
 const window = 360 * 24 * time.Hour
 
-// contenders are what is compared. All of them allow so many tokens in a window.
+// contenders are the limiters compared. All of them allow the given number of tokens per
+// window.
 var contenders = []struct {
 	name string
-	// take returns what decides on keys[i]. It reads keys when it is called.
+	// take returns the function that decides on keys[i]. It reads keys when it is called.
 	take func(tb testing.TB, keys []string, tokens int64) func(i int) (allowed bool)
 	// wrap returns the middleware, which counts by the address of the connection.
 	wrap func(tb testing.TB, tokens int64) func(http.Handler) http.Handler
@@ -50,10 +51,10 @@ var contenders = []struct {
 		},
 	},
 	{
-		// There is no decision without HTTP that is one step: Status and
-		// Counter().Increment are two, and not enough for a limit. OnLimit sets headers,
-		// for which it takes no names here: then it does not touch the response, but makes
-		// their values all the same.
+		// Without HTTP no decision is a single step: Status and Counter().Increment are
+		// two, and not enough for a limit. OnLimit sets headers, which have no names
+		// here: it then leaves the response alone, but computes their values all the
+		// same.
 		name: "httprate",
 		take: func(_ testing.TB, keys []string, tokens int64) func(int) bool {
 			l := httprate.NewRateLimiter(int(tokens), window, httprate.WithResponseHeaders(httprate.ResponseHeaders{}))
@@ -82,8 +83,8 @@ var contenders = []struct {
 		},
 	},
 	{
-		// LimitByKeys is LimitReached, and then looks up the key again to tell what is
-		// left.
+		// LimitByKeys is LimitReached, followed by another look-up of the key to report
+		// what is left.
 		name: "tollbooth",
 		take: func(_ testing.TB, keys []string, tokens int64) func(int) bool {
 			l := tollboothLimiter(tokens)
@@ -95,7 +96,7 @@ var contenders = []struct {
 		},
 	},
 	{
-		// It knows no keys.
+		// It has no keys.
 		name: "xtime",
 		take: func(_ testing.TB, keys []string, tokens int64) func(int) bool {
 			limiters := make([]*rate.Limiter, len(keys))
@@ -131,17 +132,17 @@ func memoryStore(tb testing.TB, tokens int64) golimiter.Store {
 
 func tollboothLimiter(tokens int64) *limiter.Limiter {
 	return tollbooth.NewLimiter(float64(perSecond(tokens)), nil).SetBurst(int(tokens)).
-		SetIPLookup(limiter.IPLookup{Name: "RemoteAddr"}).SetIgnoreURL(true) // by address alone, as the others
+		SetIPLookup(limiter.IPLookup{Name: "RemoteAddr"}).SetIgnoreURL(true) // by address only, like the others
 }
 
-// fill makes the strings of as many IPv4 addresses as keys has room for.
+// fill makes as many IPv4 addresses as keys has room for.
 func fill(keys []string) {
 	for i := range keys {
 		keys[i] = fmt.Sprintf("10.%d.%d.%d", i>>16, i>>8&255, i&255)
 	}
 }
 
-// response is what a handler writes to, and remembers the status alone.
+// response is written to by a handler, and remembers only the status.
 type response struct {
 	header http.Header
 	status int
@@ -154,7 +155,7 @@ func (w *response) WriteHeader(status int)      { w.status = status }
 // empty does nothing, so that the status stays 0 if a request is allowed.
 var empty = http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})
 
-// request returns one from the i-th address.
+// request returns a request from the i-th address.
 func request(i int) *http.Request {
 	r := httptest.NewRequest(http.MethodGet, "/", nil)
 	r.RemoteAddr = fmt.Sprintf("192.0.2.%d:1234", i)

@@ -1,4 +1,4 @@
-// The host alone, to know what is pulled by it.
+// The host alone, to know what it pulls in.
 package main
 
 import (
