@@ -1,5 +1,5 @@
-// Package sioware is the root of connection middleware for Socket.IO servers built on
-// github.com/zishang520/socket.io/v2. It has no code of its own:
+// Package sioware is the root of a module of connection middleware for Socket.IO servers
+// built on github.com/zishang520/socket.io/v2. It has no code of its own:
 //
 //   - wrap runs any net/http middleware on the handshake, and is the foundation for
 //     connection and packet middleware;
