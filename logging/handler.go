@@ -16,10 +16,10 @@ import (
 // statusGone is what some servers record when the client has left.
 const statusGone = 499
 
-// Handler returns next wrapped in a plain net/http middleware that records each request.
-// Through wrap it sees only handshakes, and should be the outermost of the chain; the
-// sockets of a connection then share the id of its handshake. Anywhere else it records
-// each request. In wrap.Namespace it would mistake CONNECTs for handshakes.
+// Handler returns a handler that runs next and records each request, as plain net/http
+// middleware. Through wrap it sees only handshakes, and should be the outermost of the
+// chain; the sockets of a connection then share the id of its handshake. Anywhere else it
+// records each request. In wrap.Namespace it would mistake CONNECTs for handshakes.
 //
 // A refusal answered by a *wrap.Error is recorded here, with its cause, and not by
 // package wrap. A panic of next is recorded with its stack, and continues as
