@@ -26,9 +26,9 @@ func Join(ctx context.Context, s *socket.Socket, room socket.Room) {
 	keep(s, room)
 }
 
-// Drop takes s, which has left, out of room, unless another socket has its ID: with
-// Engine.IO 3 the next one of the same connection, or one that the host recovers. The
-// room then goes with that socket.
+// Drop takes s, which has left, out of room, unless its ID is, or may be, that of another
+// socket: with Engine.IO 3 the next one of the same connection, or one that the host
+// recovers. The room then goes with that socket.
 func Drop(s *socket.Socket, room socket.Room) {
 	if s.Conn().Protocol() == 3 && s.Conn().ReadyState() != "closed" {
 		return // see Left
