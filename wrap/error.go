@@ -39,12 +39,12 @@ type Error struct {
 	// RetryAfter is how long the client should wait before it tries again; zero means
 	// unknown. A positive value makes the refusal retryable; the codes rate_limited,
 	// too_many_connections, unavailable, http_429, http_502, http_503 and http_504 are
-	// retryable by themselves. A negative value means that the same request will never be
-	// accepted.
+	// retryable by themselves. A negative value makes it final, whatever the code: the
+	// same request will never be accepted.
 	RetryAfter time.Duration
 
-	// Err is the cause, for the log only. This package logs only refusals with code
-	// internal, and those with code unavailable that have a cause.
+	// Err is the cause, for the log only. At level Error this package logs only refusals
+	// with code internal, and those with code unavailable that have a cause.
 	Err error
 }
 

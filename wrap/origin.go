@@ -17,8 +17,8 @@ import (
 // missing port means the default of the Origin's scheme; ws and wss count as http and
 // https. Behind a proxy that rewrites Host, the public origin must be an entry.
 //
-// A request without Origin is refused if its Sec-Fetch-Site is anything but "same-origin"
-// or "none", or if it has none and asks for a script: the answer to a JSONP client would
+// A request without Origin is refused if it has a Sec-Fetch-Site other than "same-origin"
+// and "none", or has none and asks for a script: the answer to a JSONP client would
 // reveal the session id to a foreign page, and browsers send Sec-Fetch-Site only over
 // HTTPS and to localhost. Any other request with neither header is taken to come from
 // something other than a browser, and passes.

@@ -58,8 +58,8 @@ func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socke
 // UsePacket installs f on s alone, as [Packet] does on every socket that joins. It is for
 // connection middlewares that include a packet middleware; call it before the socket is
 // connected. All functions installed this way run in order of installation, one directly
-// after the other, in the place that the first of them, or the first [Func], has among
-// the middlewares added with s.Use.
+// after the other. Among the middlewares added with s.Use, their place is that of the
+// first of them or of [Func], whichever came first.
 func UsePacket(s *socket.Socket, f func(ctx context.Context, s *socket.Socket, p *Event) error) {
 	st := stateOf(s)
 	observe(s.Nsp())

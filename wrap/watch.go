@@ -9,8 +9,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Hooks are called with what becomes of a socket; see [Watch]. Each may be nil. They may
-// run concurrently, must not block, and must not panic: a panic is logged.
+// Hooks observe what becomes of a socket; see [Watch]. Each may be nil. They may run
+// concurrently, must not block, and must not panic: a panic is logged.
 type Hooks struct {
 	// Connected runs when the host has connected the socket, before its "connection"
 	// handlers: at most once, and not if the socket has been refused or kicked, or its
@@ -39,9 +39,9 @@ type Hooks struct {
 	Fault func(err error)
 }
 
-// Watch, called in a connection middleware, has h called with what becomes of s. All
-// hooks of a socket run in the order in which they were added; what they refer to is kept
-// as long as the socket. How a socket ends is known from [Context] and its cause.
+// Watch adds h to the hooks of s; call it in a connection middleware. All hooks of a
+// socket run in the order in which they were added; what they refer to is kept as long as
+// the socket. How a socket ends is known from [Context] and its cause.
 func Watch(s *socket.Socket, h Hooks) {
 	observe(s.Nsp())
 	stateOf(s).tap(s, func(t *tapped) {

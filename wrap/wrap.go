@@ -46,8 +46,7 @@ const defaultMaxBody = 1e6
 // cors.Handler(wrap.Handler(...)). A handler around it must pass on http.Hijacker, as for
 // any WebSocket.
 //
-// Handler also works around what makes the bare host slow, or lose packets or the
-// process:
+// Handler also works around faults that make the bare host slow, lose packets or crash:
 //
 //   - it holds back what the client sends before the host listens, which would otherwise
 //     be lost (1 to 9 of 5,000 WebSocket handshakes) or end the process;
