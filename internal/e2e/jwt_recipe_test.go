@@ -53,7 +53,7 @@ func wantAsked(t *testing.T, c *client, i *issuer, want ...bool) {
 	}
 }
 
-// TestJWTRecipeRefresh: a single refresh is the only sign of an expiry.
+// TestJWTRecipeRefresh: the only visible effect of an expiry is a single refresh.
 func TestJWTRecipeRefresh(t *testing.T) {
 	eachOf(t, []int{4}, func(t *testing.T, v variant) {
 		s := serveAuth(t, newAuth(t, jwtOptions{}), nil)

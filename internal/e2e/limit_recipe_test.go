@@ -318,8 +318,8 @@ func TestLimitRecipeFlood(t *testing.T) {
 	})
 }
 
-// TestLimitRecipeAuth: recipe_auth.mjs, which comes back by itself, lacks only the pause
-// after a refused handshake.
+// TestLimitRecipeAuth: together with recipe_auth.mjs, which comes back by itself and
+// lacks only the pause after a refused handshake.
 func TestLimitRecipeAuth(t *testing.T) {
 	needNode(t)
 	t.Parallel()
