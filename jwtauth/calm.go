@@ -9,10 +9,10 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// calm runs f, which calls what others have written (Options.Verify, Keys, the Store),
-// and turns a panic into an error, as package wrap does for middlewares. Of that of an
-// error which panics when it is asked for its cause, such as a nil pointer, it makes one
-// too: here, and not where the error is looked at.
+// calm runs f, which calls the code of others (Options.Verify, Keys, the Store), and
+// turns a panic into an error, as package wrap does for middlewares. An error that
+// panics when it is asked for its cause, such as a nil pointer, panics here too, rather
+// than where the error is looked at later.
 func calm(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

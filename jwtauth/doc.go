@@ -1,4 +1,4 @@
-// Package jwtauth authenticates Socket.IO connections by JSON Web Tokens (RFC
+// Package jwtauth authenticates Socket.IO connections with JSON Web Tokens (RFC
 // 7519), for as long as they live.
 //
 //	auth, err := jwtauth.New[jwtauth.Claims](jwtauth.HMAC(secret), nil)
@@ -10,29 +10,30 @@
 //		...
 //	})
 //
-// A client sends its token with each CONNECT: io(url, {auth: {token}}). It is
-// verified, an application may look the user up ([Options].Verify), and a [Store]
-// may know that it was revoked. While the socket is connected the identity stays
-// true: when the token expires the socket is disconnected or made a guest; the
-// client is warned in time and may send a fresh token on the same connection; a
-// revocation, or a newer login of the same user, puts the socket out on every
-// node. Nothing keeps the token: not the handshake, not an error, not a log.
+// A client sends its token with each CONNECT: io(url, {auth: {token}}). The token
+// is verified, the application may look the user up ([Options].Verify), and a
+// [Store] may know that it has been revoked. The identity stays true while the
+// socket is connected: when the token expires, the socket is disconnected or made
+// a guest; the client is warned in time and may send a fresh token on the same
+// connection; a revocation, or a newer login of the same user, disconnects the
+// socket on every node. Nothing keeps the token: not the handshake, not an error,
+// not a log.
 //
-// Verification is strict, and cannot be made lax by an option that was left
-// empty. Algorithms are bound to the type of the key, so that neither "none" nor
-// a public key taken for a secret verifies anything (RFC 8725, section 2.1);
-// exp is required; claims have exactly the names that they should have, once;
-// critical headers that are not understood, and encodings that are not
-// canonical, are refused.
+// Verification is strict, and an option left empty cannot make it lax.
+// Algorithms are bound to the type of the key, so that neither "none" nor a
+// public key used as a secret verifies anything (RFC 8725, section 2.1); exp is
+// required; claims must have exactly the expected names, each once; critical
+// headers that are not understood, and encodings that are not canonical, are
+// refused.
 //
 // # Where in the chain
 //
-// [Auth.Middleware] goes to io.Use, to each namespace, or to wrap.UseAll, which
-// covers them all. [Auth.Require] and [Auth.Events] stand behind it. In front of
-// the connection, wrap.Handler(engine, auth.Handler) also refuses clients by
-// HTTP status, and keeps a token that came by header, cookie or URL out of
-// the request that the host keeps; without it only the socket's own handshake and
-// wrap.Request are cleaned.
+// Pass [Auth.Middleware] to io.Use, to each namespace's Use, or to wrap.UseAll,
+// which covers all namespaces. [Auth.Require] and [Auth.Events] go behind it. In
+// front of the connection, wrap.Handler(engine, auth.Handler) also refuses
+// clients with an HTTP status, and keeps a token that came in a header, cookie or
+// URL out of the request that the host keeps; without it, only the socket's own
+// handshake and wrap.Request are cleaned.
 //
 // # What clients see
 //
@@ -58,19 +59,19 @@
 //	"auth:expired" {code, ...}   from the server, under Downgrade and Notify
 //	"kicked" {code, ...}         from the server, before it disconnects the socket
 //
-// A refresh needs a token of the same user and issuer that does not expire
-// before the present one; it is refused with forbidden otherwise (always for
-// tokens without a subject), and with rate_limited while another one is under way
-// or if it comes more often than five times in a row and every five seconds, so
-// that tokens should live for 10 seconds at least. "Bearer " in front of the token
-// is ignored.
+// A refresh needs a token of the same user and issuer that does not expire before
+// the present one. Otherwise it is refused with forbidden, as it always is for
+// tokens without a subject; it is refused with rate_limited while another refresh
+// is under way, or beyond five in a row and then one every five seconds, so tokens
+// should live for at least 10 seconds. A "Bearer " in front of the token is
+// ignored.
 //
 // # Limits
 //
-// Engine.IO 3 has no auth payload for "/": use another source there. A listener of
-// the host's OnAny sees auth:refresh, with the token, before any
-// middleware can. Tokens are signed, not encrypted ones (no JWE). A token that
-// was in a URL has been in the access log of whatever is in front. Changes of a
-// user that no token tells of end when the token does, unless [Auth.Revoke] is
-// called. A [MemoryStore] forgets with its process.
+// Engine.IO 3 has no auth payload for "/": use another source there. A listener
+// added with the host's OnAny sees auth:refresh, with the token, before any
+// middleware can. Tokens must be signed, not encrypted (no JWE). A token that was
+// in a URL has been in the access log of whatever is in front. Changes to a user
+// that no token reflects take effect when the token expires, unless [Auth.Revoke]
+// is called. A [MemoryStore] is lost with its process.
 package jwtauth

@@ -7,8 +7,8 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// What can be wrong with a token, for errors.Is. What the client is told is in
-// brackets.
+// What can be wrong with a token, for use with errors.Is. The comment after
+// each error is the code that the client is told.
 var (
 	ErrMissing     = errors.New("jwtauth: no token")                        // token_missing
 	ErrInvalid     = errors.New("jwtauth: token invalid")                   // token_invalid
@@ -21,7 +21,7 @@ var (
 	ErrUnavailable = errors.New("jwtauth: cannot verify now")               // unavailable
 )
 
-// codes are what the client is told.
+// codes maps each error to the code that the client is told.
 var codes = map[error]string{
 	ErrMissing:     "token_missing",
 	ErrInvalid:     "token_invalid",
@@ -34,11 +34,11 @@ var codes = map[error]string{
 	ErrUnavailable: "unavailable",
 }
 
-// kinds are the keys of codes, in the order in which they are looked for.
+// kinds lists the keys of codes, in the order in which classify looks for them.
 var kinds = []error{
 	ErrUnavailable, ErrDisabled, ErrRevoked, ErrReplaced, ErrOccupied, ErrExpired, ErrInvalid, ErrForbidden, ErrMissing,
 }
 
 // refusal returns the error that the client gets for kind, one of the sentinels
-// above. The cause, if there is one, is for the log alone.
+// above. The cause, if any, is for the log alone.
 func refusal(kind, cause error) *wrap.Error { return refused.New(codes[kind], kind, cause) }

@@ -2,13 +2,13 @@ package jwtauth
 
 import "time"
 
-// Identity is who a socket belongs to, as a token says. It is the same for all
-// readers and never changes: a refresh puts another one in its place.
+// Identity is says who a socket belongs to, according to a token. It is shared by all
+// readers and never changes: a refresh replaces it with another one.
 type Identity[C any] struct {
-	// Claims are the token's, decoded into C.
+	// Claims are the token's claims, decoded into C.
 	Claims C
 
-	// Subject is sub, or what Options.Verify has set: "" if there is none.
+	// Subject is sub, or what Options.Verify set; "" if there is none.
 	Subject string
 
 	// Issuer is iss, or "".
@@ -29,7 +29,7 @@ type Identity[C any] struct {
 	Source string
 }
 
-// expired reports whether the identity has run out at now.
+// expired reports whether the identity has expired at now.
 func (id *Identity[C]) expired(now time.Time, leeway time.Duration) bool {
 	return !id.ExpiresAt.IsZero() && !now.Before(id.ExpiresAt.Add(leeway))
 }

@@ -3,7 +3,7 @@ package jwtauth
 import "sync"
 
 // index finds the sessions that a revocation concerns. Each session is in two
-// lists, and knows its place in them, so that leaving costs the same however
+// lists and knows its place in them, so that removing it costs the same however
 // many sockets a user has.
 type index[C any] struct {
 	mu    sync.Mutex
@@ -68,7 +68,7 @@ func (x *index[C]) move(n *session[C], before, after *Identity[C]) {
 	x.put(byID, after.ID, n)
 }
 
-// find returns the sessions of a key, or all.
+// find returns the sessions in list i under key.
 func (x *index[C]) find(i int, key string) []*session[C] {
 	x.mu.Lock()
 	defer x.mu.Unlock()

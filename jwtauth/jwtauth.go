@@ -24,13 +24,13 @@ import (
 
 var errClosed = errors.New("closed")
 
-// workers is how many sockets are told at a time of what becomes of them.
+// workers is how many sockets an alarm clock serves at a time.
 const workers = 16
 
-// Auth authenticates sockets by tokens whose claims are decoded into C, a struct
-// or a map. C's fields match claims by their exact names, so a field Role that is
-// to take the claim "role" needs the tag json:"role": a token whose claim
-// encoding/json would match by ignoring case is refused. Make one by [New], for all
+// Auth authenticates sockets by tokens whose claims are decoded into C, a struct or
+// a map. C's fields match claims by their exact names, so a field Role for the
+// claim "role" needs the tag json:"role": a token with a claim that encoding/json
+// would match only by ignoring case is refused. Create one with [New], for all
 // namespaces; it is safe for concurrent use.
 type Auth[C any] struct {
 	keys    Keys
@@ -40,17 +40,17 @@ type Auth[C any] struct {
 
 	sessions sidecar.Map[socket.Socket, session[C]]
 	index    index[C]
-	clock    *alarm.Clock // disconnects and warns; nothing of it waits for others
-	chores   *alarm.Clock // asks the store and tells the application
+	clock    *alarm.Clock // disconnects and warns; nothing on it waits for anything else
+	chores   *alarm.Clock // asks the store and calls the application
 	unwatch  func()
 	closed   atomic.Bool
-	logged   atomic.Int64 // when an outage was, since begin
+	logged   atomic.Int64 // when an outage was last logged, since begin
 }
 
-// New returns an Auth for tokens that are signed with one of keys. The error
-// joins all faults of keys and opts. It waits for the Store's Watch: that of
-// jwtauth/redisstore takes up to its Timeout if Redis is away, which is no fault. Close
-// it when the server has ended.
+// New returns an Auth for tokens that are signed with one of keys. The error joins all
+// faults of keys and opts. New waits for the Store's Watch: that of jwtauth/redisstore
+// takes up to its Timeout if Redis is away, which is no fault. Close the Auth when the
+// server has ended.
 func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 	o, err := opts.audit()
 	if keys == nil || nilptr.Is(keys) {
@@ -79,11 +79,11 @@ func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 	return a, nil
 }
 
-// Close ends what runs in the background: sockets are told of nothing any more,
-// and new ones are refused with code unavailable. Of what is under way it waits for
-// disconnects, for Options.Changed and for questions to the Store, until ctx ends,
-// and returns its error then; called from one of these it waits for itself. It may be
-// called again, and waits again. The Store is left to its owner.
+// Close ends what runs in the background: sockets are notified of nothing any more,
+// and new ones are refused with code unavailable. It waits for disconnects, calls of
+// Options.Changed and calls of the Store that are under way until ctx ends, and then
+// returns its error; called from one of these it waits for itself. It may be called
+// again, and waits again. The Store is left to its owner.
 func (a *Auth[C]) Close(ctx context.Context) error {
 	if !a.closed.Swap(true) {
 		a.unwatch()
@@ -93,13 +93,13 @@ func (a *Auth[C]) Close(ctx context.Context) error {
 
 // Middleware returns the connection middleware that admits sockets with a valid
 // token, for io.Use, nsp.Use or wrap.UseAll. See the package documentation for
-// what the others are told. It also answers "auth:refresh".
+// what other clients are told. It also answers "auth:refresh".
 //
 // State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden
 // does, or every socket is refused with code internal. Then a recovered socket is
 // verified like any other, and refused with code forbidden if its state was another
-// user's, whose rooms it would get: a page that changes its user needs a new
-// client object.
+// user's, whose rooms it would get: a page that changes its user needs a new client
+// object.
 //
 // Why a client was refused goes to Options.Logger, at level Debug.
 func (a *Auth[C]) Middleware() socket.NamespaceMiddleware { return wrap.Func(a.join) }
@@ -119,7 +119,7 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 	case a.closed.Load():
 		return refusal(ErrUnavailable, errClosed)
 	case a.sessions.Load(s) != nil:
-		return nil // used twice: the token is gone, and was good
+		return nil // Middleware is used twice: the token is gone, and was good
 	}
 	if err := recovery.Check(s); err != nil {
 		return err
@@ -144,8 +144,8 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 
 	n := newSession(a, s, id)
 	if id != nil {
-		// First into the index, then to the store: a revocation is seen by one of
-		// the two.
+		// The index comes first, then the store: one of the two sees a
+		// revocation.
 		a.index.add(n, id)
 		context.AfterFunc(wrap.Context(s), n.end)
 		if err := a.admit(ctx, id, ""); err != nil {
@@ -153,7 +153,7 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 		}
 		n.start()
 		if a.closed.Load() {
-			return refusal(ErrUnavailable, errClosed) // what start has done may be lost
+			return refusal(ErrUnavailable, errClosed) // Close may have discarded what start did
 		}
 	}
 	a.sessions.Store(s, n)
@@ -161,30 +161,30 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 	wrap.UsePacket(s, func(_ context.Context, s *socket.Socket, e *wrap.Event) error {
 		if e.Name == "auth:refresh" {
 			n.answer(s, e.Args, e.Ack)
-			return wrap.ErrHandled // no handler of the application needs to see a token
+			return wrap.ErrHandled // no handler of the application should see a token
 		}
 		return nil
 	})
 	return nil
 }
 
-// Handler returns next behind the same authentication, as plain net/http
-// middleware. Through wrap it refuses a client before there is a connection, and
-// keeps the token out of the request that the host keeps; [Auth.Middleware] is
-// still needed, and asks Options.Verify and the Store again. Sources that HTTP does
-// not have are left to that: with an AuthField, a handshake without token passes.
-// On a page of your own such a request is refused, and [Auth.FromContext] tells who
-// makes it. A visitor who comes by a link on another site, his [Cookie] with him, is
-// answered 403 origin_denied where browsers send Sec-Fetch-Site: leave pages that others
-// link to outside.
+// Handler returns next behind the same authentication, as plain net/http middleware.
+// Through wrap it refuses a client before there is a connection, and keeps the token out
+// of the request that the host keeps; [Auth.Middleware] is still needed, and asks
+// Options.Verify and the Store again. Sources that HTTP does not have are left to
+// Middleware: with an AuthField, a handshake without a token passes. On a route of your
+// own such a request is refused, and [Auth.FromContext] returns who makes it. A visitor
+// who follows a link from another site, and whose [Cookie] comes along, is answered 403
+// origin_denied where browsers send Sec-Fetch-Site: keep pages that others link to out
+// of Handler.
 //
-// A refused request is answered as *wrap.Error does it, with the client data as
-// JSON and the status that goes with the code (401, 403, 429, 500, 503), and with
-// WWW-Authenticate if it is about the token (RFC 6750, section 3). Without a token
-// only Options.Guests lets a request pass, except as said above. next gets a
-// request without the token, so that a second Auth that looks in the same place finds none.
+// A refused request is answered as *wrap.Error does it, with the client data as JSON and
+// the status of its code (401, 403, 429, 500, 503), and with WWW-Authenticate if it is
+// about the token (RFC 6750, section 3). Without a token, only Options.Guests lets a
+// request pass, except as said above. next gets a request without the token, so a second
+// Auth that looks in the same place finds none.
 func (a *Auth[C]) Handler(next http.Handler) http.Handler {
-	late := false // a token may yet come with CONNECT
+	late := false // a token may still come with CONNECT
 	for _, s := range a.opts.Sources {
 		late = late || s.kind == authField
 	}
@@ -213,8 +213,8 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 		if p := a.protocol(r); p != "" {
 			w.Header().Set("Sec-WebSocket-Protocol", p)
 		}
-		kept := *c                            // which may be that of a Handler in front, and of others behind it
-		kept.payload = bytes.Clone(c.payload) // it lay beside the token, and is kept as long as the connection
+		kept := *c                            // c may belong to a Handler in front, and be shared with others behind it
+		kept.payload = bytes.Clone(c.payload) // c.payload shares memory with the token; the clone lives as long as the connection
 		values := context.WithValue(r.Context(), contextKey[C]{a}, &kept)
 		values = context.WithValue(values, identityKey[C]{a}, id)
 		clean := r.Clone(values)
@@ -223,7 +223,8 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// protocol returns the subprotocol that answers an offer with a token in it.
+// protocol returns the subprotocol to answer an offer that has a token in it
+// with.
 func (a *Auth[C]) protocol(r *http.Request) (answer string) {
 	if !slices.Contains(a.opts.Sources, Subprotocol()) {
 		return ""
@@ -246,7 +247,7 @@ func (a *Auth[C]) protocol(r *http.Request) (answer string) {
 func (a *Auth[C]) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	a.opts.Logger.LogAttrs(r.Context(), slog.LevelDebug, "jwtauth: refused", slog.Any("error", err))
 	e, hushed := asError(err), asError(a.hushed(r.Context(), err))
-	if _, ok := r.Context().Value(mark.ListenerKey{}).(mark.Listener); !ok { // which logs it, with cause and stack
+	if _, ok := r.Context().Value(mark.ListenerKey{}).(mark.Listener); !ok { // a Listener logs cause and stack
 		e = hushed
 		a.panicked(r.Context(), err)
 	}
@@ -259,10 +260,10 @@ func (a *Auth[C]) refuse(w http.ResponseWriter, r *http.Request, err error) {
 	e.ServeHTTP(w, r)
 }
 
-// From returns the claims of s, and false for a guest and for a socket that has
-// not passed [Auth.Middleware]. It takes no lock, allocates nothing, and does not
-// look at the clock: at exp the sockets of one moment are spread over half a second
-// and dealt with 16 at a time. [Auth.Events] is exact.
+// From returns the claims of s, and false for a guest and for a socket that has not
+// passed [Auth.Middleware]. It takes no lock and allocates nothing. It does not
+// look at the clock: sockets that expire at the same moment are spread over half a
+// second and handled 16 at a time. [Auth.Events] is exact.
 func (a *Auth[C]) From(s *socket.Socket) (claims C, ok bool) {
 	if id := a.identity(s); id != nil {
 		return id.Claims, true
@@ -270,8 +271,8 @@ func (a *Auth[C]) From(s *socket.Socket) (claims C, ok bool) {
 	return claims, false
 }
 
-// Subject returns the user that s belongs to, for a presence tracker: false also
-// for a token without subject.
+// Subject returns the user that s belongs to, for a presence tracker. It returns
+// false also for a token without a subject.
 func (a *Auth[C]) Subject(s *socket.Socket) (string, bool) {
 	if id := a.identity(s); id != nil && id.Subject != "" {
 		return id.Subject, true
@@ -293,11 +294,12 @@ func (a *Auth[C]) identity(s *socket.Socket) *Identity[C] {
 	return nil
 }
 
-// identityKey finds the identity that Handler has put into a context.
+// identityKey is the context key of the identity that Handler found.
 type identityKey[C any] struct{ auth *Auth[C] }
 
-// FromContext returns the identity that [Auth.Handler] has found for a request. On
-// a socket use [Auth.Identity]: that of the handshake may have been refreshed.
+// FromContext returns the identity that [Auth.Handler] found for a request. On a
+// socket use [Auth.Identity]: the identity of the handshake may have been
+// refreshed.
 func (a *Auth[C]) FromContext(ctx context.Context) (*Identity[C], bool) {
 	id, ok := ctx.Value(identityKey[C]{a}).(*Identity[C])
 	return id, ok

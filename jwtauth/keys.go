@@ -13,33 +13,33 @@ import (
 )
 
 // Keys finds the keys that may have signed a token. [HMAC], [RSA], [ECDSA],
-// [Ed25519], [KeyFunc] and [Issuers] make them, and package jwks does for the
-// keys of a server. A Keys is safe for concurrent use.
+// [Ed25519], [KeyFunc] and [Issuers] return one, and package jwks has one for
+// the keys of a server. A Keys is safe for concurrent use.
 type Keys interface {
-	// Check returns every fault of the configuration, joined. [New] calls it.
+	// Check returns all faults of the configuration, joined. [New] calls it.
 	Check() error
 
-	// Find returns the keys that may have signed a token that says h of itself,
-	// the likeliest first. None means that there is no such key: the token is
-	// invalid. An error is a fault of ours, never of the client: it is refused with
-	// code unavailable and may try again.
+	// Find returns the keys that may have signed a token that describes itself as
+	// h, the likeliest first. None means that there is no such key: the token is
+	// invalid. An error is a server fault, never the client's: the client is
+	// refused with code unavailable and may try again.
 	Find(ctx context.Context, h Unverified) ([]Key, error)
 }
 
-// Unverified is what a token says of itself before anything is verified: good
-// to choose keys by, and for nothing else.
+// Unverified is what a token says about itself before anything is verified:
+// good for choosing keys, and for nothing else.
 type Unverified struct {
 	Algorithm string // alg, of the header
 	KeyID     string // kid, of the header; "" if there is none
 	Issuer    string // iss, of the claims; "" if there is none
 }
 
-// Key is a key that verifies signatures, with the algorithms that it is for.
-// It prints as its type, never as what it holds.
+// Key is a key that verifies signatures, with the algorithms that it is for. It
+// prints as its type, never as what it holds.
 type Key struct{ key jws.Key }
 
 // NewKey returns key, a []byte secret, an *rsa.PublicKey, an *ecdsa.PublicKey or
-// an ed25519.PublicKey, for use with the given algorithms, or if there are none
+// an ed25519.PublicKey, for use with the given algorithms or, if there are none,
 // with all that suit its type and size:
 //
 //	[]byte              HS256 from 32 bytes, HS384 from 48, HS512 from 64 (RFC 7518, section 3.2)
@@ -48,7 +48,7 @@ type Key struct{ key jws.Key }
 //	ed25519.PublicKey   EdDSA
 //	Key                 those that it has
 //
-// An error says why a key is too weak, or cannot be used with an algorithm.
+// The error says why a key is too weak, or cannot be used with an algorithm.
 func NewKey(key any, algorithms ...string) (Key, error) {
 	if made, ok := key.(Key); ok {
 		key = made.key
@@ -64,9 +64,9 @@ func (k Key) String() string { return k.key.String() }
 func (k Key) GoString() string { return k.key.String() }
 
 // HMAC returns keys for tokens that are signed with secret by HMAC. To rotate a
-// secret, pass the new one first and those that are still in use after it. A
-// secret has 32 bytes at least, random ones: [New] refuses a shorter one, and
-// an empty one, with which anybody could sign.
+// secret, pass the new one first and those still in use after it. A secret has
+// at least 32 random bytes: [New] refuses a shorter one, and an empty one, with
+// which anybody could sign.
 func HMAC(secret []byte, older ...[]byte) Keys {
 	return fixedOf("HMAC", append([][]byte{secret}, older...), func(k []byte) any { return slices.Clone(k) })
 }
@@ -77,7 +77,7 @@ func RSA(keys ...*rsa.PublicKey) Keys {
 	return fixedOf("RSA", keys, func(k *rsa.PublicKey) any { return k })
 }
 
-// ECDSA returns keys for ES256, ES384 or ES512, as their curve says.
+// ECDSA returns keys for ES256, ES384 or ES512, depending on their curve.
 func ECDSA(keys ...*ecdsa.PublicKey) Keys {
 	return fixedOf("ECDSA", keys, func(k *ecdsa.PublicKey) any { return k })
 }
@@ -87,7 +87,7 @@ func Ed25519(keys ...ed25519.PublicKey) Keys {
 	return fixedOf("Ed25519", keys, func(k ed25519.PublicKey) any { return k })
 }
 
-// fixed are keys that are known from the start.
+// fixed is a set of keys that are known from the start.
 type fixed struct {
 	name  string
 	keys  []Key
@@ -112,7 +112,7 @@ func fixedOf[K any](name string, keys []K, raw func(K) any) *fixed {
 
 func (f *fixed) Check() error { return f.fault }
 
-// allow reports the algorithms of which no key is.
+// allow returns an error for each of algorithms that no key is for.
 func (f *fixed) allow(algorithms []string) error {
 	var faults []error
 	for _, alg := range algorithms {
@@ -129,12 +129,12 @@ func (f *fixed) String() string { return "jwtauth." + f.name }
 
 func (f *fixed) GoString() string { return f.String() }
 
-// KeyFunc returns keys that f looks up: for each token the ones that may have
-// signed it, of the types that [NewKey] takes, or none. One that is used again is
-// best returned as the [Key] that was made of it, once. An error of f, and a key
-// that NewKey refuses, are faults of ours: the client is told unavailable. f
-// is called concurrently, for every token that anybody sends, before anything
-// of it is verified; what it fetches it must cache and bound.
+// KeyFunc returns keys that f looks up: for each token those that may have signed
+// it, of the types that [NewKey] takes, or none. For a key that is used again, f
+// should return a [Key] that was made once. An error of f, and a key that NewKey
+// refuses, are server faults: the client is told unavailable. f is called
+// concurrently, for every token that anybody sends, before anything in it is
+// verified; f must cache and bound what it fetches.
 //
 // algorithms pins those that tokens may use; none means all that suit the type
 // of each key.
@@ -179,11 +179,11 @@ func (k *keyFunc) Find(ctx context.Context, h Unverified) ([]Key, error) {
 	return keys, nil
 }
 
-// Issuers returns keys that depend on the issuer: a token must name one of
-// them, exactly, and be signed with a key of that one. Nothing is looked up for
-// any other. A subject is unique within its issuer only (RFC 7519, section
-// 4.1.2): where two issuers may name different users alike, let Options.Verify
-// qualify [Identity].Subject.
+// Issuers returns keys that depend on the issuer: a token must name one of the
+// given issuers, exactly, and be signed with one of its keys. Nothing is looked
+// up for any other issuer. A subject is unique only within its issuer (RFC
+// 7519, section 4.1.2): where two issuers may use the same name for different
+// users, let Options.Verify qualify [Identity].Subject.
 func Issuers(keys map[string]Keys) Keys {
 	i := make(issuers, len(keys))
 	for name, k := range keys {

@@ -10,14 +10,14 @@ import (
 	"time"
 )
 
-// MemoryStore is a [Store] for one process: it forgets everything when that ends.
-// Its size is that of what it must remember, give or take a factor of two: what
-// has run out is removed as calls come in. It owns no goroutine and need not be
-// closed. Its methods may be called concurrently.
+// MemoryStore is a [Store] for one process, and is lost with it. Its size is that
+// of what it must remember, give or take a factor of two: what has expired is
+// removed as calls come in. It owns no goroutine and need not be closed. It is
+// safe for concurrent use.
 //
 // Functions given to Watch are called on the goroutines of Admit and Revoke. If
-// such a call is under way on another goroutine, that one also tells the next
-// change, and Revoke returns before.
+// such a call is under way on another goroutine, that goroutine also reports
+// the next change, and Revoke returns before it does.
 type MemoryStore struct {
 	mu       sync.Mutex
 	ids      map[string]int64  // revoked, until
@@ -25,10 +25,10 @@ type MemoryStore struct {
 	users    map[user]*logins
 	names    int // in the maps of all users
 	calls    int // since the last sweep
-	due      int // calls at which the next sweep is worth its cost
-	room     int // entries that the maps have had room for
+	due      int // number of calls at which the next sweep is worth its cost
+	room     int // entries that the maps have grown to
 
-	watchers []*watcher // a new slice at each change
+	watchers []*watcher // copied on write
 }
 
 // Times are in milliseconds since 1970, as in redisstore: coarse enough for its
@@ -52,9 +52,9 @@ func NewMemoryStore() *MemoryStore {
 	}
 }
 
-// Len returns how many entries it holds: revocations, current logins, the names of
-// those that have several, and names of logins that were replaced. It includes
-// those that have run out but have not been removed yet.
+// Len returns how many entries the store holds: revocations, current logins, the
+// names of logins that have several, and the names of logins that were replaced.
+// It includes entries that have expired but have not been removed yet.
 func (m *MemoryStore) Len() int {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -69,7 +69,7 @@ func (m *MemoryStore) size() int {
 // the rules of [Login].
 func (m *MemoryStore) Admit(ctx context.Context, l Login) (Verdict, error) {
 	if err := ctx.Err(); err != nil {
-		return Revoked, err // rather than Admitted, for who overlooks the error
+		return Revoked, err // rather than Admitted, in case the error is overlooked
 	}
 	if l.Policy < ManyLogins || l.Policy > OldestLogin {
 		return Revoked, fmt.Errorf("jwtauth: unknown policy %d", l.Policy)
@@ -90,7 +90,7 @@ func (m *MemoryStore) Admit(ctx context.Context, l Login) (Verdict, error) {
 }
 
 // Revoke implements [Store]. It returns an error only if ctx has ended or r does
-// not name one of ID and Subject.
+// not have exactly one of ID and Subject.
 func (m *MemoryStore) Revoke(ctx context.Context, r Revocation) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -118,8 +118,8 @@ func (m *MemoryStore) Revoke(ctx context.Context, r Revocation) error {
 	return nil
 }
 
-// sweep removes what has run out, once there have been as many calls as there are
-// entries: the cost of a call stays the same.
+// sweep removes what has expired, once there have been as many calls as there are
+// entries, so that the amortized cost of a call is constant.
 func (m *MemoryStore) sweep(now int64) {
 	if m.calls++; m.calls < m.due {
 		return
@@ -148,7 +148,8 @@ func fresh[K comparable, V any](m map[K]V) map[K]V {
 	return c
 }
 
-// watcher is a function given to Watch, with what it is yet to be told.
+// watcher is a function given to Watch, with the changes that it is yet to be
+// told.
 type watcher struct {
 	f     func(Change)
 	queue []Change
@@ -172,7 +173,8 @@ func (m *MemoryStore) Watch(f func(Change)) (stop func()) {
 	}
 }
 
-// tell tells c to all watchers. It is called with the lock and returns without.
+// tell reports c to all watchers. It is called with m.mu held, and returns with
+// it released.
 func (m *MemoryStore) tell(c Change) {
 	watchers := m.watchers
 	for _, w := range watchers {
@@ -184,7 +186,7 @@ func (m *MemoryStore) tell(c Change) {
 	}
 }
 
-// drain calls w until its queue is empty, unless another goroutine does.
+// drain calls w until its queue is empty, unless another goroutine is doing so.
 func (m *MemoryStore) drain(w *watcher) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -6,24 +6,24 @@ import (
 	"time"
 )
 
-// login is what is remembered of a [Login]: the name, and the token that stands for
-// the login when it is compared with others, which is the newest that came. It
-// stands although it may expire before others, so that a login never gets older.
+// login is what is remembered of a [Login]: its name, and the token that represents
+// the login when it is compared with others, which is the newest one seen. That
+// token counts even if it expires before others, so a login never becomes older.
 type login struct {
 	name, id      string
 	issued, until int64
 }
 
-// logins are those of one user.
+// logins holds the logins of one user.
 type logins struct {
-	current login            // until is the last of its tokens', 0 if there is none
-	names   map[string]int64 // of the current login, until; nil while it has but one
+	current login            // its until is the latest of its tokens; 0 if there is no login
+	names   map[string]int64 // of the current login, until; nil while it has only one
 	marks   map[string]int64 // names that were replaced, until
 }
 
-// bears reports whether name is one of the current login's, which has not ended: its
-// first, or one that a token was refreshed to. Each leaves when its own tokens have
-// expired.
+// bears reports whether name is a name of the current login, which has not ended:
+// its first, or one that a token was refreshed to. Each name goes when its own
+// tokens have expired.
 func (u *logins) bears(name string, now int64) bool {
 	if u.names == nil {
 		return u.current.name == name
@@ -31,7 +31,7 @@ func (u *logins) bears(name string, now int64) bool {
 	return u.names[name] > now
 }
 
-// trim removes the names that have run out.
+// trim removes the names that have expired.
 func (u *logins) trim(now int64) {
 	over := func(_ string, until int64) bool { return until <= now }
 	if maps.DeleteFunc(u.marks, over); len(u.marks) == 0 {
@@ -41,7 +41,7 @@ func (u *logins) trim(now int64) {
 	if len(u.names) > 1 {
 		return
 	}
-	for name := range u.names { // the one that lasts as long as the login
+	for name := range u.names { // the one left, which lasts as long as the login
 		u.current.name = name
 	}
 	u.names = nil
@@ -63,10 +63,10 @@ func (m *MemoryStore) decide(l Login, now int64) (v Verdict, replaces bool) {
 		m.users[key] = u
 	}
 	live := u.current.until > now
-	// A login that was revoked holds no place. What counts is the token that stands
-	// for it: when that one is revoked by its ID the place is free, though others of
-	// the login may last; the first of them to come takes it again, unless another
-	// login has been before it.
+	// A revoked login does not hold its place. What counts is the token that
+	// represents it: if that one is revoked by its ID the place is free, though
+	// other tokens of the login may last; the first of them to come takes it again,
+	// unless another login has done so before.
 	held := live && (l.Policy != OldestLogin || !m.revoked(l.Subject, u.current, now))
 	refresh := live && l.Replaces != "" && u.bears(l.Replaces, now)
 	switch {
@@ -80,7 +80,7 @@ func (m *MemoryStore) decide(l Login, now int64) (v Verdict, replaces bool) {
 	case u.marks[l.Name] > now || l.Replaces != "" && u.marks[l.Replaces] > now:
 		m.mark(u, l.Name, next.until, now)
 		return Replaced, false
-	case refresh: // whoever bears one of the names is the same login
+	case refresh: // a token with one of the names is the same login
 	case held && (next.issued < u.current.issued || next.until <= now):
 		m.mark(u, l.Name, next.until, now) // so that it stays out when that login has ended
 		return Replaced, false
@@ -123,7 +123,7 @@ func (m *MemoryStore) revoked(subject string, l login, now int64) bool {
 	return ok && cut.until > now && l.issued < cut.before
 }
 
-// mark remembers that a name was replaced.
+// mark remembers that the login called name was replaced.
 func (m *MemoryStore) mark(u *logins, name string, until, now int64) {
 	if until <= now || until <= u.marks[name] {
 		return
@@ -136,7 +136,8 @@ func (m *MemoryStore) mark(u *logins, name string, until, now int64) {
 	m.names += len(u.marks)
 }
 
-// markCurrent remembers that the current login was replaced, by all its names.
+// markCurrent remembers that the current login was replaced, under all its
+// names.
 func (m *MemoryStore) markCurrent(u *logins, now int64) {
 	if u.names == nil {
 		m.mark(u, u.current.name, u.current.until, now)
@@ -146,7 +147,8 @@ func (m *MemoryStore) markCurrent(u *logins, now int64) {
 	}
 }
 
-// issued is the time of issue. A token that does not say counts as older than all.
+// issued returns the time of issue. A token without one counts as older than all
+// others.
 func issued(t time.Time) int64 {
 	if t.IsZero() {
 		return math.MinInt64
@@ -154,7 +156,7 @@ func issued(t time.Time) int64 {
 	return millis(t)
 }
 
-// millis is t.UnixMilli, within the years 1 to 9999.
+// millis is t.UnixMilli, clamped to the years 1 to 9999.
 func millis(t time.Time) int64 {
 	const first, last = -62135596800, 253402300799
 	if s := t.Unix(); s < first || s > last {

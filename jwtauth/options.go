@@ -22,22 +22,23 @@ type Claims = jwt.RegisteredClaims
 // ExpiryPolicy says what happens to a socket when its token expires.
 type ExpiryPolicy int
 
-// The policies of expiry.
+// The expiry policies.
 const (
-	// Disconnect tells the client code token_expired, by the event "kicked", and
-	// disconnects it. State recovery cannot resume it. The default.
+	// Disconnect sends the client the code token_expired in the event "kicked",
+	// and disconnects it. State recovery cannot resume it. This is the default.
 	Disconnect ExpiryPolicy = iota
-	// Downgrade emits "auth:expired" and makes the socket a guest; a refresh makes
-	// it the same user again. One in a namespace with [Auth.Require] is disconnected.
+	// Downgrade emits "auth:expired" and makes the socket a guest; a refresh makes it the
+	// same user again. A socket in a namespace with [Auth.Require] is disconnected.
 	//
-	// Package presence asks once who a socket belongs to, at CONNECT: it goes on counting
-	// the guest as the user, and sends it what is for the user's room. Where that must
-	// not be, let Options.Changed call online.Leave(ctx, s, "") when after is nil. Who
-	// refreshes then counts again with the next connection.
+	// Package presence asks only once who a socket belongs to, at CONNECT: it goes on
+	// counting the guest as the user, and the guest still gets what is sent to the user's
+	// room. Where that must not be, let Options.Changed call online.Leave(ctx, s, "")
+	// when after is nil. After a refresh, the client counts again with its next
+	// connection.
 	Downgrade
-	// Notify emits "auth:expired" and changes nothing. The client is trusted with
-	// an identity that has run out. It needs ManyLogins: to a [Store] the login is
-	// over at exp, and the next one would come in beside it.
+	// Notify emits "auth:expired" and changes nothing: the client is trusted with
+	// an expired identity. It requires ManyLogins: to a [Store] the login is over
+	// at exp, and the next one would be admitted beside it.
 	Notify
 )
 
@@ -49,89 +50,92 @@ const (
 	defaultKeep    = 400 * 24 * time.Hour // of revocations
 )
 
-// Options are what can be chosen. Its zero value, and nil, are strict.
+// Options configure an [Auth]. The zero value, and nil, are strict.
 type Options[C any] struct {
-	// Sources are where tokens are looked for. All are read: where two hold
-	// different tokens the client is refused, so that none is preferred. But once
-	// the token that a connection was opened with has expired, CONNECT may bring
-	// another one of the same user in an AuthField. Nil means AuthField("token") and
+	// Sources are where tokens are looked for. All are read: if two hold different
+	// tokens the client is refused, so that none takes precedence. But once the
+	// token that a connection was opened with has expired, CONNECT may bring another
+	// one of the same user in an AuthField. Nil means AuthField("token") and
 	// Bearer().
 	Sources []Source
 
-	// Guests admits clients that send no token. They have no identity. A token
-	// that is not valid is refused with or without it.
+	// Guests admits clients that send no token. They have no identity. An
+	// invalid token is refused either way.
 	Guests bool
 
-	// Verify has the last word about a token that is otherwise good: it looks the
-	// user up, may fill in what the claims lack (fields with the tag json:"-"), and
-	// may set Subject and Login. It returns [ErrDisabled] for a user that is unknown
-	// or disabled; an error that is, or wraps, a *wrap.Error reaches the client as
-	// that says, any other as code internal, one of a context as unavailable, with
-	// the cause in the log. A panic is internal too, wherever it is called, with its
-	// stack in the log. It runs when a socket connects, when a token is refreshed, and in
+	// Verify has the last word on a token that is otherwise good: it looks the user up,
+	// may fill in what the claims lack (fields tagged json:"-"), and may set Subject and
+	// Login. It returns [ErrDisabled] for a user that is unknown or disabled. An error
+	// that is, or wraps, a *wrap.Error reaches the client as that says; any other error
+	// has code internal, or unavailable if it is a context error, and its cause goes to
+	// the log. A panic is internal too, wherever Verify is called, and its stack goes to
+	// the log. Verify runs when a socket connects, when a token is refreshed, and in
 	// [Auth.Handler] and [Auth.Authenticate], concurrently, with a context that ends
-	// after 10 seconds or when the client leaves (in Authenticate with the caller's).
+	// after 10 seconds or when the client leaves (in Authenticate, with the caller's
+	// context).
 	Verify func(ctx context.Context, id *Identity[C]) error
 
-	// Algorithms narrows those that the keys allow. Nil means no further.
+	// Algorithms restricts the algorithms that the keys allow. Nil means no
+	// restriction.
 	Algorithms []string
 
-	// Issuers and Audiences, if not nil, are the values of iss that are accepted,
-	// and those of aud of which a token must have one. Empty strings are faults: an
+	// Issuers and Audiences, if not nil, are the accepted values of iss, and the
+	// values of aud of which a token must have one. Empty strings are faults: an
 	// environment variable that is not set must not disable a check.
 	Issuers   []string
 	Audiences []string
 
-	// Required are names of further claims that a token must have, and not as null.
+	// Required names further claims that a token must have, with a value other than
+	// null.
 	Required []string
 
 	// Leeway is how far the clocks of issuer and server may differ: 0 by default,
 	// 5 minutes at most.
 	Leeway time.Duration
 
-	// MaxLifetime, if positive, is the longest time that exp may lie ahead, and after
-	// iat. It also bounds how long revocations must be kept. Without it they are kept
-	// 400 days, and a token that lives longer outlives its revocation; so does, with
-	// it, one that lives longer and has no iat to show that.
+	// MaxLifetime, if positive, is how far exp may lie ahead of now, and of iat. It
+	// also bounds how long revocations must be kept. Without it they are kept for 400
+	// days, and a token that lives longer outlives its revocation; with it, so does
+	// one that lives longer and has no iat to show that.
 	MaxLifetime time.Duration
 
-	// InsecureNoExpiry accepts tokens without exp. They are good for ever.
+	// InsecureNoExpiry accepts tokens without exp. They are valid forever.
 	InsecureNoExpiry bool
 
-	// OnExpiry is what happens at exp while a socket is connected.
+	// OnExpiry says what happens to a connected socket at exp.
 	OnExpiry ExpiryPolicy
 
 	// Warning is how long before exp the client gets "auth:expiring": a minute if
-	// 0, never if negative, and half of what the token has left if that is less. It
-	// comes up to half of that time later, so that clients that came together do
-	// not all refresh at once.
+	// 0, never if negative, and half of the token's remaining time if that is less.
+	// The event comes up to half of that time later, so that clients that connected
+	// together do not all refresh at once.
 	Warning time.Duration
 
 	// Logins is how many logins a user may have. Policies other than ManyLogins
 	// need tokens with a subject, and an OnExpiry other than Notify.
 	Logins LoginPolicy
 
-	// Store keeps revocations and logins. Nil means a [MemoryStore] of its own:
-	// good for one process, and forgotten with it.
+	// Store keeps revocations and logins. Nil means a new [MemoryStore], which
+	// serves one process and is lost with it.
 	Store Store
 
-	// Origins are what [Cookie] accepts beside the server's own, as in
-	// wrap.Origin: browsers send cookies along for any page.
+	// Origins are the origins that [Cookie] accepts besides the server's own,
+	// as in wrap.Origin: browsers send cookies along for any page.
 	Origins []string
 
-	// Changed is told when the identity of a connected socket has changed: by a
-	// refresh, or to nil at exp under Downgrade. It is the place to leave and join
-	// rooms. It is called in the background, for one socket one at a time; changes
-	// that come meanwhile are told as one.
+	// Changed is called when the identity of a connected socket has changed: after
+	// a refresh, or to nil at exp under Downgrade. It is the place to leave and
+	// join rooms. It is called in the background, one call at a time for each
+	// socket; changes that come during a call are reported as one.
 	Changed func(s *socket.Socket, before, after *Identity[C])
 
-	// Logger gets what happens in the background, that keys or the Store are away (every
-	// 10 seconds at most), and why clients are refused, at level Debug. Nil means
+	// Logger gets what happens in the background, outages of keys or the Store (every 10
+	// seconds at most), and why clients are refused, at level Debug. Nil means
 	// slog.Default().
 	Logger *slog.Logger
 }
 
-// audit returns a copy of o with its defaults, and all its faults.
+// audit returns a copy of o with its defaults set, and all its faults.
 func (o *Options[C]) audit() (Options[C], error) {
 	var c Options[C]
 	if o != nil {
@@ -202,7 +206,7 @@ func (o *Options[C]) audit() (Options[C], error) {
 		c.Warning = defaultWarning
 	}
 	if nilptr.Is(c.Store) {
-		fault("Store: a nil %T", c.Store) // or New would panic
+		fault("Store: a nil %T", c.Store) // New would panic otherwise
 	} else if c.Store == nil {
 		c.Store = NewMemoryStore()
 	}

@@ -7,16 +7,16 @@ import (
 	"time"
 )
 
-// quiet is how often at most an outage is logged.
+// quiet is the least time between two log entries about an outage.
 const quiet = 10 * time.Second
 
-// begin is a time that others are measured from, by the monotonic clock.
+// begin is the time that others are measured from, on the monotonic clock.
 var begin = time.Now()
 
-// hushed returns err as it is handed to package wrap, which logs at level Error whatever
-// is unavailable and has a cause. That keys or the Store are away shows to anybody with
-// a forged token, at each CONNECT: only what the log has not had for a while keeps its
-// cause. A client that has left is no outage.
+// hushed returns err as it is handed to package wrap, which logs everything that is
+// unavailable and has a cause at level Error. Anybody with a forged token hits an outage
+// of keys or Store, at each CONNECT: only an outage that has not been logged for a while
+// keeps its cause. A client that has left is not an outage.
 func (a *Auth[C]) hushed(ctx context.Context, err error) error {
 	e := asError(err)
 	if e.Code != codes[ErrUnavailable] || e.Err == nil {
@@ -30,7 +30,8 @@ func (a *Auth[C]) hushed(ctx context.Context, err error) error {
 	return &bare
 }
 
-// outage logs an outage, and reports whether it was time for that.
+// outage logs an outage unless one was logged recently, and reports whether it
+// did.
 func (a *Auth[C]) outage(ctx context.Context, cause error) bool {
 	now, last := int64(time.Since(begin)), a.logged.Load()
 	if last != 0 && now-last <= int64(quiet) || !a.logged.CompareAndSwap(last, now) {

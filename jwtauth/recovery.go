@@ -15,7 +15,8 @@ func owner[C any](id *Identity[C]) socket.Room {
 	if id == nil {
 		return "sioware:owner:guest"
 	}
-	// Quoted, so that no two are one: not a user and a token that is called like him.
+	// Quoted, so that no two owners collide: not even a user and a token with the
+	// same name.
 	who := "user" + strconv.Quote(id.Issuer) + strconv.Quote(id.Subject)
 	if id.Subject == "" {
 		who = "token" + strconv.Quote(id.Issuer) + strconv.Quote(id.ID)

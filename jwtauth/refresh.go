@@ -10,7 +10,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// A socket may refresh its token five times in a row, and then every five
+// A socket may refresh its token five times in a row, and then once every five
 // seconds.
 const (
 	refreshEvery = 5 * time.Second
@@ -24,14 +24,14 @@ var (
 	errPayload = errors.New("auth:refresh takes a token")
 )
 
-// throttle is a token bucket in one time: the one at which it is full again
+// throttle is a token bucket kept as one time: when it will be full again
 // (GCRA, as in ITU-T I.371). The zero value is full.
 type throttle struct {
 	full time.Time
-	busy bool // one is under way
+	busy bool // a refresh is under way
 }
 
-// take returns how long to wait, or 0 and has taken.
+// take returns how long to wait, or takes a token and returns 0.
 func (t *throttle) take(now time.Time) time.Duration {
 	if t.busy {
 		return time.Second
@@ -47,9 +47,9 @@ func (t *throttle) take(now time.Time) time.Duration {
 	return 0
 }
 
-// answer deals with the event "auth:refresh": args are the token, as a string or
-// in a field "token", and perhaps the ack. The ack gets {ttlMs} (null if the token
-// does not expire), or what is wrong, as an error of wrap does it.
+// answer handles the event "auth:refresh": args are the token, as a string or in a
+// field "token", and perhaps the ack. The ack gets {ttlMs} (null if the token does
+// not expire), or what is wrong, as an error of wrap says it.
 func (n *session[C]) answer(s *socket.Socket, args []any, ack socket.Ack) {
 	err, panicked := error(&wrap.Error{}), true
 	var id *Identity[C]
@@ -79,8 +79,8 @@ func (n *session[C]) answer(s *socket.Socket, args []any, ack socket.Ack) {
 	ack([]any{data}, nil)
 }
 
-// refresh puts another identity of the same user in place, or leaves everything
-// as it is.
+// refresh replaces the identity with another one of the same user, or leaves
+// everything as it is.
 func (n *session[C]) refresh(ctx context.Context, args []any) (*Identity[C], error) {
 	a := n.auth
 	n.mu.Lock()
@@ -114,7 +114,7 @@ func (n *session[C]) refresh(ctx context.Context, args []any) (*Identity[C], err
 	case older(id, user):
 		return nil, refusal(ErrForbidden, errOlder)
 	}
-	// Before the store makes it the login: what is refused changes nothing.
+	// Checked before the store makes it the login: a refusal changes nothing.
 	for _, rule := range n.rules {
 		if err := allow(rule, id.Claims); err != nil {
 			return nil, err
@@ -126,7 +126,7 @@ func (n *session[C]) refresh(ctx context.Context, args []any) (*Identity[C], err
 	if err := n.adopt(ctx, id); err != nil {
 		return nil, err
 	}
-	// What was revoked before the index knew of the new token.
+	// The new token may have been revoked before the index knew of it.
 	n.doubt(0)
 	return id, nil
 }
@@ -152,8 +152,8 @@ func (n *session[C]) adopt(ctx context.Context, id *Identity[C]) error {
 	return nil
 }
 
-// tokenOf reads the arguments of auth:refresh: the token, or an object that has it, either
-// as an [AuthField] is read.
+// tokenOf reads the arguments of auth:refresh: the token, or an object with the token in
+// it. Either is read as an [AuthField] is.
 func tokenOf(args []any) (token string) {
 	if len(args) != 1 {
 		return ""
@@ -170,8 +170,8 @@ func tokenOf(args []any) (token string) {
 	return token
 }
 
-// report logs what went wrong on our side. What a client did wrong is no news, nor is an
-// outage each time that somebody notices it.
+// report logs server faults. What a client did wrong is not logged, nor is an outage
+// each time that somebody notices it.
 func (a *Auth[C]) report(ctx context.Context, e *wrap.Error) {
 	switch {
 	case e.Code == "" || e.Code == "internal":
@@ -181,7 +181,7 @@ func (a *Auth[C]) report(ctx context.Context, e *wrap.Error) {
 	}
 }
 
-// asError returns err as the client is to be told of it.
+// asError returns err as the client is to see it.
 func asError(err error) *wrap.Error {
 	var e *wrap.Error
 	switch {

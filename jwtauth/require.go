@@ -13,13 +13,13 @@ var errUnguarded = errors.New("jwtauth: Require and Events need Middleware befor
 
 // Require returns a connection middleware for a namespace that not everybody may
 // join, to be used behind [Auth.Middleware]. f judges the claims: nil admits; a
-// *wrap.Error refuses as it says, any other error with code forbidden, its text
-// going to the log alone. A guest is refused with code token_missing. A nil f
-// asks for an identity and no more.
+// *wrap.Error refuses as it says, and any other error with code forbidden, its
+// text going to the log alone. A guest is refused with code token_missing. A nil
+// f only requires an identity.
 //
-// The rule holds as long as the socket: a refresh with claims that f refuses is
-// refused, and a socket whose token expires is disconnected, also under
-// [Downgrade]. f is called concurrently and must not block.
+// The rule holds for as long as the socket lives: a refresh with claims that f
+// refuses is refused, and a socket whose token expires is disconnected, even
+// under [Downgrade]. f is called concurrently and must not block.
 func (a *Auth[C]) Require(f func(C) error) socket.NamespaceMiddleware {
 	return wrap.Named("jwtauth.Require", wrap.Func(func(_ context.Context, s *socket.Socket) error {
 		n := a.sessions.Load(s)
@@ -38,16 +38,15 @@ func (a *Auth[C]) Require(f func(C) error) socket.NamespaceMiddleware {
 	}))
 }
 
-// Events returns a connection middleware that has f judge every event of the
-// sockets that join, to be used behind [Auth.Middleware]. f gets the claims as
-// they are when the event arrives, the zero C for a guest (so ask for a claim that
-// every token has, not for what Verify adds elsewhere), the event's name and
-// its arguments without the ack, which it must not change. nil lets the event
-// pass; an error keeps it from its handlers and answers its ack with the error's
-// client data: a *wrap.Error as it says, any other error as code forbidden. Once
-// the token has expired, events are refused with code token_expired, except under
-// [Notify]; a nil f asks for that and no more. f is called concurrently, also for one
-// socket.
+// Events returns a connection middleware that lets f judge every event of the sockets
+// that join, to be used behind [Auth.Middleware]. f gets the claims as they are when
+// the event arrives, or the zero C for a guest (so test a claim that every token has,
+// not one that Verify adds), the event's name, and its arguments without the ack,
+// which f must not change. nil lets the event pass; an error keeps it from its
+// handlers and answers its ack with the error's client data: a *wrap.Error as it
+// says, any other error with code forbidden. Once the token has expired, events are
+// refused with code token_expired, except under [Notify]; a nil f does only that. f
+// is called concurrently, even for a single socket.
 func (a *Auth[C]) Events(f func(c C, event string, args []any) error) socket.NamespaceMiddleware {
 	return wrap.Packet(func(_ context.Context, s *socket.Socket, p *wrap.Event) error {
 		n := a.sessions.Load(s)
@@ -68,7 +67,7 @@ func (a *Auth[C]) Events(f func(c C, event string, args []any) error) socket.Nam
 	})
 }
 
-// allow applies a rule of Require.
+// allow applies a rule given to Require.
 func allow[C any](rule func(C) error, claims C) error {
 	if rule == nil {
 		return nil

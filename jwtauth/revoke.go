@@ -10,11 +10,11 @@ import (
 
 // Revoke makes tokens invalid before they expire, on all nodes that share the
 // Store: whoever connects or refreshes with one is refused with code
-// token_revoked, and sockets that are connected with one are disconnected, with
-// that code in the event "kicked". It returns how many of this node were; those
-// of other nodes follow when the Store tells them, in well under a second with
-// package redisstore. After an error the revocation is not certain to hold,
-// though the sockets of this node are disconnected: call it again.
+// token_revoked, and sockets connected with one are disconnected, with that
+// code in the event "kicked". It returns how many sockets of this node were;
+// those of other nodes follow when the Store tells them, in well under a second
+// with package redisstore. After an error the revocation is not certain to
+// hold, though the sockets of this node are disconnected: call Revoke again.
 func (a *Auth[C]) Revoke(ctx context.Context, r Revocation) (int, error) {
 	if (r.ID == "") == (r.Subject == "") {
 		return 0, errors.New("jwtauth: Revoke: neither an ID nor a subject, or both")
@@ -22,12 +22,12 @@ func (a *Auth[C]) Revoke(ctx context.Context, r Revocation) (int, error) {
 	if r.Until.IsZero() {
 		r.Until = time.Now().Add(a.keep())
 	}
-	r.Until = r.Until.Add(a.opts.Leeway) // as long as the tokens are taken
+	r.Until = r.Until.Add(a.opts.Leeway) // as long as the tokens are accepted
 	concerned := a.concerned(r)
 	err := a.opts.Store.Revoke(ctx, r)
 	count := 0
 	for _, n := range append(concerned, a.concerned(r)...) {
-		if !n.revoked.Swap(true) { // one that a call has put out before may not be forgotten yet
+		if !n.revoked.Swap(true) { // an earlier call may have disconnected it, but it is still in the index
 			count++
 		}
 		if s := n.socket.Value(); s != nil {
@@ -51,7 +51,8 @@ func (a *Auth[C]) concerned(r Revocation) (sessions []*session[C]) {
 	return sessions
 }
 
-// revokes reports whether r is about the token of id, which is in the index under it.
+// revokes reports whether r is about the token of id, an identity that the index has
+// found for r.
 func revokes[C any](r Revocation, id *Identity[C]) bool {
 	switch {
 	case id == nil: // a guest since its token expired
@@ -62,8 +63,8 @@ func revokes[C any](r Revocation, id *Identity[C]) bool {
 	return id.Subject == r.Subject && id.IssuedAt.Before(r.Before)
 }
 
-// changed is told by the store. It must not block: the clock's workers do the
-// rest.
+// changed is called by the store. It must not block: the workers of the clocks
+// do the rest.
 func (a *Auth[C]) changed(c Change) {
 	switch {
 	case c.Revocation.ID != "" || c.Revocation.Subject != "":
@@ -72,7 +73,7 @@ func (a *Auth[C]) changed(c Change) {
 		}
 	case c.Login.Subject != "":
 		for _, n := range a.index.find(bySubject, c.Login.Subject) {
-			// The store decides: this may be old news, and n the newer login.
+			// Ask the store: c may be out of date, and n the newer login.
 			if id := n.identity.Load(); id != nil && id.Issuer == c.Login.Issuer && id.Login != c.Login.Name {
 				n.doubt(0)
 			}

@@ -8,7 +8,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// scrubSocket takes the tokens out of what belongs to s alone: its handshake,
+// scrubSocket removes the tokens from what belongs to s alone: its handshake,
 // which adapters ship to other nodes, and its copy of the request.
 func scrubSocket(sources []Source, s *socket.Socket, r *http.Request) {
 	scrubRequest(sources, r)
@@ -39,7 +39,7 @@ func scrubSocket(sources []Source, s *socket.Socket, r *http.Request) {
 	}
 }
 
-// scrubRequest takes the tokens out of r, which is a copy of our own.
+// scrubRequest removes the tokens from r, which is our own copy.
 func scrubRequest(sources []Source, r *http.Request) {
 	for _, src := range sources {
 		if src.kind == query {
@@ -104,9 +104,9 @@ func withoutQuery(uri, name string) string {
 	return path + "?" + withoutParameter(raw, name)
 }
 
-// withoutParameter returns a query without a parameter, however that is spelled,
-// and leaves the rest as it is. What cannot be decoded goes too: another reader
-// may take it for the parameter.
+// withoutParameter returns a query without a parameter, however its name is
+// encoded, and leaves the rest as it is. What cannot be decoded is removed too:
+// another reader may take it for the parameter.
 func withoutParameter(raw, name string) string {
 	kept := make([]string, 0, 8)
 	for pair := range strings.SplitSeq(raw, "&") {

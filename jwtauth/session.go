@@ -17,34 +17,35 @@ import (
 )
 
 const (
-	// maxJitter spreads what happens to many sockets at one exp.
+	// maxJitter spreads what happens to many sockets with the same exp.
 	maxJitter = 500 * time.Millisecond
 	// connecting is how long the host may need to connect a socket that we have
-	// admitted: before that nothing can be sent to it.
+	// admitted: nothing can be sent to it before that.
 	connecting = 100 * time.Millisecond
 	// recheckAfter is when a store that could not answer is asked again.
 	recheckAfter = 5 * time.Second
 )
 
-// session is what this package keeps beside a socket. It must not refer to it.
+// session is what this package keeps for a socket. It must not refer to the
+// socket.
 type session[C any] struct {
 	auth     *Auth[C]
 	socket   weak.Pointer[socket.Socket]
 	identity atomic.Pointer[Identity[C]] // nil: a guest
 
-	rules   []func(C) error // of Require; they are complete when the socket connects
-	revoked atomic.Bool     // a Revoke has counted it
+	rules   []func(C) error // of Require; complete when the socket connects
+	revoked atomic.Bool     // Revoke has counted it
 
-	alarm alarm.Alarm // of the clock: what the token says
-	check alarm.Alarm // of the chores: what the store says
+	alarm alarm.Alarm // on the clock: what the token calls for
+	check alarm.Alarm // on the chores: what the store calls for
 	slots [2]int      // in the index, whose lock guards them
 
 	mu      sync.Mutex
 	user    *Identity[C] // the latest identity; it outlives a downgrade
-	warnAt  time.Time    // zero: not, or not any more
-	endAt   time.Time    // zero: the identity does not expire
-	verdict *wrap.Error  // to be disconnected with
-	checkAt time.Time    // zero, or when the store is to be asked
+	warnAt  time.Time    // zero if there is no warning to come
+	endAt   time.Time    // zero if the identity does not expire
+	verdict *wrap.Error  // what to disconnect the socket with
+	checkAt time.Time    // when to ask the store, or zero
 	ended   bool         // the socket has gone
 	limit   throttle     // of refreshes
 	news    *news[C]     // not yet told to Options.Changed
@@ -54,7 +55,7 @@ type session[C any] struct {
 // news is a change of identity.
 type news[C any] struct {
 	before, after *Identity[C]
-	alarm         alarm.Alarm // of the chores
+	alarm         alarm.Alarm // on the chores
 }
 
 func newSession[C any](a *Auth[C], s *socket.Socket, id *Identity[C]) *session[C] {
@@ -64,7 +65,7 @@ func newSession[C any](a *Auth[C], s *socket.Socket, id *Identity[C]) *session[C
 	return n
 }
 
-// start begins to watch the clock.
+// start arms the alarm for the current identity.
 func (n *session[C]) start() {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -169,8 +170,8 @@ func (n *session[C]) expire(s *socket.Socket, id *Identity[C]) {
 	wire.Emit(s, "auth:expired", e.ClientData())
 }
 
-// condemn has the socket disconnected, from whatever goroutine, if its identity still is one
-// that e is about: a refresh that was answered with a yes holds.
+// condemn has the socket disconnected, from whatever goroutine, if e is still about its
+// identity: a refresh that was granted holds.
 func (n *session[C]) condemn(e *wrap.Error, about func(*Identity[C]) bool) (still bool) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -184,7 +185,7 @@ func (n *session[C]) condemn(e *wrap.Error, about func(*Identity[C]) bool) (stil
 	return true
 }
 
-// doubt has the store asked about the socket, after a moment.
+// doubt has the store asked about the socket again after the given time.
 func (n *session[C]) doubt(after time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
@@ -219,8 +220,8 @@ func (n *session[C]) recheck() {
 	}
 }
 
-// changed tells the application of one change after the other; those that pile up
-// become one. n.mu is held.
+// changed has the application notified of one change after the other; those that
+// pile up become one. n.mu is held.
 func (n *session[C]) changed(before, after *Identity[C]) {
 	switch {
 	case n.auth.opts.Changed == nil:
@@ -235,7 +236,7 @@ func (n *session[C]) changed(before, after *Identity[C]) {
 	}
 }
 
-// tell tells what there is to tell.
+// tell calls Options.Changed for the pending changes.
 func (n *session[C]) tell() {
 	for {
 		n.mu.Lock()
@@ -250,7 +251,7 @@ func (n *session[C]) tell() {
 	}
 }
 
-// guard runs code of the application.
+// guard runs code of the application, and logs its panics.
 func (a *Auth[C]) guard(what string, f func()) {
 	defer func() {
 		if p := recover(); p != nil {

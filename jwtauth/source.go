@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// Source is a place of the connection where a client may put its token.
-// Sources are comparable.
+// Source is a place in the connection where a client may put its token. Sources
+// are comparable.
 type Source struct {
 	kind sourceKind
 	name string
@@ -29,7 +29,7 @@ const (
 	refreshed // not a place to look: the event auth:refresh
 )
 
-// scheme is that of the credentials in Authorization (RFC 6750, section 2.1).
+// The scheme of the credentials in Authorization (RFC 6750, section 2.1).
 const (
 	authorization = "Authorization"
 	scheme        = "Bearer"
@@ -38,38 +38,40 @@ const (
 // protocolPrefix marks the subprotocol that carries the token.
 const protocolPrefix = "bearer."
 
-// AuthField is a field of the payload that a client sends with each CONNECT:
+// AuthField is a field in the payload that a client sends with each CONNECT:
 //
 //	io(url, {auth: {token: "..."}})
 //
 // It is not in any URL, header or access log, and a client can change it for
-// the next attempt: the best place. "Bearer " in front of the token is ignored.
+// the next attempt: the best place. A "Bearer " in front of the token is
+// ignored.
 func AuthField(name string) Source { return Source{authField, name} }
 
-// Bearer is the header Authorization with the scheme Bearer (RFC 6750), which
-// browsers can set over long-polling only (extraHeaders). One header with another
-// scheme is left to others. Two headers Authorization are refused as token_invalid,
-// whatever their schemes: which of them has the proxy in front looked at? So is one
-// that somebody has joined from two, if a Bearer is behind the comma.
+// Bearer is the Authorization header with the scheme Bearer (RFC 6750), which
+// browsers can set over long-polling only (extraHeaders). A single header with
+// another scheme is left to others. Two Authorization headers are refused as
+// token_invalid, whatever their schemes: which of them did the proxy in front look
+// at? So is one that was joined from two, if a Bearer follows the comma.
 func Bearer() Source { return Source{bearer, authorization} }
 
-// Header is a header of its own, such as "X-Auth-Token", which is all token. It cannot
-// be Authorization, where a scheme is in front: that is [Bearer].
+// Header is a header of its own, such as "X-Auth-Token", whose whole value is the
+// token. It cannot be Authorization, which puts a scheme in front: that is [Bearer].
 func Header(name string) Source { return Source{header, http.CanonicalHeaderKey(name)} }
 
 // Cookie is a cookie. Browsers add it to requests that any page makes, so the
 // Origin is checked too (see Options.Origins); a foreign page is refused with
-// code origin_denied. One whose value cannot be read is refused as token_invalid.
+// code origin_denied. A cookie whose value cannot be read is refused as
+// token_invalid.
 func Cookie(name string) Source { return Source{cookie, name} }
 
 // Query is a parameter of the URL. URLs end up in access logs, proxies and error
-// reports, long before this package can take the token out: use it only for
-// clients that cannot do otherwise. One whose value cannot be read is refused as
+// reports long before this package can remove the token: use it only for clients
+// that cannot do otherwise. A parameter whose value cannot be read is refused as
 // token_invalid.
 func Query(name string) Source { return Source{query, name} }
 
-// Subprotocol is an entry "bearer.<token>" of the header
-// Sec-WebSocket-Protocol, which browsers can set over WebSocket:
+// Subprotocol is an entry "bearer.<token>" in the Sec-WebSocket-Protocol
+// header, which browsers can set over WebSocket:
 //
 //	io(url, {transports: ["websocket"], protocols: ["socket.io", "bearer." + token]})
 //
@@ -135,7 +137,7 @@ func (s Source) read(auth any, r *http.Request) (tokens []string, err error) {
 			tokens = append(tokens, c.Value)
 		}
 		if len(tokens) != cookies(r, s.name) {
-			return nil, errMalformed // net/http leaves out what it cannot read; others may read it
+			return nil, errMalformed // net/http drops what it cannot read; others may read it
 		}
 	case query:
 		tokens = r.URL.Query()[s.name]
@@ -152,8 +154,8 @@ func (s Source) read(auth any, r *http.Request) (tokens []string, err error) {
 	return tokens, nil
 }
 
-// readAuth reads the payload of CONNECT, which is an object in protocol 5, and in
-// protocol 4 the query of the namespace.
+// readAuth reads the payload of CONNECT, which is an object in protocol 5, and
+// the query of the namespace in protocol 4.
 func (s Source) readAuth(auth any) (tokens []string, err error) {
 	switch auth := auth.(type) {
 	case map[string]any:
@@ -178,8 +180,8 @@ func (s Source) readAuth(auth any) (tokens []string, err error) {
 }
 
 // cutScheme returns what follows the scheme, which is case-insensitive (RFC
-// 9110, section 11.1). A tab is no separator, but nobody means another scheme
-// with it: it must not make a token invisible.
+// 9110, section 11.1). A tab is not a separator, but with one the scheme is
+// still meant: a tab must not make a token invisible.
 func cutScheme(v string) (token string, ok bool) {
 	if len(v) < len(scheme) || !strings.EqualFold(v[:len(scheme)], scheme) {
 		return "", false
@@ -188,10 +190,10 @@ func cutScheme(v string) (token string, ok bool) {
 	return token, token == "" || len(token) < len(v)-len(scheme)
 }
 
-// joined reports whether an Authorization has credentials of the scheme behind a comma,
-// as when a proxy has made one header of two (RFC 9110, section 5.3). In a string of
-// another scheme's parameters they are only text, but not in one that does not end: who
-// knows where others see its end?
+// joined reports whether an Authorization value has Bearer credentials after a comma,
+// as when a proxy has made one header of two (RFC 9110, section 5.3). Inside a quoted
+// string of another scheme's parameters they are only text, unless the string does not
+// end: who knows where others see its end?
 func joined(v string) bool {
 	quoted, inside := false, false
 	for i := 0; i < len(v); i++ {
@@ -215,7 +217,8 @@ func joined(v string) bool {
 	return inside
 }
 
-// cookies returns how many cookies of r have a name, be their values readable or not.
+// cookies returns how many cookies of r are called name, whether or not their values
+// can be read.
 func cookies(r *http.Request, name string) (n int) {
 	for _, line := range r.Header["Cookie"] {
 		for part := range strings.SplitSeq(line, ";") {
@@ -227,8 +230,8 @@ func cookies(r *http.Request, name string) (n int) {
 	return n
 }
 
-// parameters returns how many parameters of a query have a name, be their values
-// readable or not.
+// parameters returns how many parameters of a query are called name, whether or
+// not their values can be read.
 func parameters(raw, name string) (n int) {
 	for pair := range strings.SplitSeq(raw, "&") {
 		key, _, _ := strings.Cut(pair, "=")
@@ -257,8 +260,8 @@ type found struct {
 	from  Source
 }
 
-// find returns the token that a client has sent with CONNECT, and the one that it
-// has opened its connection with; "" where there is none. Within either the
+// find returns the token that a client sent with CONNECT, and the one that it
+// opened its connection with; "" where there is none. Within each of the two, the
 // sources must agree: whoever can add a second token to a request must not choose
 // which one counts.
 func find(sources []Source, auth any, r *http.Request) (late, early found, err error) {

@@ -11,9 +11,9 @@ import (
 //
 // A Store is safe for concurrent use and honors the context. An error means that
 // it could not answer: the client is refused with code unavailable, and the
-// verdict beside it, which is never Admitted, means nothing.
+// verdict returned with the error means nothing, but is never Admitted.
 type Store interface {
-	// Admit decides whether the bearer of a verified token may come in. Under
+	// Admit decides whether the bearer of a verified token may connect. Under
 	// [NewestLogin] and [OldestLogin] it also makes l the login of its user, if
 	// that is the verdict, in one step with the decision.
 	Admit(ctx context.Context, l Login) (Verdict, error)
@@ -24,9 +24,9 @@ type Store interface {
 	Revoke(ctx context.Context, r Revocation) error
 
 	// Watch calls f, one call at a time, for what any node has changed, including
-	// this one, until stop is called; f must not block. What happens after Watch
-	// has returned is not missed in silence: a Store that may have lost changes
-	// calls f with the zero Change.
+	// this one, until stop is called; f must not block. Nothing that happens
+	// after Watch has returned is missed silently: a Store that may have lost
+	// changes calls f with the zero Change.
 	Watch(f func(Change)) (stop func())
 }
 
@@ -35,8 +35,8 @@ type Login struct {
 	ID        string    // of the token; see [Identity]
 	Issuer    string    // iss, or ""
 	Subject   string    // see [Identity]; never "" under a policy other than ManyLogins
-	Name      string    // of the login; it may have several, see Replaces
-	IssuedAt  time.Time // zero if the token does not say
+	Name      string    // of the login, which may have several; see Replaces
+	IssuedAt  time.Time // zero if the token has no iat
 	ExpiresAt time.Time // zero if it does not expire
 
 	// Until is how long a Store needs to remember the login: the time after which
@@ -45,20 +45,20 @@ type Login struct {
 
 	Policy LoginPolicy
 
-	// Replaces is the login's name so far when a token is refreshed, else "". If it
-	// is one of the names of the user's login, Name becomes another of them, beside
-	// it, and nobody is told; if it was replaced, so is this; else the login is judged
-	// like any other. A login has each of its names until the last Until that came
-	// with it. A token with one of them is Admitted, unless it is revoked, whenever it
-	// was issued.
+	// Replaces is the name that the login had so far if a token is being refreshed,
+	// else "". If it is one of the names of the user's login, Name becomes another of
+	// them, beside it, and nobody is told; if it was replaced, so is this; else the
+	// login is judged like any other. A login has each of its names until the last
+	// Until that came with it. A token with one of them is Admitted, unless it is
+	// revoked, whenever it was issued.
 	Replaces string
 }
 
 // Verdict is what a [Store] decides about a [Login].
 type Verdict int
 
-// The verdicts. Their order is that of precedence: a revoked token is Revoked
-// whatever else it is.
+// The verdicts, in order of precedence: a revoked token is Revoked whatever
+// else it is.
 const (
 	// Admitted: neither revoked nor replaced, and now the login of its user.
 	Admitted Verdict = iota
@@ -79,17 +79,17 @@ const (
 // LoginPolicy says how many logins a user may have at a time. A login is not a
 // connection: all sockets with one token, or with tokens of one session (the claim
 // sid), are one login. So are, after auth:refresh, the old token and the new one: a
-// tab may go on with the old one, or refresh it to another. A token that comes from
-// a second sign-in, and not through auth:refresh, is another login, unless it has
-// the same sid.
+// browser tab may go on with the old one, or refresh it to yet another. A token
+// from a second sign-in, rather than from auth:refresh, is another login, unless it
+// has the same sid.
 //
 // A login ends at the last exp of its tokens. Policies other than ManyLogins hold only
-// where its sockets end then too, or become guests: [New] refuses them with [Notify].
+// if its sockets end then too, or become guests: [New] refuses them with [Notify].
 type LoginPolicy int
 
-// The policies of logins.
+// The login policies.
 const (
-	// ManyLogins: as many as there are valid tokens. The default.
+	// ManyLogins: as many as there are valid tokens. This is the default.
 	ManyLogins LoginPolicy = iota
 	// NewestLogin: a newer login ends the older one, whose sockets are told code
 	// replaced, on all nodes, and which stays out.
@@ -99,8 +99,8 @@ const (
 	OldestLogin
 )
 
-// Revocation says which tokens are revoked, and how long that is remembered.
-// [ByID], [BySubject] and [IssuedBefore] make one.
+// Revocation says which tokens are revoked, and for how long that is
+// remembered. [ByID], [BySubject] and [IssuedBefore] return one.
 type Revocation struct {
 	ID      string    // the token's, or "" if it is by subject
 	Subject string    // the user's, of whatever issuer
@@ -113,26 +113,27 @@ type Revocation struct {
 
 // ByID revokes the token with the given [Identity].ID, which is its jti if it
 // has one. Set Until to its ExpiresAt if you know it, so that the entry is not
-// kept for longer.
+// kept longer than needed.
 func ByID(id string) Revocation { return Revocation{ID: id} }
 
 // BySubject revokes every token that subject has now: all that were issued up to
-// the end of the current second, since that is how precise their iat mostly is. A
-// user who signs in again within that second is revoked as well: let the sign-in
-// wait until Before of the result. The clock is this server's: for tokens of an
-// issuer that is ahead use [IssuedBefore].
+// the end of the current second, since most iat claims have whole seconds. A user
+// who signs in again within that second is revoked as well: let the sign-in wait
+// until Before of the result. The clock is this server's: for tokens of an issuer
+// whose clock is ahead use [IssuedBefore].
 func BySubject(subject string) Revocation {
 	return IssuedBefore(subject, time.Now().Truncate(time.Second).Add(time.Second))
 }
 
 // IssuedBefore revokes the tokens of subject that were issued before t, and
-// those that do not say when they were issued.
+// those without a time of issue.
 func IssuedBefore(subject string, t time.Time) Revocation {
 	return Revocation{Subject: subject, Before: t}
 }
 
-// Change is what a [Store] tells: a revocation, or that a user's login has been
-// replaced. In the zero Change neither is set: anything may have changed.
+// Change is what a [Store] tells its watchers: a revocation, or that a user's
+// login has been replaced. In the zero Change neither is set: anything may have
+// changed.
 type Change struct {
 	Revocation Revocation // if its ID or Subject is not ""
 	Login      Login      // the login that is now the only one, if its Subject is not ""

@@ -19,13 +19,13 @@ import (
 const timeout = 10 * time.Second
 
 // checked is a token whose signature and claims are good. Once Handler has put it into a
-// context it does not hold the token.
+// context it no longer holds the token.
 type checked struct {
 	claims  jws.Claims
-	payload []byte // the claims as JSON; one piece of memory with the token at first
+	payload []byte // the claims as JSON; at first they share memory with the token
 	id      string
 	from    Source
-	hash    [sha256.Size]byte // of the whole token, to tell another one; set by Handler
+	hash    [sha256.Size]byte // of the whole token, to tell it from another one; set by seek
 }
 
 var (
@@ -41,7 +41,7 @@ var (
 	errSubject   = errors.New("no subject")
 )
 
-// check verifies a token by itself: syntax, signature, claims.
+// check verifies a token on its own: syntax, signature, claims.
 func (a *Auth[C]) check(ctx context.Context, token string, from Source) (*checked, error) {
 	t, err := jws.Parse(token)
 	if err != nil {
@@ -55,7 +55,7 @@ func (a *Auth[C]) check(ctx context.Context, token string, from Source) (*checke
 		return nil, refusal(ErrInvalid, err)
 	}
 	if c.id = c.claims.ID; c.id == "" {
-		// Not of the whole token: an ECDSA signature has two spellings.
+		// Not a hash of the whole token: an ECDSA signature has two spellings.
 		hash := t.Hash()
 		c.id = "sha256-" + base64.RawURLEncoding.EncodeToString(hash[:])
 	}
@@ -72,7 +72,7 @@ func (a *Auth[C]) signed(ctx context.Context, t *jws.Token) error {
 		h.Issuer = t.Issuer()
 	}
 	if a.opts.Issuers != nil && !slices.Contains(a.opts.Issuers, h.Issuer) {
-		return refusal(ErrInvalid, errIssuer) // before anything is fetched for it
+		return refusal(ErrInvalid, errIssuer) // before any key is fetched
 	}
 	keys, err := a.keys.Find(ctx, h)
 	if err != nil {
@@ -95,8 +95,8 @@ func (a *Auth[C]) signed(ctx context.Context, t *jws.Token) error {
 	return refusal(ErrInvalid, fault)
 }
 
-// valid judges the claims at now. That a token has expired is said only of one
-// that is good otherwise.
+// valid judges the claims at now. It reports a token as expired only if it is
+// good otherwise.
 func (a *Auth[C]) valid(c *jws.Claims, now time.Time) error {
 	expires := time.Unix(c.ExpiresAt, 0)
 	var fault error
@@ -121,10 +121,10 @@ func (a *Auth[C]) valid(c *jws.Claims, now time.Time) error {
 	return refusal(ErrInvalid, fault)
 }
 
-// tooLong reports whether a token lives longer than MaxLifetime. What lies ahead of it
-// would be enough, but for one that is looked at late: when it has little left, a
-// revocation that was remembered for MaxLifetime may be long forgotten. An iat in whole
-// seconds is up to one too early.
+// tooLong reports whether a token lives longer than MaxLifetime. Comparing exp with now
+// would be enough, but for a token that is first seen late: when little of its life is
+// left, a revocation that was kept for MaxLifetime may be long forgotten. An iat in
+// whole seconds is up to a second too early.
 func (a *Auth[C]) tooLong(c *jws.Claims, expires, now time.Time) bool {
 	longest := a.opts.MaxLifetime + a.opts.Leeway
 	return expires.After(now.Add(longest)) || c.HasIssuedAt && expires.Sub(time.Unix(c.IssuedAt+1, 0)) >= longest
@@ -163,7 +163,7 @@ func (a *Auth[C]) identify(ctx context.Context, c *checked) (*Identity[C], error
 }
 
 // classify gives an error of the application its code, if it wraps one of our
-// sentinels. wrap does the rest.
+// sentinels. Package wrap does the rest.
 func classify(err error) error {
 	var e *wrap.Error
 	if errors.As(err, &e) {
@@ -177,8 +177,8 @@ func classify(err error) error {
 	return err
 }
 
-// admit asks the store about an identity. replaces is the login that it stands
-// for already, if a token is refreshed.
+// admit asks the store about an identity. replaces is the name of the login so
+// far, if a token is being refreshed.
 func (a *Auth[C]) admit(ctx context.Context, id *Identity[C], replaces string) error {
 	if a.closed.Load() {
 		return refusal(ErrUnavailable, errClosed)
@@ -205,7 +205,7 @@ func (a *Auth[C]) admit(ctx context.Context, id *Identity[C], replaces string) e
 	return refusal(ErrRevoked, nil)
 }
 
-// keep is how long a revocation must be remembered of which no more is known.
+// keep is how long to remember a revocation that does not say.
 func (a *Auth[C]) keep() time.Duration {
 	if a.opts.MaxLifetime > 0 {
 		return a.opts.MaxLifetime + a.opts.Leeway + time.Second // see tooLong
@@ -224,7 +224,7 @@ func (a *Auth[C]) seek(ctx context.Context, auth any, r *http.Request) (*checked
 			return nil, &wrap.Error{Code: "origin_denied", Err: err}
 		}
 	}
-	first, ok := ctx.Value(contextKey[C]{a}).(*checked) // what Handler has found
+	first, ok := ctx.Value(contextKey[C]{a}).(*checked) // what Handler found
 	switch {
 	case ok:
 		err = a.valid(&first.claims, time.Now())
@@ -241,13 +241,14 @@ func (a *Auth[C]) seek(ctx context.Context, auth any, r *http.Request) (*checked
 	if late.token == "" || first != nil && sha256.Sum256([]byte(late.token)) == first.hash {
 		return first, err
 	}
-	// A connection outlives the token that it was opened with, and cannot change
-	// that: then CONNECT may bring a newer one of the same user.
+	// A connection outlives the token that it was opened with, and cannot
+	// replace it: once it has expired, CONNECT may bring a newer one of the same
+	// user.
 	switch {
 	case errors.Is(err, ErrExpired):
 	case err == nil || errors.Is(err, ErrInvalid):
 		return nil, refusal(ErrInvalid, errAmbiguous)
-	default: // a fault of ours: nobody knows whether it has
+	default: // a server fault: nobody knows whether it has expired
 		return nil, err
 	}
 	c, err := a.check(ctx, late.token, late.from)
@@ -260,13 +261,13 @@ func (a *Auth[C]) seek(ctx context.Context, auth any, r *http.Request) (*checked
 	return c, nil
 }
 
-// contextKey finds what Handler has checked.
+// contextKey is the context key of what Handler has checked.
 type contextKey[C any] struct{ auth *Auth[C] }
 
 // Authenticate does for a token what [Auth.Middleware] does for that of a socket,
 // and returns who it belongs to. The error is a *wrap.Error that wraps one of the
-// Err values, or one of Options.Verify; if that panics its code is internal, and the
-// stack goes to Options.Logger. The check of the store counts as a login.
+// Err values, or an error of Options.Verify; if Verify panics the code is internal,
+// and the stack goes to Options.Logger. The check of the store counts as a login.
 func (a *Auth[C]) Authenticate(ctx context.Context, token string) (*Identity[C], error) {
 	if token == "" {
 		return nil, refusal(ErrMissing, nil)
