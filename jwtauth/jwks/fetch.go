@@ -18,7 +18,7 @@ const (
 
 var errDowngrade = errors.New("redirect from https to http")
 
-// newClient returns own, or one that is made for it, with the rules of
+// newClient returns a copy of own, or a new client, that follows the rules of
 // [Options].Client. It does not change own.
 func newClient(own *http.Client) *http.Client {
 	var c http.Client
@@ -28,7 +28,7 @@ func newClient(own *http.Client) *http.Client {
 		c.Transport = &http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			ForceAttemptHTTP2:      true,
-			DisableKeepAlives:      true, // one request an hour: a connection would only be left over
+			DisableKeepAlives:      true, // one request an hour: a kept connection would only idle
 			TLSHandshakeTimeout:    fetchTimeout,
 			MaxResponseHeaderBytes: 64 << 10,
 		}
@@ -41,7 +41,7 @@ func newClient(own *http.Client) *http.Client {
 		if r.URL.Scheme != "https" && via[len(via)-1].URL.Scheme == "https" {
 			return errDowngrade
 		}
-		r.Header.Del("Referer") // it has the query of the URL, which may be secret
+		r.Header.Del("Referer") // it would contain the URL's query, which may be secret
 		if next != nil {
 			return next(r, via)
 		}
@@ -50,7 +50,7 @@ func newClient(own *http.Client) *http.Client {
 	return &c
 }
 
-// fetch returns what the server answers. Its error does not show the URL.
+// fetch returns the server's answer. Its error does not show the URL.
 func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error) {
 	ctx, cancel := context.WithTimeout(ctx, fetchTimeout)
 	defer cancel()
@@ -77,8 +77,8 @@ func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error)
 	return body, nil
 }
 
-// bare returns err without the URL that package net/http puts around it, query
-// and all.
+// bare returns err without the URL, query and all, that package net/http puts
+// around it.
 func bare(err error) error {
 	var u *url.Error
 	for errors.As(err, &u) {

@@ -15,7 +15,7 @@ const (
 	defaultRefresh  = time.Hour
 	defaultUnknown  = time.Minute
 	defaultMaxStale = 24 * time.Hour
-	minPeriod       = time.Second // what is asked more often is an attack on the server
+	minPeriod       = time.Second // asking more often would be an attack on the server
 )
 
 // Algorithms by the type of the key. No HMAC: the set is public.
@@ -25,11 +25,12 @@ var (
 	algorithms    = append([]string{"ES256", "ES384", "ES512", "EdDSA"}, rsaAlgorithms...)
 )
 
-// Options are what can be chosen. Its zero value, and nil, are good.
+// Options configure a [Set]. The zero value, and nil, are good defaults.
 type Options struct {
-	// Client fetches the key set. Nil means one of its own, with the proxy of the
-	// environment. Any client is held to the same rules: a fetch ends after 10
-	// seconds, follows 3 redirects at most, and never one from https to http.
+	// Client fetches the key set. Nil means a client of its own, with the proxy
+	// of the environment. Any client is held to the same rules: a fetch ends
+	// after 10 seconds, follows 3 redirects at most, and never one from https to
+	// http.
 	Client *http.Client
 
 	// Algorithms are those that keys of the set may be used for. Nil means all that
@@ -38,32 +39,33 @@ type Options struct {
 	Algorithms []string
 
 	// RefreshEvery is how long a key set is used before it is fetched again, less up
-	// to a tenth so that servers that started together do not ask together. A key
-	// that was withdrawn verifies until then. 0 means an hour; a second at least.
+	// to a tenth so that servers that started together do not ask together. A
+	// withdrawn key verifies until then. 0 means an hour; the minimum is a second.
 	RefreshEvery time.Duration
 
-	// UnknownEvery is the time in which tokens with unknown keys cause one fetch
-	// together. 0 means a minute; a second at least. Anybody can send such tokens:
-	// it is what they can cost the key server, and how late a new key may be known
-	// here while they do. Providers publish a key long before they use it.
+	// UnknownEvery is the period in which all tokens with unknown keys together
+	// cause only one fetch. 0 means a minute; the minimum is a second. Anybody can
+	// send such tokens: this is what they can cost the key server, and how late a
+	// new key may become known here while they do. Providers publish a key long
+	// before they use it.
 	UnknownEvery time.Duration
 
-	// MaxStale is how long after the last good fetch the keys are used while the
-	// server is down. Then nobody gets in until it is back. 0 means a day; it must
-	// not be shorter than RefreshEvery. It is also how long somebody who can cut off
-	// the key server can keep a withdrawn key alive.
+	// MaxStale is how long the keys are used after the last good fetch while the
+	// server is down. After that nobody gets in until it is back. 0 means a day; it
+	// must not be shorter than RefreshEvery. It is also how long somebody who can
+	// cut off the key server can keep a withdrawn key alive.
 	MaxStale time.Duration
 
 	// InsecureHTTP allows a URL with http, for a server on loopback or in tests:
-	// whoever is on the way could put in keys of their own.
+	// anybody on the network path could substitute keys of their own.
 	InsecureHTTP bool
 
-	// Logger gets failed fetches, and keys that are left out. Nil means
+	// Logger gets failed fetches and keys that are left out. Nil means
 	// slog.Default().
 	Logger *slog.Logger
 }
 
-// audit returns a copy of o with its defaults, the URL, and all faults.
+// audit returns a copy of o with its defaults set, the URL, and all faults.
 func (o *Options) audit(rawURL string) (Options, *url.URL, error) {
 	var c Options
 	if o != nil {
@@ -77,7 +79,7 @@ func (o *Options) audit(rawURL string) (Options, *url.URL, error) {
 	u, err := url.Parse(rawURL)
 	switch {
 	case err != nil:
-		fault("malformed URL") // the cause would show what it holds
+		fault("malformed URL") // the cause would show parts of it
 	case u.Scheme == "http" && !c.InsecureHTTP:
 		fault("URL %s: https is required; see Options.InsecureHTTP", redact(u))
 	case u.Scheme != "https" && u.Scheme != "http":
@@ -124,7 +126,7 @@ func (o *Options) audit(rawURL string) (Options, *url.URL, error) {
 	return c, u, errors.Join(faults...)
 }
 
-// redact returns u without what may be secret of it: for logs and errors.
+// redact returns u without the parts that may be secret, for logs and errors.
 func redact(u *url.URL) string {
 	return (&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String()
 }

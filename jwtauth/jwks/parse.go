@@ -16,22 +16,22 @@ import (
 )
 
 const (
-	maxKeys  = 100 // of a set that are considered
-	maxFound = 4   // of them that one token is tried with: each costs a verification
+	maxKeys  = 100 // how many keys of a set are considered
+	maxFound = 4   // how many of them one token is tried with: each costs a verification
 )
 
-// snapshot is a key set. It does not change.
+// snapshot is an immutable key set.
 type snapshot struct {
 	keys  map[name][]jwtauth.Key // at most maxFound each
 	kids  map[string]struct{}    // of keys, whatever they are for
 	count int
 }
 
-// name is what a token says of its key. An empty kid stands for all keys.
+// name is what a token says about its key. An empty kid stands for all keys.
 type name struct{ kid, alg string }
 
-// find returns the keys that h may mean. It reports false if a key that h means
-// may have been published since.
+// find returns the keys that h may mean. It returns false if such a key may
+// have been published since.
 func (s *snapshot) find(h jwtauth.Unverified) ([]jwtauth.Key, bool) {
 	if keys, ok := s.keys[name{h.KeyID, h.Algorithm}]; ok {
 		return keys, true
@@ -49,7 +49,7 @@ func (s *snapshot) add(n name, k jwtauth.Key) {
 	}
 }
 
-// unused is a key that is left out, and how much the operator should care.
+// unused is a key that is left out, and the level to log it at.
 type unused struct {
 	kid   string
 	err   error
@@ -57,9 +57,9 @@ type unused struct {
 }
 
 // parse returns the keys of body that may be used with one of allowed, and those
-// that are left out. The error is that body is not a key set.
+// that are left out. It returns an error if body is not a key set.
 func parse(body []byte, allowed []string) (*snapshot, []unused, error) {
-	// Not a struct: its members would match whatever their case is.
+	// Not a struct: its fields would match members in any case.
 	var object map[string]json.RawMessage
 	if err := json.Unmarshal(body, &object); err != nil || object == nil {
 		return nil, nil, errors.New("not a JSON object") // the error would quote the body
@@ -81,7 +81,7 @@ func parse(body []byte, allowed []string) (*snapshot, []unused, error) {
 			out = append(out, unused{"", errors.New("malformed key"), slog.LevelWarn})
 			continue
 		}
-		// Tokens with the name of a key that cannot be used need no fetch either.
+		// Tokens that name an unusable key need no fetch either.
 		if m.KID != "" {
 			s.kids[m.KID] = struct{}{}
 		}
@@ -101,14 +101,14 @@ func parse(body []byte, allowed []string) (*snapshot, []unused, error) {
 	return s, out, nil
 }
 
-// members are those of a key that usable looks at (RFC 7517, section 4; RFC 7518,
-// section 6).
+// members are the members of a key that usable looks at (RFC 7517, section 4; RFC
+// 7518, section 6).
 var members = []string{
 	"kty", "use", "key_ops", "alg", "kid", "crv", "x", "y", "n", "e", "k", "d", "p", "q", "dp", "dq", "qi", "oth",
 }
 
-// decode reads a key by the exact names of its members, and no others: "USE" is not its
-// use, and a certificate in whatever form is no fault of it.
+// decode reads a key by the exact names of its members, and ignores all others: "USE"
+// is not its use, and a malformed certificate does not matter.
 func decode(raw json.RawMessage) (m jwkset.JWKMarshal, err error) {
 	var all map[string]json.RawMessage
 	if err := json.Unmarshal(raw, &all); err != nil {
@@ -135,7 +135,7 @@ func usable(m jwkset.JWKMarshal, allowed []string) (jwtauth.Key, []string, slog.
 	case m.KTY == jwkset.KtyOct || m.K != "":
 		return refuse(slog.LevelError, "a secret has been published: it is no longer one")
 	case m.D != "" || m.P != "" || m.Q != "" || m.DP != "" || m.DQ != "" || m.QI != "" || len(m.OTH) > 0:
-		// Its public part would verify, but also what anybody signs who reads the set.
+		// Its public part would verify, but so would anything that a reader of the set signs.
 		return refuse(slog.LevelError, "a private key has been published: anybody can sign with it")
 	case m.USE != "" && m.USE != jwkset.UseSig:
 		return refuse(slog.LevelDebug, "use is %.32q, not sig", m.USE)
@@ -147,7 +147,7 @@ func usable(m jwkset.JWKMarshal, allowed []string) (jwtauth.Key, []string, slog.
 		return refuse(slog.LevelWarn, "an exponent of more than 48 bits")
 	}
 
-	// The key alone: what else it has is checked above.
+	// The key alone: everything else is checked above.
 	jwk, err := jwkset.NewJWKFromMarshal(jwkset.JWKMarshal{
 		KTY: m.KTY, CRV: m.CRV, X: m.X, Y: m.Y, N: m.N, E: m.E,
 	}, jwkset.JWKMarshalOptions{}, jwkset.JWKValidateOptions{})

@@ -15,7 +15,7 @@ const (
 	maxRetry = time.Minute
 )
 
-// start returns the fetch under way, or a new one. s.mu is held.
+// start returns the fetch under way, or starts one. s.mu is held.
 func (s *Set) start() *flight {
 	if s.flight == nil {
 		s.flight = &flight{done: make(chan struct{})}
@@ -24,7 +24,7 @@ func (s *Set) start() *flight {
 	return s.flight
 }
 
-// tick starts a fetch by the clock.
+// tick starts a fetch when the timer fires.
 func (s *Set) tick() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -47,7 +47,7 @@ func (s *Set) expire() {
 	}
 }
 
-// fly is one fetch.
+// fly runs one fetch.
 func (s *Set) fly(f *flight) {
 	got, err := s.load()
 
@@ -77,7 +77,7 @@ func (s *Set) fly(f *flight) {
 	s.next = after(s.next, wait, s.tick)
 	s.mu.Unlock()
 
-	// Whoever waits reads the log after it.
+	// The fetch is logged before those who wait for it go on.
 	defer close(f.done)
 	switch {
 	case err != nil && s.current.Load() == nil:
@@ -110,7 +110,7 @@ type loaded struct {
 // load fetches a key set.
 func (s *Set) load() (got loaded, err error) {
 	defer func() {
-		// This is no caller's goroutine: a panic of the client's parts, which may be
+		// This is our own goroutine: a panic in the client's parts, which may be
 		// anybody's, would end the process.
 		if p := recover(); p != nil {
 			s.log(slog.LevelError, "panic in a fetch", panics.Attr(p))
@@ -126,7 +126,7 @@ func (s *Set) load() (got loaded, err error) {
 	return got, err
 }
 
-// report logs a key set that is not the one before.
+// report logs a key set that differs from the previous one.
 func (s *Set) report(got loaded) {
 	for _, k := range got.unused {
 		s.log(k.level, "key left out", "kid", fmt.Sprintf("%.64q", k.kid), "error", fmt.Sprintf("%.200s", k.err))

@@ -18,9 +18,9 @@ var (
 	errClosed = errors.New("jwks: the Set is closed")
 )
 
-// Set is the key set of a server. It is safe for concurrent use. [New] makes it,
-// [Set.Close] ends it; until then it fetches in the background, and is not
-// collected.
+// Set is the key set of a server. It is safe for concurrent use. Create one with
+// [New] and end it with [Set.Close]; until then it fetches in the background,
+// and is not collected.
 type Set struct {
 	url    string
 	name   string // url, redacted
@@ -29,29 +29,29 @@ type Set struct {
 	ctx    context.Context // of fetches; it belongs to no caller
 	cancel context.CancelFunc
 
-	current atomic.Pointer[snapshot] // nil: none yet, or too old
+	current atomic.Pointer[snapshot] // nil if there is none yet, or if it is too old
 
 	mu       sync.Mutex
 	closed   bool
 	flight   *flight     // the fetch under way, or nil
-	err      error       // of the last fetch, nil if it was good
+	err      error       // of the last fetch; nil if it was good
 	failures int         // fetches that failed since the last good one
-	unknown  time.Time   // no fetch for an unknown key before
+	unknown  time.Time   // no fetch for an unknown key before this
 	good     time.Time   // when the last good fetch ended
 	sum      [32]byte    // hash of what it got
-	next     *time.Timer // of the next fetch
-	stale    *time.Timer // of the end of current
+	next     *time.Timer // starts the next fetch
+	stale    *time.Timer // drops current
 }
 
-// flight is one fetch, for all who wait for it.
+// flight is one fetch, shared by all who wait for it.
 type flight struct {
 	done chan struct{}
-	err  error // valid after done
+	err  error // valid once done is closed
 }
 
 // New returns the key set at url, with opts, which may be nil. It does not fetch
-// it: the first token does, so that a server starts while the key server is down.
-// The error joins all faults.
+// it: the first token does, so that a server can start while the key server is
+// down. The error joins all faults.
 func New(url string, opts *Options) (*Set, error) {
 	o, u, err := opts.audit(url)
 	if err != nil {
@@ -70,8 +70,8 @@ func (s *Set) String() string {
 	return s.name
 }
 
-// Check implements [jwtauth.Keys]. It returns an error for a Set that [New] did
-// not make, and after Close. It does not fetch.
+// Check implements [jwtauth.Keys]. It returns an error for a Set that was not
+// created by [New], and after Close. It does not fetch.
 func (s *Set) Check() error {
 	if s == nil || s.url == "" {
 		return errZero
@@ -85,15 +85,15 @@ func (s *Set) Check() error {
 }
 
 // Find implements [jwtauth.Keys]. It returns the keys with the key ID of h that
-// may be used for its algorithm, or if it has none the first 4 for that
+// may be used for its algorithm or, if h has no key ID, the first 4 for that
 // algorithm. The result must not be changed.
 //
-// For a key that is known it never waits. For one that is not it waits for one
-// fetch, until ctx ends, unless there was one already in Options.UnknownEvery: then
+// For a known key it never waits. For an unknown one it waits for one fetch, until
+// ctx ends, unless there has already been one within Options.UnknownEvery: then
 // there is no such key. The fetch is shared, and goes on if the caller leaves.
 //
-// It returns an error at once while the last fetch has failed and the key is
-// not known; when ctx ends; and after Close.
+// It returns an error at once if the last fetch failed and the key is not
+// known; when ctx ends; and after Close.
 func (s *Set) Find(ctx context.Context, h jwtauth.Unverified) ([]jwtauth.Key, error) {
 	if s == nil {
 		return nil, errZero
@@ -106,13 +106,13 @@ func (s *Set) Find(ctx context.Context, h jwtauth.Unverified) ([]jwtauth.Key, er
 	return s.ask(ctx, h)
 }
 
-// ask is Find for what is not known.
+// ask is Find for a key that is not known.
 func (s *Set) ask(ctx context.Context, h jwtauth.Unverified) ([]jwtauth.Key, error) {
 	if s.url == "" {
 		return nil, errZero
 	}
 	if !slices.Contains(s.opts.Algorithms, h.Algorithm) {
-		return nil, nil // "none" and HS256 of anybody cause no fetch
+		return nil, nil // nobody causes a fetch with "none" or HS256
 	}
 	f, keys, err := s.join(h)
 	if f == nil {
@@ -133,7 +133,7 @@ func (s *Set) ask(ctx context.Context, h jwtauth.Unverified) ([]jwtauth.Key, err
 	return nil, errClosed
 }
 
-// join returns the fetch to wait for, or if there is none the answer.
+// join returns the fetch to wait for or, if there is none, the answer.
 func (s *Set) join(h jwtauth.Unverified) (*flight, []jwtauth.Key, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -147,8 +147,8 @@ func (s *Set) join(h jwtauth.Unverified) (*flight, []jwtauth.Key, error) {
 	case s.closed:
 		return nil, nil, errClosed
 	case s.err != nil:
-		// It will be tried again soon, without us. Whoever waited for a server that
-		// hangs would keep his client waiting, too.
+		// A retry is already scheduled. Waiting for a server that hangs would keep
+		// the client waiting, too.
 		return nil, nil, s.err
 	case s.flight != nil:
 		return s.flight, nil, nil
@@ -164,7 +164,7 @@ func (s *Set) join(h jwtauth.Unverified) (*flight, []jwtauth.Key, error) {
 
 // Close ends the background fetches and waits, until ctx ends, for one that is
 // under way. From then on Find returns an error: keys that nobody refreshes must
-// not stay good. The error is that of ctx. Closing twice does no harm.
+// not stay good. The error is that of ctx. It may be called again.
 func (s *Set) Close(ctx context.Context) error {
 	if s == nil || s.url == "" {
 		return nil
