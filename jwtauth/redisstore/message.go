@@ -8,16 +8,16 @@ import (
 	"github.com/sioware/sioware/jwtauth"
 )
 
-// message is a [jwtauth.Change] on the channel. Strings are bytes, which JSON holds
-// in base64, because they need not be UTF-8.
+// message is a [jwtauth.Change] on the channel. Strings are sent as bytes, in
+// base64, because they need not be UTF-8.
 type message struct {
 	Version    int         `json:"v"`
 	Revocation *revocation `json:"revocation,omitempty"`
 	Login      *login      `json:"login,omitempty"`
 }
 
-// version is that of the format. A process that does not know it takes the message
-// for the zero Change.
+// version is the version of the format. A process that does not know it takes the
+// message for the zero Change.
 const version = 1
 
 type revocation struct {
@@ -39,8 +39,8 @@ type login struct {
 	Policy    jwtauth.LoginPolicy `json:"policy"`
 }
 
-// instant is a time: seconds since 1970, and nanoseconds. Other than what package
-// time has for JSON, it holds every time.
+// instant is a time: seconds since 1970, and nanoseconds. Unlike the JSON of
+// package time, it can represent every time.
 type instant [2]int64
 
 // instantOf returns nil for the zero time.

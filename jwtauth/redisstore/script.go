@@ -21,7 +21,7 @@ var (
 	revoke = redis.NewScript(revokeSource)
 )
 
-// Those arguments of admit that change between two calls.
+// The arguments of admit that change between two calls.
 const (
 	argKnown   = 6
 	argRevoked = 7
@@ -29,7 +29,7 @@ const (
 	argMessage = 10
 )
 
-// loginArgs are the arguments of admit, for a call that changes nothing.
+// loginArgs returns the arguments of admit for a call that changes nothing.
 func (s *Store) loginArgs(l jwtauth.Login) []any {
 	issued, replaces := any(""), ""
 	if !l.IssuedAt.IsZero() {
@@ -49,10 +49,10 @@ func (s *Store) loginArgs(l jwtauth.Login) []any {
 type decision struct {
 	verdict jwtauth.Verdict
 	changes bool   // a call with commit would change something
-	holder  string // the hash of the ID of the login that holds the place
+	holder  string // the hash of the token ID of the login that holds the place
 }
 
-// ask is a verdict of the script alone.
+// ask is a verdict of the script that is none of the Store's.
 const ask = jwtauth.Verdict(-1)
 
 var verdicts = map[string]jwtauth.Verdict{
@@ -63,7 +63,7 @@ var verdicts = map[string]jwtauth.Verdict{
 	"occupied": jwtauth.Occupied,
 }
 
-// errReply means that what answers is not the script, or not Redis.
+// errReply means that the reply is not one of the script, or not of Redis.
 var errReply = errors.New("unexpected reply")
 
 func parseDecision(c *redis.Cmd) (decision, error) {
@@ -82,7 +82,7 @@ func parseDecision(c *redis.Cmd) (decision, error) {
 	return decision{verdict: jwtauth.Revoked}, fmt.Errorf("%w: %.100v", errReply, reply)
 }
 
-// millis is t.UnixMilli, within the years 1 to 9999.
+// millis is t.UnixMilli, clamped to the years 1 to 9999.
 func millis(t time.Time) int64 {
 	const first, last = -62135596800, 253402300799
 	if s := t.Unix(); s < first || s > last {

@@ -20,24 +20,24 @@ const (
 	DefaultTimeout = time.Second
 )
 
-// Options are what can be chosen. Its zero value, and nil, are the defaults.
+// Options configure a [Store]. The zero value, and nil, mean the defaults.
 type Options struct {
-	// Prefix of all keys and of the channel, without braces; "" means
+	// Prefix is that of all keys and of the channel, without braces; "" means
 	// DefaultPrefix. Stores with one prefix in one Redis are nodes of one store.
 	// Two applications need two prefixes even if they use two databases of one
-	// Redis, since all databases have the same channels.
+	// Redis, since all databases share their channels.
 	Prefix string
 
-	// Timeout is how long a call may take; 0 means DefaultTimeout. A context that
-	// ends earlier counts.
+	// Timeout is how long a call may take; 0 means DefaultTimeout. If the context
+	// ends earlier, so does the call.
 	Timeout time.Duration
 
 	// Logger gets what goes wrong with the subscription. Nil means slog.Default().
 	Logger *slog.Logger
 }
 
-// Store is a [jwtauth.Store] in Redis. Make one with [New]. Its methods may be
-// called concurrently.
+// Store is a [jwtauth.Store] in Redis. Create one with [New]. It is safe for
+// concurrent use.
 type Store struct {
 	client  redis.UniversalClient
 	caller  redisclient.Caller
@@ -48,20 +48,19 @@ type Store struct {
 	pingEvery time.Duration // a seam for tests
 
 	mu       sync.Mutex
-	watchers []*watcher        // a new slice at each change
+	watchers []*watcher        // copied on write
 	feed     *redisclient.Feed // nil before the first Watch
 	closed   bool
 }
 
 var _ jwtauth.Store = (*Store)(nil)
 
-// ErrClosed is what methods return after [Store.Close].
+// ErrClosed is returned by methods after [Store.Close].
 var ErrClosed = errors.New("redisstore: closed")
 
-// New returns a Store that uses client, which stays the caller's to close, after
-// the Store. It must not be a Ring, nor read from replicas. New does not connect:
-// a Redis that is away at the start makes calls fail, not New. An error names all
-// faults.
+// New returns a Store that uses client. The caller closes client, after the
+// Store. client must not be a Ring, nor read from replicas. New does not connect:
+// if Redis is away at the start, calls fail, not New. The error joins all faults.
 func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {
@@ -112,7 +111,7 @@ func (s *Store) Admit(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, er
 	if l.Policy != jwtauth.ManyLogins && l.Subject == "" {
 		return jwtauth.Revoked, errors.New("redisstore: a login without a subject")
 	}
-	// Each try has a variable of its own: one that was given up may still write.
+	// A variable of its own for each call: one that was given up may still write.
 	verdict := new(jwtauth.Verdict)
 	err := s.do(ctx, func(ctx context.Context) (err error) {
 		if l.Policy == jwtauth.ManyLogins {
@@ -128,7 +127,7 @@ func (s *Store) Admit(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, er
 	return *verdict, nil
 }
 
-// look decides about a login where there may be many: it is either revoked or
+// look decides about a login under ManyLogins: it is either revoked or
 // admitted, and nothing changes.
 func (s *Store) look(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, error) {
 	var byID, bySubject *redis.StringCmd
@@ -158,9 +157,9 @@ func (s *Store) look(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, err
 	return jwtauth.Admitted, nil
 }
 
-// decide decides about a login where there may be one. It first asks what the
-// script would do, together with whether the ID is revoked: a token that is must
-// not replace a login. Only then it has the script do it.
+// decide decides about a login under the other policies. It first asks what the
+// script would do, together with whether the ID is revoked: a revoked token must
+// not replace a login. Only then does it have the script do it.
 func (s *Store) decide(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, error) {
 	keys, args := s.subjectKeys(l), s.loginArgs(l)
 	var byID *redis.StringCmd
@@ -206,8 +205,8 @@ func (s *Store) decide(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, e
 			return jwtauth.Revoked, err
 		}
 		plan, committed = admit.Run(ctx, s.client, keys, args...), true
-		// That it is asked again means that another one has come in between, which
-		// cannot go on for ever: the context ends.
+		// If the script asks again, another login has come in between. That cannot
+		// go on forever: the context ends.
 	}
 }
 
@@ -229,8 +228,8 @@ func verdictOf(err error) jwtauth.Verdict {
 	return jwtauth.Admitted
 }
 
-// Revoke implements [jwtauth.Store]. It returns an error if r does not name one of
-// ID and Subject.
+// Revoke implements [jwtauth.Store]. It returns an error if r does not have
+// exactly one of ID and Subject.
 func (s *Store) Revoke(ctx context.Context, r jwtauth.Revocation) error {
 	if (r.ID == "") == (r.Subject == "") {
 		return errors.New("redisstore: a revocation is of an ID or of a subject")
@@ -243,7 +242,7 @@ func (s *Store) Revoke(ctx context.Context, r jwtauth.Revocation) error {
 	if r.ID == "" {
 		key, value = s.subjectKeys(jwtauth.Login{Subject: r.Subject})[0], ceil(r.Before)
 	}
-	until := any("") // the script then takes the default
+	until := any("") // the script then uses the default
 	if !r.Until.IsZero() {
 		until = millis(r.Until)
 	}

@@ -16,10 +16,10 @@ type watcher struct {
 	stopped atomic.Bool
 }
 
-// Watch implements [jwtauth.Store]. It waits until the subscription stands, but not
-// for longer than [Options].Timeout: f is then called with the zero Change once it
-// does, as it is whenever the subscription was lost. f is called on a goroutine of
-// the Store; a call that is under way when stop is called ends after stop has
+// Watch implements [jwtauth.Store]. It waits for the subscription, but no longer
+// than [Options].Timeout: in that case f is called with the zero Change once there
+// is one, as it is whenever the subscription was lost. f is called on a goroutine
+// of the Store; a call that is under way when stop is called ends after stop has
 // returned. After Close, Watch does nothing.
 func (s *Store) Watch(f func(jwtauth.Change)) (stop func()) {
 	w := &watcher{f: f}
@@ -46,11 +46,11 @@ func (s *Store) Watch(f func(jwtauth.Change)) (stop func()) {
 	}
 }
 
-// Close ends the subscription and waits for its goroutine, thus also for a call of
-// a function given to Watch, which must not call it, and for an attempt to connect,
-// up to the timeouts of the client; but no longer than ctx, whose error it returns
-// then. Methods called afterwards return [ErrClosed]; calls under way are not
-// waited for. It may be called again.
+// Close ends the subscription and waits for its goroutine, and thus for a call of a
+// function given to Watch, which must not call Close, and for an attempt to
+// connect, up to the timeouts of the client; but no longer than ctx, whose error it
+// then returns. Methods called afterwards return [ErrClosed]; calls under way are
+// not waited for. It may be called again.
 func (s *Store) Close(ctx context.Context) error {
 	s.mu.Lock()
 	s.closed = true
@@ -63,15 +63,16 @@ func (s *Store) Close(ctx context.Context) error {
 }
 
 // subscribed is called after each subscription. What was published before it may
-// be lost. That does not matter at the first one to those whose Watch has waited.
+// be lost. For the first one that does not matter to those whose Watch has
+// waited.
 func (s *Store) subscribed(first bool) {
 	if !first {
 		s.tell(jwtauth.Change{})
 	}
 }
 
-// heard tells the change that a message holds, or the zero Change if it is not a
-// message of this package: it may be that of another version.
+// heard reports the change that a message holds, or the zero Change if the
+// message is not of this version of the package.
 func (s *Store) heard(message string) {
 	c, err := decode(message)
 	if err != nil {
@@ -81,7 +82,7 @@ func (s *Store) heard(message string) {
 	s.tell(c)
 }
 
-// tell calls all watchers.
+// tell calls all watchers with c.
 func (s *Store) tell(c jwtauth.Change) {
 	s.mu.Lock()
 	watchers := s.watchers
@@ -93,7 +94,7 @@ func (s *Store) tell(c jwtauth.Change) {
 	}
 }
 
-// call calls w. A panic must not end the process, nor the subscription.
+// call calls w. A panic must end neither the process nor the subscription.
 func (s *Store) call(w *watcher, c jwtauth.Change) {
 	defer func() {
 		if v := recover(); v != nil {
