@@ -1,5 +1,5 @@
 // Package jwtauthtest helps to test programs that use package jwtauth: it signs
-// tokens, good ones and forged ones, and serves key sets.
+// tokens, genuine ones and forged ones, and serves key sets.
 //
 //	signer := jwtauthtest.NewSigner(t, "RS256")
 //	auth, err := jwtauth.New(signer.Keys(), &jwtauth.Options[jwtauth.Claims]{...})
@@ -18,14 +18,14 @@
 //
 // # Where in the chain
 //
-// In tests, with [Signer.Keys] in place of the keys of production.
+// In tests, with [Signer.Keys] in place of the production keys.
 //
 // # What clients see
 //
-// What they would see in production: nothing here is a mock of package jwtauth.
+// The same as in production: nothing here is a mock of package jwtauth.
 //
 // # Limits
 //
 // In a bubble of testing/synctest tokens follow the clock of the bubble, but a
-// KeyServer cannot be used: its sockets are outside.
+// KeyServer cannot be used: its sockets are outside the bubble.
 package jwtauthtest

@@ -23,7 +23,7 @@ type KeyServer struct {
 	body    []byte
 	down    bool
 	slow    time.Duration
-	hang    chan struct{} // closed when it no longer hangs; nil if it does not
+	hang    chan struct{} // closed when the server stops hanging; nil if it does not hang
 	fetches int
 }
 
@@ -42,10 +42,10 @@ func NewKeyServer(tb testing.TB, signers ...*Signer) *KeyServer {
 	return k
 }
 
-// URL returns where the key set is.
+// URL returns the URL of the key set.
 func (k *KeyServer) URL() string { return k.http.URL + "/jwks.json" }
 
-// Client returns a client for it, whose connections end with the server.
+// Client returns a client for the server, whose connections end with it.
 func (k *KeyServer) Client() *http.Client { return k.http.Client() }
 
 // Rotate serves the keys of signers in place of what was served before; with none,
@@ -65,21 +65,21 @@ func (k *KeyServer) Serve(body []byte) {
 	k.body = append([]byte(nil), body...)
 }
 
-// SetDown says whether each request is answered with status 503.
+// SetDown sets whether each request is answered with status 503.
 func (k *KeyServer) SetDown(down bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.down = down
 }
 
-// SetSlow says how long requests that come from now on wait for their answer.
+// SetSlow sets how long requests that come from now on wait for their answer.
 func (k *KeyServer) SetSlow(d time.Duration) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.slow = d
 }
 
-// SetHang says whether requests get no answer at all. Those that wait are
+// SetHang sets whether requests get no answer at all. Waiting requests are
 // answered when it ends, with what is served then.
 func (k *KeyServer) SetHang(hang bool) {
 	k.mu.Lock()
@@ -93,16 +93,16 @@ func (k *KeyServer) SetHang(hang bool) {
 	}
 }
 
-// Fetches returns how many requests have come, including those that were not
-// answered, or badly.
+// Fetches returns how many requests have come, including those without an
+// answer or with an error.
 func (k *KeyServer) Fetches() int {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	return k.fetches
 }
 
-// ServeHTTP implements [http.Handler], for those who want the key set on a server
-// of their own.
+// ServeHTTP implements [http.Handler], for serving the key set on a server of
+// one's own.
 func (k *KeyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	k.mu.Lock()
 	k.fetches++

@@ -23,7 +23,7 @@ import (
 )
 
 // Signer signs tokens with a random key of its own. It is safe for concurrent use
-// while its test runs. What it cannot do, it reports as an error of the test.
+// while its test runs. It reports failures as errors of the test.
 type Signer struct {
 	tb      testing.TB
 	alg     string
@@ -73,12 +73,13 @@ func NewSigner(tb testing.TB, alg string) *Signer {
 // Keys returns the keys that verify what s signs.
 func (s *Signer) Keys() jwtauth.Keys { return s.keys }
 
-// KeyID returns the kid of the tokens: random, and not the same for any two
+// KeyID returns the kid of the tokens: random, and different for any two
 // Signers.
 func (s *Signer) KeyID() string { return s.kid }
 
-// JWK returns the key that verifies as a JSON Web Key, with kid, alg and use. That
-// of HMAC is the secret itself: no server publishes it, and none may accept it.
+// JWK returns the verification key as a JSON Web Key, with kid, alg and use. For
+// HMAC it is the secret itself: no server publishes one, and no client may accept
+// one.
 func (s *Signer) JWK() string {
 	s.tb.Helper()
 	public := s.private
@@ -97,9 +98,9 @@ func (s *Signer) JWK() string {
 }
 
 // Token returns a token of subject that is good for ttl: iat is now, exp is ttl
-// later, both in whole seconds, so that a positive ttl is rounded up. jti is random.
-// A ttl that is not positive makes a token that has expired. There is no iss.
-// Members of more are put in, or replace one of these; nil takes it away:
+// later, both in whole seconds, so a positive ttl is rounded up. jti is random. A
+// ttl that is not positive makes an expired token. There is no iss. Members of more
+// are added, or replace one of these; nil removes it:
 //
 //	signer.Token("alice", time.Minute, map[string]any{"aud": "chat", "jti": nil})
 func (s *Signer) Token(subject string, ttl time.Duration, more ...map[string]any) string {
@@ -117,16 +118,16 @@ func (s *Signer) Token(subject string, ttl time.Duration, more ...map[string]any
 }
 
 // Sign returns a token with these claims and no others: whatever package
-// encoding/json can marshal. A json.RawMessage is signed byte by byte, even if it
-// is not JSON.
+// encoding/json can marshal. A json.RawMessage is signed byte for byte, even if
+// it is not JSON.
 func (s *Signer) Sign(claims any) string {
 	s.tb.Helper()
 	return s.SignHeader(nil, claims)
 }
 
-// SignHeader is like [Signer.Sign] with other members in the header, which else
-// has alg, kid and typ; nil takes one away. It makes the tokens of attackers, so
-// alg need not be true:
+// SignHeader is like [Signer.Sign] with other members in the header, which
+// otherwise has alg, kid and typ; nil removes one. It makes the tokens of
+// attackers, so alg need not be true:
 //
 //	none, in any case     the signature is empty
 //	HS256, HS384, HS512   if s has a public key, that is the secret, as PEM
@@ -172,13 +173,13 @@ func (s *Signer) SignHeader(header map[string]any, claims any) string {
 	return signed + "." + base64.RawURLEncoding.EncodeToString(signature)
 }
 
-// override puts the members of more into m. Those that are nil are taken away.
+// override copies the members of more into m, and removes those that are nil.
 func override(m, more map[string]any) {
 	maps.Copy(m, more)
 	maps.DeleteFunc(m, func(_ string, v any) bool { return v == nil })
 }
 
-// marshal returns v as JSON, or nil after it has reported that it is not possible.
+// marshal returns v as JSON, or reports an error and returns nil.
 func (s *Signer) marshal(what string, v any) []byte {
 	s.tb.Helper()
 	b, err := json.Marshal(v)

@@ -12,11 +12,11 @@ import (
 	"github.com/sioware/sioware/jwtauth"
 )
 
-// TestStore tests a [jwtauth.Store] against its documentation; what fails quotes
-// the sentence. It calls open for each case, from tests that run in parallel, to
+// TestStore tests a [jwtauth.Store] against its documentation; a failure quotes
+// the sentence. For each case, in tests that run in parallel, it calls open to
 // get two nodes of one store: values that share what they remember, as in two
-// processes. A store for one process returns one value twice. What open opens it
-// closes by t.Cleanup. The store need not be empty.
+// processes. A store for one process returns the same value twice. open closes
+// what it opens with t.Cleanup. The store need not be empty.
 //
 //	func TestStore(t *testing.T) {
 //		jwtauthtest.TestStore(t, func(t *testing.T) (a, b jwtauth.Store) {
@@ -41,7 +41,7 @@ func TestStore(t *testing.T, open func(t *testing.T) (a, b jwtauth.Store)) {
 	}
 }
 
-// storeCase is a sentence of the documentation, and what it means.
+// storeCase is a sentence of the documentation, and the test for it.
 type storeCase struct {
 	name, says string
 	run        func(k *storeKit)
@@ -55,14 +55,14 @@ type storeKit struct {
 	*testing.T
 	a, b jwtauth.Store
 	says string
-	now  time.Time // in whole seconds, as times of issue mostly are
-	tag  string    // sets what this case uses apart from all else in the store
+	now  time.Time // in whole seconds, as most times of issue are
+	tag  string    // separates what this case uses from all else in the store
 
 	mu    sync.Mutex
 	calls int
 }
 
-// node returns the two nodes in turn, so that each case is one of both.
+// node returns the two nodes in turn, so that each case runs on both.
 func (k *storeKit) node() jwtauth.Store {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -72,14 +72,14 @@ func (k *storeKit) node() jwtauth.Store {
 	return k.a
 }
 
-// fail reports an error beside the sentence that it breaks.
+// fail reports an error with the sentence that is broken.
 func (k *storeKit) fail(format string, args ...any) {
 	k.Helper()
 	k.Errorf("%s\nthe contract: %q", fmt.Sprintf(format, args...), k.says)
 }
 
-// login returns a login of the user of this case, issued at a time relative to
-// the start, by a token of its own.
+// login returns a login of this case's user, issued at a time relative to the
+// start, with a token of its own.
 func (k *storeKit) login(p jwtauth.LoginPolicy, name string, issued time.Duration) jwtauth.Login {
 	return jwtauth.Login{
 		ID:        k.tag + "id of " + name,
@@ -126,7 +126,7 @@ func (k *storeKit) revoke(r jwtauth.Revocation) {
 	}
 }
 
-// until gives r an end.
+// until returns r with the given Until.
 func until(r jwtauth.Revocation, t time.Time) jwtauth.Revocation {
 	r.Until = t
 	return r
@@ -135,8 +135,8 @@ func until(r jwtauth.Revocation, t time.Time) jwtauth.Revocation {
 // soon is a time that is short to wait for, but long enough for a few calls.
 func soon() time.Time { return time.Now().Add(400 * time.Millisecond) }
 
-// holdsUntil checks that the verdict on l is held, if end has not come before it is
-// known, and afterwards becomes then.
+// holdsUntil checks that the verdict on l is held, as long as end has not come by
+// the time it is known, and then becomes then.
 func (k *storeKit) holdsUntil(end time.Time, l jwtauth.Login, held, then jwtauth.Verdict) {
 	k.Helper()
 	if got := k.verdict(l); got != held && time.Now().Before(end) {
@@ -146,7 +146,7 @@ func (k *storeKit) holdsUntil(end time.Time, l jwtauth.Login, held, then jwtauth
 	case <-time.After(time.Until(end)):
 	case <-k.Context().Done():
 	}
-	// A store may have a clock of its own, but it must not wait for some cleaning up.
+	// A store may have a clock of its own, but must not wait for a cleanup.
 	var got jwtauth.Verdict
 	if !k.within(3*time.Second, func() bool { got = k.verdict(l); return got == then }) {
 		k.fail("after the end: %s, want %s", verdicts[got], verdicts[then])
@@ -171,7 +171,7 @@ func (k *storeKit) within(d time.Duration, f func() bool) bool {
 	return true
 }
 
-// odd are strings that a store might not keep apart, or not at all.
+// odd are strings that a store might confuse with each other, or fail to keep.
 var odd = []string{
 	" ", "\x00", "\x00\x00", "{", "}", "{}", "{a}", "a{b}c", "a:b", "a|b", "*", "\\", "'", `"`,
 	"\r\n", "\r\n$1\r\n", "%s%n", "..", "\xff\xfe", "\xc3\x28", "\ufffd", "ä", "a\u0308",

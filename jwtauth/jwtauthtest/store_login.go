@@ -68,7 +68,7 @@ var loginCases = []storeCase{
 			k.fail("an older login is not Replaced")
 			return
 		}
-		// One that nobody has seen before the end: each try is of a new name.
+		// A login that nobody has seen before the end: each try uses a new name.
 		n := 0
 		if !k.eventually(func() bool {
 			n++
@@ -83,7 +83,7 @@ var loginCases = []storeCase{
 		}
 	}},
 	{"NewestEnded", "One that has ended replaces none that lasts.", func(k *storeKit) {
-		// A socket that stays beyond its token is asked about, too.
+		// The store is asked about a socket that outlives its token, too.
 		lasts, ended := k.login(newest, "a", 0), k.login(newest, "b", time.Second)
 		ended.Until = k.now.Add(-time.Minute)
 		k.admit("one that has ended, where there is none", ended, jwtauth.Admitted)
@@ -181,7 +181,7 @@ var loginCases = []storeCase{
 		k.admit("the first", first, jwtauth.Revoked)
 	}},
 	{"Users", "it also makes l the login of its user", func(k *storeKit) {
-		// Issuer and subject together are the user, wherever one ends.
+		// Issuer and subject together are the user, wherever the split is.
 		for _, p := range []jwtauth.LoginPolicy{newest, oldest} {
 			users := [][2]string{{"", "abc"}, {"a", "bc"}, {"ab", "c"}, {"ab:", "c"}, {"ab", ":c"}, {"a\x00b", "c"}, {"a", "b\x00c"}}
 			for round := range 2 {
@@ -217,7 +217,7 @@ var loginCases = []storeCase{
 	}},
 }
 
-// concurrent has 100 logins of one user come at once, and then each again.
+// concurrent makes 100 logins of one user at once, and then repeats each.
 func (k *storeKit) concurrent(p jwtauth.LoginPolicy, spread int) {
 	k.Helper()
 	logins := make([]jwtauth.Login, 100)

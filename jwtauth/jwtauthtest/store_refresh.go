@@ -8,7 +8,7 @@ import (
 	"github.com/sioware/sioware/jwtauth"
 )
 
-// What store.go says of refreshed tokens.
+// What jwtauth/store.go says about refreshed tokens.
 const (
 	saysJoins    = "If it is one of the names of the user's login, Name becomes another of them, beside it, and nobody is told"
 	saysReplaced = "if it was replaced, so is this"
@@ -19,7 +19,7 @@ const (
 	saysOldest   = "while a login lasts, until the last of its tokens expires or the newest is revoked, another one is refused"
 )
 
-// refresh returns next as what replaces before.
+// refresh returns next as a login that replaces before.
 func refresh(before, next jwtauth.Login) jwtauth.Login {
 	next.Replaces = before.Name
 	return next
@@ -27,9 +27,9 @@ func refresh(before, next jwtauth.Login) jwtauth.Login {
 
 var onePerUser = map[string]jwtauth.LoginPolicy{"newest": newest, "oldest": oldest}
 
-// family has three tabs of one login refresh: two the token that they share, one
-// the new token of another. It returns the tokens, from the first on; they were
-// issued at a, a+5s, a+3s and a+6s.
+// family refreshes one login in three browser tabs: two refresh the token that
+// they share, one the new token of another. It returns the tokens in order; they
+// were issued at a, a+5s, a+3s and a+6s.
 func (k *storeKit) family(p jwtauth.LoginPolicy, name string, at time.Duration) [4]jwtauth.Login {
 	k.Helper()
 	var tokens [4]jwtauth.Login
@@ -43,7 +43,7 @@ func (k *storeKit) family(p jwtauth.LoginPolicy, name string, at time.Duration) 
 	return tokens
 }
 
-// passes waits until end has come for the store.
+// passes waits until the store's clock has passed end.
 func (k *storeKit) passes(end time.Time) {
 	k.Helper()
 	l := k.login(oldest, "first", 0)

@@ -80,7 +80,7 @@ var revocationCases = []storeCase{
 		k.revoke(until(jwtauth.ByID(k.tag+"third"), end))
 		third := k.login(jwtauth.ManyLogins, "c", 0)
 		third.ID, third.Subject = k.tag+"third", ""
-		k.holdsUntil(end, third, jwtauth.Revoked, jwtauth.Admitted) // so that end has come
+		k.holdsUntil(end, third, jwtauth.Revoked, jwtauth.Admitted) // waits for end
 		k.admit("the later Until was second", first, jwtauth.Revoked)
 		k.admit("the later Until was first", second, jwtauth.Revoked)
 	}},
@@ -88,7 +88,7 @@ var revocationCases = []storeCase{
 		l, end := k.login(jwtauth.ManyLogins, "a", 0), soon()
 		k.revoke(until(jwtauth.ByID(l.ID), end))
 		k.holdsUntil(end, l, jwtauth.Revoked, jwtauth.Admitted)
-		// What had run out is remembered anew, and never for less than was asked.
+		// What had expired is remembered anew, and never for less time than was asked.
 		k.revoke(until(jwtauth.ByID(l.ID), k.now.Add(time.Hour)))
 		end = soon()
 		k.revoke(until(jwtauth.ByID(l.ID), end))
@@ -101,7 +101,7 @@ var revocationCases = []storeCase{
 		l, end := k.login(jwtauth.ManyLogins, "a", 0), soon()
 		k.revoke(until(jwtauth.IssuedBefore(l.Subject, k.now.Add(time.Hour)), end))
 		k.holdsUntil(end, l, jwtauth.Revoked, jwtauth.Admitted)
-		// The Before of a revocation that has run out does not come back.
+		// The Before of an expired revocation does not come back.
 		k.revoke(until(jwtauth.IssuedBefore(l.Subject, k.now.Add(-time.Hour)), k.now.Add(time.Hour)))
 		k.admit("with the next revocation", l, jwtauth.Admitted)
 	}},

@@ -11,7 +11,7 @@ import (
 	"github.com/sioware/sioware/jwtauth"
 )
 
-// recorder is what a function given to Watch was told.
+// recorder records what a function given to Watch was told.
 type recorder struct {
 	mu      sync.Mutex
 	changes []jwtauth.Change
@@ -49,7 +49,7 @@ func (r *recorder) told() []jwtauth.Change {
 	return r.changes[:len(r.changes):len(r.changes)]
 }
 
-// expect has one more change follow all that r is told, waits, and compares. It returns
+// expect appends one change to all that r was told, waits, and compares. It returns
 // what was expected, with that change.
 func (k *storeKit) expect(r *recorder, want ...jwtauth.Change) []jwtauth.Change {
 	k.Helper()
@@ -60,7 +60,7 @@ func (k *storeKit) expect(r *recorder, want ...jwtauth.Change) []jwtauth.Change 
 	return want
 }
 
-// await waits until r is told what is wanted, in any order: a store may keep what is of
+// await waits until r has been told what is wanted, in any order: a store may keep
 // different users, or revocations, in different places.
 func (k *storeKit) await(r *recorder, want []jwtauth.Change) {
 	k.Helper()
@@ -120,7 +120,7 @@ var watchCases = []storeCase{
 			case 1:
 				r = until(jwtauth.BySubject(fmt.Sprint(k.tag, i)), k.now.Add(time.Hour))
 			case 2:
-				r.Until = k.now.Add(-time.Hour) // of no use, but of a subject that may be connected
+				r.Until = k.now.Add(-time.Hour) // has no effect, but the subject may be connected
 			}
 			want = append(want, jwtauth.Change{Revocation: r})
 			k.revoke(r)
@@ -158,7 +158,7 @@ var watchCases = []storeCase{
 		k.expect(w, jwtauth.Change{Login: odd})
 	}},
 	{"WatchStored", "and then tells those who watch", func(k *storeKit) {
-		// Who asks again because of a change gets the verdict that it brings.
+		// Whoever asks again because of a change gets the resulting verdict.
 		var wrong atomic.Int32
 		told := make(chan struct{}, 100)
 		stop := k.b.Watch(func(c jwtauth.Change) {
