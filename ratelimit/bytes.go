@@ -15,12 +15,12 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// debts is how many bursts of bytes a key may owe: what has come has come, and a
-// message that is larger than what is left is not given up half way.
+// debts is how many bursts of bytes a key may owe: what has arrived has arrived,
+// and a message that is larger than what is left is not cut off half way.
 const debts = 15
 
-// withDebt returns the limit of a bucket that also holds what may be owed, and how many
-// tokens are left in it when nothing is.
+// withDebt returns the limit of a bucket that also has room for what may be owed, and
+// how many tokens are left in it when nothing more than that is.
 func withDebt(l Limit) (Limit, int64) {
 	for n := int64(debts); n > 0; n /= 2 {
 		if owing := limit(l.n, l.per, l.burst*(n+1)); owing.fault() == nil {
@@ -30,23 +30,24 @@ func withDebt(l Limit) (Limit, int64) {
 	return l, 0
 }
 
-// begin is a time that others are measured from, by the monotonic clock.
+// begin is the time that others are measured from, on the monotonic clock.
 var begin = time.Now()
 
-// meter counts what comes over a connection, and must not refer to it.
+// meter counts what arrives on a connection. It must not refer to the
+// connection.
 type meter struct {
 	l        *Limiter
 	client   *client
 	key      string // who is counted
 	protocol int    // of Engine.IO
 
-	mu          sync.Mutex // two read while polling becomes WebSocket: a POST may be under way
-	generation  uint64     // of the policy that the store's key is of
+	mu          sync.Mutex // two goroutines read during an upgrade to WebSocket: a POST may be under way
+	generation  uint64     // of the policy that storeKey is from
 	storeKey    string
-	attachments uint64 // of a packet that was dropped, and are to come
+	attachments uint64 // still to come, of a packet that was dropped
 }
 
-// meter has what comes over the connection of s counted, for key.
+// meter has what arrives on the connection of s counted, for key.
 func (l *Limiter) meter(s *socket.Socket, c *client, key string) {
 	c.once.Do(func() {
 		m := &meter{l: l, client: c, key: key, protocol: s.Conn().Protocol()}
@@ -54,7 +55,7 @@ func (l *Limiter) meter(s *socket.Socket, c *client, key string) {
 	})
 }
 
-// incoming sees each packet before the host's decoder does: the engine tells of it
+// incoming sees each packet before the host's decoder does: the engine emits it
 // (engine/socket.go:201), and then looks at its type.
 func (m *meter) incoming(args ...any) {
 	if len(args) == 0 {
@@ -67,20 +68,20 @@ func (m *meter) incoming(args ...any) {
 	p := m.l.policy.Load()
 	m.mu.Lock()
 	f, retry, refused, out := m.judge(p, in)
-	m.mu.Unlock() // before the Store is waited for
+	m.mu.Unlock() // before waiting for the Store
 	if refused {
 		m.refuse(p, f, retry, out)
 	}
 }
 
-// judge charges a packet, and takes it from the host if it is to be dropped. f is what
-// an answer needs to know of one that is refused. m.mu is held.
+// judge charges a packet, and hides it from the host if it is to be dropped. f is what
+// an answer needs to know about a refused packet. m.mu is held.
 func (m *meter) judge(p *policy, in *packet.Packet) (f wire.Frame, retry time.Duration, refused, out bool) {
 	retry, fits := m.charge(p, in)
 	text, isText := in.Data.(*types.StringBuffer)
 	switch {
 	case in.Type != packet.MESSAGE:
-		return f, retry, retry != 0, false // it is not ours to drop
+		return f, retry, retry != 0, false // not ours to drop
 	case isText:
 		m.attachments = 0
 		if retry == 0 {
@@ -95,7 +96,7 @@ func (m *meter) judge(p *policy, in *packet.Packet) (f wire.Frame, retry time.Du
 		}
 		if !p.DryRun {
 			m.attachments = frame.Attachments
-			in.Type = packet.NOOP // which the engine does nothing about
+			in.Type = packet.NOOP // which the engine ignores
 		}
 		return frame, retry, true, false
 	case m.attachments > 0: // whatever the limits are now
@@ -103,13 +104,13 @@ func (m *meter) judge(p *policy, in *packet.Packet) (f wire.Frame, retry time.Du
 		in.Type = packet.NOOP
 		return f, retry, false, false
 	}
-	return f, retry, !fits, true // the packet that it belongs to was let through
+	return f, retry, !fits, true // an attachment of a packet that was let through
 }
 
-// charge takes what a packet has, and returns how long it takes until nothing is owed,
-// if something was before. It does not fit if more would be owed than may be; then
-// that much is, and a packet that alone would owe as much is never let through. m.mu is
-// held.
+// charge takes the bytes of a packet, and returns how long it takes until nothing is
+// owed, if something was owed before. The packet does not fit if more would be owed
+// than is allowed; then as much as is allowed is owed, and a packet that alone would
+// exceed that is never let through. m.mu is held.
 func (m *meter) charge(p *policy, in *packet.Packet) (retry time.Duration, fits bool) {
 	if p.Bytes == (Limit{}) {
 		return 0, true
@@ -117,7 +118,7 @@ func (m *meter) charge(p *policy, in *packet.Packet) (retry time.Duration, fits 
 	if m.storeKey == "" || m.generation != p.generation {
 		m.generation, m.storeKey = p.generation, p.storeKey(kindBytes, m.key)
 	}
-	n := int64(1) // its type: or else a flood of what has nothing else is for nothing
+	n := int64(1) // its type, or a flood of empty packets would be free
 	if data, sized := in.Data.(interface{ Len() int }); sized {
 		n += int64(data.Len())
 	}
@@ -137,9 +138,9 @@ func (m *meter) charge(p *policy, in *packet.Packet) (retry time.Duration, fits 
 	return p.owing.rate.Until(int64(v.ResetAfter)*gcra.Nanosecond, p.debt+1), fits
 }
 
-// refuse answers a packet that was dropped, and counts that it was. With out the client
-// is put out at once. It runs where the connection is read, and nobody recovers there
-// but us.
+// refuse answers a packet that was dropped, and counts the refusal. With out the client
+// is disconnected at once. It runs where the connection is read, and nobody but us
+// recovers there.
 func (m *meter) refuse(p *policy, f wire.Frame, retry time.Duration, out bool) {
 	v := Verdict{Policy: policyBytes, Limit: p.Bytes.burst, RetryAfter: retry, ResetAfter: retry}
 	var s *socket.Socket
@@ -149,10 +150,10 @@ func (m *meter) refuse(p *policy, f wire.Frame, retry time.Duration, out bool) {
 	var ban Verdict
 	var often bool
 	calm("counting bytes", func() {
-		ctx := context.Background() // tier.ask bounds each call, and takes its end for an outage
+		ctx := context.Background() // tier.ask bounds each call, and treats a timeout as an outage
 		p.told(ctx, Refusal{Verdict: v, Key: m.key, Socket: s})
 		if ban = p.knownBanOf(m.key); !ban.Allowed {
-			often = true // the rest of a flood; for events, judge has looked
+			often = true // the rest of a flood; for events, member.judge does this
 			return
 		}
 		ban, often = p.strike(ctx, m.key)

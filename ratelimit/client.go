@@ -9,17 +9,17 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// client is what one Engine.IO connection is to a Limiter. It must not refer to its
-// *socket.Client, nor to sockets.
+// client is what a Limiter keeps for one Engine.IO connection. It must not refer to
+// its *socket.Client, nor to sockets.
 type client struct {
-	once sync.Once // has a meter
+	once sync.Once // adds the meter
 
 	mu      sync.Mutex
 	slots   map[string]*hold                       // by key
 	sockets map[string]weak.Pointer[socket.Socket] // by namespace
 }
 
-// add has s found by its namespace, until it ends.
+// add lets s be found by its namespace, until it ends.
 func (c *client) add(s *socket.Socket) {
 	nsp, p := s.Nsp().Name(), weak.Make(s)
 	c.mu.Lock()

@@ -9,7 +9,7 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// Codes that clients are told.
+// Codes for clients.
 const (
 	codeLimited     = "rate_limited"
 	codeConcurrent  = "too_many_connections"
@@ -40,7 +40,7 @@ var (
 	errSlots   = errors.New("ratelimit: Concurrent: the Store is no SlotStore")
 )
 
-// refusal is what the client gets for v.
+// refusal returns what the client gets for v.
 func refusal(v Verdict) *wrap.Error {
 	code := codeLimited
 	switch v.Policy {
@@ -52,9 +52,9 @@ func refusal(v Verdict) *wrap.Error {
 	return &wrap.Error{Code: code, RetryAfter: max(v.RetryAfter, Never), Data: map[string]any{"policy": v.Policy}}
 }
 
-// failure is what the client gets if nothing could be decided about r. That the store
-// is away the log has already, once: a flood in an outage must not fill it. A fault of
-// ours, such as a negative cost, is not one of the store.
+// failure returns what the client gets if nothing could be decided about r. An outage
+// of the store has been logged already, once: a flood during an outage must not fill
+// the log. A fault of ours, such as a negative cost, is not one of the store.
 func (p *policy) failure(ctx context.Context, err error, r Refusal) *wrap.Error {
 	for _, ours := range []error{ErrCost, ErrLimit, errCost, errPanic} {
 		if errors.Is(err, ours) {
@@ -68,12 +68,12 @@ func (p *policy) failure(ctx context.Context, err error, r Refusal) *wrap.Error 
 	return &wrap.Error{Code: codeUnavailable, RetryAfter: patience}
 }
 
-// panicked logs that something of the application has panicked, and where.
+// panicked logs that code of the application panicked, and where.
 func panicked(ctx context.Context, logger *slog.Logger, what string, v any) {
 	logger.LogAttrs(ctx, slog.LevelError, "ratelimit: panic in "+what, panics.Attr(v))
 }
 
-// calm calls what others have written, where a panic would end the process.
+// calm calls code of others, whose panic would end the process.
 func calm(what string, f func()) {
 	defer func() {
 		if v := recover(); v != nil {

@@ -10,15 +10,16 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// What a member's address is to the lists of a policy, beside its generation.
+// What the lists of a policy say about a member's address; the generation
+// follows in the higher bits.
 const (
 	exempt = 1 << iota
 	denied
 	standingBits = iota
 )
 
-// look looks for the member in the lists of p, and keeps what they say: once for each
-// policy, not for each event.
+// look looks up the member in the lists of p, and remembers what they say: once for
+// each policy, not for each event.
 func (m *member) look(p *policy) (standing uint64) {
 	standing = p.generation << standingBits
 	switch listed := p.listed(m.addr); {
@@ -45,7 +46,7 @@ func (m *member) event(ctx context.Context, s *socket.Socket, e *wrap.Event) err
 		return nil
 	}
 	if k := m.keys.Load(); k != nil && p.tier.alone() {
-		// Here, since there is less room on the stack farther down; see pass.
+		// Here, since there is less room on the stack further down; see pass.
 		if now := p.tier.local.now(); k.pass(p, e.Name, now) {
 			return nil
 		}
@@ -54,13 +55,13 @@ func (m *member) event(ctx context.Context, s *socket.Socket, e *wrap.Event) err
 }
 
 // pass lets most events through without a Verdict: the goroutine of an event has a small
-// stack, which would have to grow. It reports false where there is more to decide, and
-// has taken nothing then.
+// stack, which would have to grow. It returns false if there is more to decide, and has
+// taken nothing then.
 func (k *keys) pass(p *policy, name string, now int64) bool {
 	if k.generation != p.generation || p.Cost != nil || p.Events == (Limit{}) {
 		return false
 	}
-	if len(p.Event) > 0 { // to look into a map takes some of the stack as well
+	if len(p.Event) > 0 { // a map lookup takes some stack as well
 		if _, named := p.Event[name]; named {
 			return false
 		}
@@ -84,7 +85,7 @@ func (m *member) limit(ctx context.Context, p *policy, s *socket.Socket, e *wrap
 	if err != nil {
 		return wrap.ErrHandled // there is nobody to answer
 	}
-	v := Verdict{Policy: policyEvents, RetryAfter: patience} // of one that gets no turn
+	v := Verdict{Policy: policyEvents, RetryAfter: patience} // if it gets no turn
 	if turn {
 		defer k.end()
 		v, err = m.judge(ctx, p, k, s, e)
@@ -121,7 +122,8 @@ func (m *member) limit(ctx context.Context, p *policy, s *socket.Socket, e *wrap
 	return refused
 }
 
-// deny refuses an event of a member whose address has been denied since it came.
+// deny refuses an event of a member whose address has been denied since it
+// connected.
 func (m *member) deny(ctx context.Context, p *policy, s *socket.Socket, e *wrap.Event) error {
 	v := Verdict{Policy: policyDeny}
 	p.told(ctx, Refusal{Verdict: v, Key: p.keyOf(s, m.addr), Socket: s, Event: e.Name})
@@ -130,7 +132,7 @@ func (m *member) deny(ctx context.Context, p *policy, s *socket.Socket, e *wrap.
 
 // putOut refuses an event, and disconnects its socket.
 func putOut(s *socket.Socket, e *wrap.Event, refused *wrap.Error) error {
-	// The answer first: a socket that is out sends nothing.
+	// The answer first: a disconnected socket sends nothing.
 	if e.Ack != nil {
 		e.Ack([]any{refused.ClientData()}, nil)
 	}
@@ -149,7 +151,7 @@ func (m *member) judge(ctx context.Context, p *policy, k *keys, s *socket.Socket
 		return v, nil
 	}
 	if p.Penalty.Ban > 0 && !k.asked.Load() {
-		// All events that come before there is an answer ask, for none may pass.
+		// All events that come before there is an answer ask: none may pass.
 		v, err := p.ban(ctx, k.key)
 		if err != nil || !v.Allowed {
 			return v, err
@@ -184,8 +186,8 @@ func (m *member) judge(ctx context.Context, p *policy, k *keys, s *socket.Socket
 	return v, nil
 }
 
-// cost asks the application. With an error it is one, so that who can cause one has
-// not got events for nothing.
+// cost asks the application. With an error it is one, so that whoever can cause an
+// error does not get events for free.
 func (p *policy) cost(s *socket.Socket, e *wrap.Event) (n int64, err error) {
 	if p.Cost == nil {
 		return 1, nil
@@ -202,10 +204,10 @@ func (p *policy) cost(s *socket.Socket, e *wrap.Event) (n int64, err error) {
 	return n, nil
 }
 
-// emitEvery is how often a client is told of refusals by an event.
+// emitEvery is how often at most a client is notified of refusals by an event.
 const emitEvery = time.Second
 
-// emit tells the client by an event.
+// emit notifies the client with an event.
 func (m *member) emit(s *socket.Socket, name string, e *wrap.Error) {
 	now := int64(time.Since(begin))
 	last := m.told.Load()

@@ -11,22 +11,22 @@ import (
 )
 
 // Handler returns next behind the limit of attempts, as plain net/http middleware.
-// Through wrap it sees the handshakes alone, and refuses a client before there is a
+// Through wrap it sees handshakes alone, and refuses a client before there is a
 // connection; anywhere else it counts each request. It counts by address, since nothing
-// else is known yet, and apart from the CONNECTs that [Limiter.Middleware] counts; the
-// first of these is then free.
+// else is known yet, and separately from the CONNECTs that [Limiter.Middleware] counts,
+// the first of which is then free.
 //
 // A refused request is answered as *wrap.Error does it: 429, with Retry-After in
-// seconds and the client data as JSON; 403 for an address that is denied; 503 if the
-// Store is away, under Closed. Where the limit has decided, and is not [Unlimited], the
-// answer has the fields RateLimit-Policy and RateLimit
+// seconds and the client data as JSON; 403 for a denied address; 503 if the Store is
+// away, under Closed. Where the limit has decided, and is not [Unlimited], the answer
+// has the fields RateLimit-Policy and RateLimit
 // (draft-ietf-httpapi-ratelimit-headers-10), such as
 //
 //	RateLimit-Policy: "connect";q=60;w=60
 //	RateLimit: "connect";r=59;t=1
 //
 // where w is how long an empty bucket takes to fill, and t how long this one does. A
-// page of another origin may read them only if CORS exposes them.
+// page of another origin can read them only if CORS exposes them.
 func (l *Limiter) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		p := l.policy.Load()
@@ -60,10 +60,10 @@ func (l *Limiter) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// ticketKey is where the context of a handshake has the ticket of a Limiter.
+// ticketKey is the context key of the ticket of a Limiter, on a handshake.
 type ticketKey struct{ l *Limiter }
 
-// ticket is what a handshake has paid.
+// ticket is what a handshake has paid for.
 type ticket struct {
 	key     string
 	verdict Verdict
@@ -71,11 +71,11 @@ type ticket struct {
 	used    atomic.Bool
 }
 
-// ticketFresh is how long what the Store has said about bans is taken for true: a client
-// sends CONNECT at once, and who keeps the handshake for later may do so to escape one.
+// ticketFresh is how long the Store's answer about bans is relied on: a client sends
+// CONNECT at once, and one that saves its handshake for later may do so to escape a ban.
 const ticketFresh = time.Second
 
-// announce sets the fields that tell of the limit.
+// announce sets the header fields that describe the limit.
 func (p *policy) announce(h http.Header, v Verdict) {
 	if v.Policy != policyConnect || p.connect.unlimited() {
 		return
@@ -94,11 +94,12 @@ func (p *policy) announce(h http.Header, v Verdict) {
 	h.Set("RateLimit", string(b))
 }
 
-// maxInteger is the largest one of structured fields (RFC 9651, section 3.3.1).
+// maxInteger is the largest integer in structured fields (RFC 9651, section
+// 3.3.1).
 const maxInteger = 999_999_999_999_999
 
-// seconds is d in seconds, rounded up, but for what a bucket takes longer because its
-// tokens take whole ticks.
+// seconds is d in seconds, rounded up, but disregards the little that a bucket takes
+// longer because its tokens take whole ticks.
 func seconds(d time.Duration) int64 {
 	return max(0, int64((d-time.Millisecond+time.Second-1)/time.Second))
 }

@@ -8,8 +8,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// keys are those of a member in the store, for one policy: they are made once, not for
-// each event.
+// keys are the keys of a member in the store, under one policy. They are made once,
+// not for each event.
 type keys struct {
 	generation uint64
 	key        string // who is counted
@@ -21,21 +21,21 @@ type keys struct {
 
 	banHash, eventsHash uint64 // in the local store
 
-	asking  chan struct{} // has room for those who ask a store of many nodes; nil if there is none
-	waiting atomic.Int32  // for room
+	asking  chan struct{} // bounds the events that ask a store of many nodes; nil without such a store
+	waiting atomic.Int32  // events that wait for room in asking
 	asked   atomic.Bool   // the Store has said whether key is banned
 }
 
-// maxAsking is how many events of a socket ask the Store at one time. The host runs
-// them all at once, so that one client could have all calls that a store makes.
+// maxAsking is how many events of a socket ask the Store at a time. The host runs
+// all of them at once, so one client could take up all calls that a store makes.
 const maxAsking = 32
 
-// maxWaiting is how many more wait for their turn: each has a goroutine of the host's, and
-// what a client sends comes faster than a store can be asked about it.
+// maxWaiting is how many more wait for their turn: each has a goroutine of the host, and a
+// client sends faster than a store can be asked.
 const maxWaiting = 1024
 
-// begin waits for its turn to ask, and reports whether there is one: not if too many wait
-// already. Its error is that of ctx.
+// begin waits for its turn to ask, and reports whether it got one: it does not if too
+// many are waiting already. Its error is that of ctx.
 func (k *keys) begin(ctx context.Context) (bool, error) {
 	if k.asking == nil {
 		return true, nil
@@ -58,8 +58,8 @@ func (k *keys) end() {
 	}
 }
 
-// keysFor returns the keys of s. Its identity is that of its first event, since the
-// middlewares behind ours had their say by then.
+// keysFor returns the keys of s. Its identity is the one at its first event: by
+// then the middlewares behind ours have run.
 func (m *member) keysFor(p *policy, s *socket.Socket) (k *keys) {
 	old := m.keys.Load()
 	if old != nil && old.generation == p.generation {
@@ -80,12 +80,12 @@ func (m *member) keysFor(p *policy, s *socket.Socket) (k *keys) {
 	k.events = p.storeKey(kindEvents, k.key)
 	k.banHash, k.eventsHash = p.tier.local.hash(k.ban), p.tier.local.hash(k.events)
 	if !m.keys.CompareAndSwap(old, k) {
-		return m.keysFor(p, s) // of the first events, that come at once, none has its own turns
+		return m.keysFor(p, s) // the first events may come at once: they must share the turns
 	}
 	return k
 }
 
-// named returns the key for an event that has a limit.
+// named returns the key for an event with a limit of its own.
 func (k *keys) named(p *policy, name string) string {
 	k.mu.Lock()
 	defer k.mu.Unlock()

@@ -12,34 +12,34 @@ import (
 // done takes tokens out of it. A full one allows a burst at once and the rate from
 // then on: in any time t at most burst + rate * t.
 //
-// Make one by [PerSecond], [PerMinute], [PerHour] or [Every]. The zero Limit stands
-// for "none" in [Options] and is refused everywhere else. Limits are values that can
-// be compared.
+// Create one with [PerSecond], [PerMinute], [PerHour] or [Every]. The zero Limit
+// stands for "none" in [Options] and is refused everywhere else. Limits are
+// comparable.
 //
 // A token takes a whole number of sixteenths of a nanosecond to come back, rounded
-// up, so that never more come back than that: of PerSecond(3) one in a billion less,
-// of PerSecond(300_000_000) one in eighty.
+// up, so that tokens never come back faster than the rate: with PerSecond(3) one in
+// a billion less, with PerSecond(300_000_000) one in eighty.
 type Limit struct {
 	n     int64
-	per   time.Duration // negative: unlimited
+	per   time.Duration // negative if unlimited
 	burst int64
-	rate  gcra.Rate // zero if the above is at fault
+	rate  gcra.Rate // zero if the above is invalid
 }
 
-// PerSecond returns the limit of n in a second, with a burst of n.
+// PerSecond returns a limit of n per second, with a burst of n.
 func PerSecond(n int) Limit { return limit(int64(n), time.Second, int64(n)) }
 
-// PerMinute returns the limit of n in a minute, with a burst of n.
+// PerMinute returns a limit of n per minute, with a burst of n.
 func PerMinute(n int) Limit { return limit(int64(n), time.Minute, int64(n)) }
 
-// PerHour returns the limit of n in an hour, with a burst of n.
+// PerHour returns a limit of n per hour, with a burst of n.
 func PerHour(n int) Limit { return limit(int64(n), time.Hour, int64(n)) }
 
-// Every returns the limit of one in d, with a burst of one.
+// Every returns a limit of one per d, with a burst of one.
 func Every(d time.Duration) Limit { return limit(1, d, 1) }
 
-// Unlimited returns the limit for [New] that refuses no attempt, where only the
-// other limits are wanted. A [Store] does not take it.
+// Unlimited returns the limit for [New] that refuses no attempt, for use where
+// only the other limits are wanted. A [Store] does not take it.
 func Unlimited() Limit { return Limit{per: -1} }
 
 // Burst returns l with a burst of n.
@@ -51,16 +51,16 @@ func (l Limit) Burst(n int) Limit {
 }
 
 func limit(n int64, per time.Duration, burst int64) Limit {
-	rate, _ := gcra.New(n, per, burst) // Check tells
+	rate, _ := gcra.New(n, per, burst) // Check reports it
 	return Limit{n, per, burst, rate}
 }
 
 // ErrLimit is what a [Store] returns, wrapped, for a [Limit] that cannot be counted.
 var ErrLimit = errors.New("ratelimit: invalid limit")
 
-// Check returns what is wrong with l, as an error that wraps [ErrLimit], or nil: a
-// rate or a burst of zero or less, more than one in a nanosecond, or an empty bucket
-// that takes more than 366 days to fill.
+// Check returns what is wrong with l, as an error that wraps [ErrLimit], or nil.
+// Wrong are a rate or a burst of zero or less, more than one per nanosecond, and an
+// empty bucket that takes more than 366 days to fill.
 func (l Limit) Check() error {
 	if err := l.fault(); err != nil {
 		return fmt.Errorf("%w: %w", ErrLimit, err)
@@ -68,7 +68,7 @@ func (l Limit) Check() error {
 	return nil
 }
 
-// fault is what is wrong, without saying that it is a limit.
+// fault returns what is wrong, without the prefix of ErrLimit.
 func (l Limit) fault() error {
 	switch {
 	case l.rate.Interval > 0:
@@ -82,8 +82,8 @@ func (l Limit) fault() error {
 	return fmt.Errorf("%v: %w", l, err)
 }
 
-// Rate returns how many tokens come back in how long. It is for those who write a
-// [Store].
+// Rate returns how many tokens come back in what time. It is for those who write
+// a [Store].
 func (l Limit) Rate() (n int64, per time.Duration) { return l.n, l.per }
 
 // Size returns the burst: how many tokens a full bucket holds.
@@ -99,5 +99,5 @@ func (l Limit) String() string {
 
 func (l Limit) unlimited() bool { return l.per < 0 && l.n == 0 }
 
-// window is how long an empty bucket takes to be full, as it is counted.
+// window returns how long an empty bucket takes to fill, as it is counted.
 func (l Limit) window() time.Duration { return gcra.Duration(l.rate.Full()) }

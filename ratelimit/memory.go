@@ -11,21 +11,21 @@ import (
 	"github.com/sioware/sioware/ratelimit/internal/gcra"
 )
 
-// DefaultMaxKeys is how many keys a [MemoryStore] holds if nothing else is said.
+// DefaultMaxKeys is how many keys a [MemoryStore] holds by default.
 const DefaultMaxKeys = 1 << 20
 
-// MemoryStore is a [Store] and a [SlotStore] in memory, for one process. Make one by
-// [NewMemoryStore]. It is safe for concurrent use, and has no goroutine.
+// MemoryStore is a [Store] and a [SlotStore] in memory, for one process. Create one
+// with [NewMemoryStore]. It is safe for concurrent use, and has no goroutine.
 //
-// A key takes 22 to 64 bytes, however long it is: what is kept is a hash of 64 bits,
-// by a function that differs in each process so that nobody can look for two keys
-// with one hash, and the time at which the bucket will be full. A key whose bucket is
-// full is forgotten when its place is needed, which changes nothing; no other key ever
-// is. Where as many keys as the store may hold are there (up to a sixteenth of them
-// may be full buckets), all further ones share one bucket for each [Limit], until there
-// is room; for 0 tokens they are told that theirs is full. So a flood of new keys
-// neither takes memory nor makes a key that is over its limit forgotten. Time is that
-// of the process's monotonic clock.
+// A key takes 22 to 64 bytes, however long it is: what is kept is a 64-bit hash, by a
+// function that differs in each process so that nobody can search for two keys with one
+// hash, and the time at which the bucket will be full. A key whose bucket is full is
+// forgotten when its place is needed, which changes nothing; no other key ever is. When
+// the store holds as many keys as it may (up to a sixteenth of which may be full
+// buckets), all further ones share one bucket for each [Limit], until there is room;
+// asked for 0 tokens, theirs appears full. So a flood of new keys neither takes memory
+// nor makes the store forget a key that is over its limit. Time is that of the
+// process's monotonic clock.
 type MemoryStore struct {
 	begin  time.Time
 	seed   maphash.Seed
@@ -34,7 +34,7 @@ type MemoryStore struct {
 	again  atomic.Int64 // when to look again for keys to forget
 
 	mu       sync.Mutex
-	overflow map[Limit]*slot // what keys that found no room share; at most maxOverflow
+	overflow map[Limit]*slot // shared by keys that found no room; at most maxOverflow
 
 	held [heldShards]held
 }
@@ -44,14 +44,14 @@ const (
 	shards      = 1 << shardBits
 	heldShards  = 64
 	maxOverflow = 64
-	// pause is how long a full store does not look for keys to forget.
+	// pause is for how long a full store does not look for keys to forget.
 	pause = int64(100*time.Millisecond) * gcra.Nanosecond
 )
 
 var _ SlotStore = (*MemoryStore)(nil)
 
-// NewMemoryStore returns a store for up to about maxKeys keys, [DefaultMaxKeys] if it
-// is 0 or less.
+// NewMemoryStore returns a store for up to about maxKeys keys, or [DefaultMaxKeys] if
+// that is 0 or less.
 func NewMemoryStore(maxKeys int) *MemoryStore {
 	if maxKeys <= 0 {
 		maxKeys = DefaultMaxKeys
@@ -67,14 +67,15 @@ func NewMemoryStore(maxKeys int) *MemoryStore {
 	return m
 }
 
-// now is the time in ticks. It begins at 1, since 0 stands for what is not there.
+// now returns the time in ticks. It begins at 1, since 0 stands for an absent
+// slot.
 func (m *MemoryStore) now() int64 { return 1 + int64(time.Since(m.begin))*gcra.Nanosecond }
 
 // hash never returns 0, which stands for no key.
 func (m *MemoryStore) hash(key string) uint64 { return max(1, maphash.String(m.seed, key)) }
 
-// Take implements [Store]. It does not look at ctx, and takes no lock where the key
-// is known.
+// Take implements [Store]. It does not look at ctx, and takes no lock if the key is
+// known.
 func (m *MemoryStore) Take(_ context.Context, key string, l Limit, n int64) (v Verdict, err error) {
 	v, _, err = m.take(key, l, n)
 	return v, err
@@ -96,9 +97,9 @@ func (m *MemoryStore) take(key string, l Limit, n int64) (v Verdict, own bool, e
 	return v, own, nil
 }
 
-// decide is take before there is a verdict: wait is how many ticks the bucket needs to be
-// full. The clock, which is half of what a hit takes, is read when the slot has been found:
-// the other way round it takes a twentieth more (BenchmarkMemory).
+// decide is take without the Verdict: wait is how many ticks the bucket needs to be full.
+// The clock, which is half the cost of a hit, is read after the slot has been found: the
+// other way round costs a twentieth more (BenchmarkMemory).
 func (m *MemoryStore) decide(key string, l Limit, n int64) (wait int64, allowed, own bool, err error) {
 	if l.rate.Interval == 0 {
 		return 0, false, false, l.Check()
@@ -118,7 +119,7 @@ func (m *MemoryStore) decide(key string, l Limit, n int64) (wait int64, allowed,
 		return 0, true, true, nil
 	}
 	if n == 0 || n > l.burst {
-		// Nothing is to be kept of a key that is not there.
+		// Nothing needs to be kept for a key that is not there.
 		return m.look(s, h, l.rate), n == 0, true, nil
 	}
 	wait, allowed, own = m.enter(s, h, now, l.rate, n)
@@ -128,7 +129,7 @@ func (m *MemoryStore) decide(key string, l Limit, n int64) (wait int64, allowed,
 	return wait, allowed, own, nil
 }
 
-// enter is insert, which makes room if it can.
+// enter is insert, but makes room if it can.
 func (m *MemoryStore) enter(s *shard, h uint64, now int64, r gcra.Rate, n int64) (wait int64, allowed, ok bool) {
 	wait, allowed, ok = m.insert(s, h, now, r, n)
 	if !ok && m.forget(now) {
@@ -137,8 +138,8 @@ func (m *MemoryStore) enter(s *shard, h uint64, now int64, r gcra.Rate, n int64)
 	return wait, allowed, ok
 }
 
-// note takes a token out of key's own bucket, if there is room for one. It never makes one
-// that keys share, so that l need not be one of a few.
+// note takes a token out of key's own bucket, if there is room for one. It never creates a
+// shared bucket, so l need not be one of a few limits.
 func (m *MemoryStore) note(key string, l Limit) {
 	h := m.hash(key)
 	m.enter(&m.shards[h>>(64-shardBits)], h, m.now(), l.rate, 1)
@@ -147,12 +148,12 @@ func (m *MemoryStore) note(key string, l Limit) {
 // find returns the slot of the key with this hash, or nil.
 func (m *MemoryStore) find(h uint64) *slot { return m.shards[h>>(64-shardBits)].find(h) }
 
-// settle puts back n tokens that take has taken out of the own bucket of key, and has
-// it full no sooner than at full, in ticks.
+// settle puts back n tokens that take has taken out of key's own bucket, but lets it
+// be full no sooner than at full, in ticks.
 func (m *MemoryStore) settle(key string, l Limit, n, full int64) {
 	h := m.hash(key)
 	s := &m.shards[h>>(64-shardBits)]
-	s.mu.Lock() // so that the slot stays where it is
+	s.mu.Lock() // keeps the slot where it is
 	defer s.mu.Unlock()
 	e := s.find(h)
 	for e != nil {
@@ -165,7 +166,7 @@ func (m *MemoryStore) settle(key string, l Limit, n, full int64) {
 
 // look returns how many ticks the bucket of h needs to be full.
 func (m *MemoryStore) look(s *shard, h uint64, r gcra.Rate) (wait int64) {
-	s.mu.Lock() // nothing moves
+	s.mu.Lock() // keeps the slots where they are
 	defer s.mu.Unlock()
 	if e := s.find(h); e != nil {
 		wait, _, _ = m.charge(e, h, m.now(), r, 0)
@@ -180,7 +181,7 @@ func (m *MemoryStore) overflowing(l Limit) *slot {
 	e := m.overflow[l]
 	if e == nil {
 		if len(m.overflow) >= maxOverflow {
-			l = Limit{} // limits come from the configuration: this many are a fault of it
+			l = Limit{} // limits come from the configuration: so many are a mistake there
 			if e = m.overflow[l]; e != nil {
 				return e
 			}
@@ -191,9 +192,8 @@ func (m *MemoryStore) overflowing(l Limit) *slot {
 	return e
 }
 
-// forget makes room, if there is any to make. A store that is full does not look for
-// it at every new key: they come many thousand times a second if somebody wants them
-// to.
+// forget makes room, if it can. A full store does not try so at every new key: an
+// attacker can make thousands of them come each second.
 func (m *MemoryStore) forget(now int64) bool {
 	again := m.again.Load()
 	if now < again || !m.again.CompareAndSwap(again, now+pause) {
@@ -208,14 +208,14 @@ func (m *MemoryStore) forget(now int64) bool {
 // Len returns how many keys are held, those whose bucket is full again included.
 func (m *MemoryStore) Len() int { return int(m.keys.Load()) }
 
-// held are the slots that are held, by hash of the key.
+// held counts the slots that are held, by hash of the key.
 type held struct {
 	mu    sync.Mutex
 	count map[uint64]int64
 }
 
-// Acquire implements [SlotStore]. It does not look at ctx. It holds as many keys as
-// there are whose slots are held.
+// Acquire implements [SlotStore]. It does not look at ctx. It remembers as many
+// keys as have slots that are held.
 func (m *MemoryStore) Acquire(_ context.Context, key string, max int64) (release func(), v Verdict, err error) {
 	if max < 1 {
 		return nil, Verdict{}, fmt.Errorf("%w: %d slots", ErrLimit, max)

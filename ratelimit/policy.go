@@ -12,29 +12,29 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// policy is what a Limiter does at one time. It does not change.
+// policy is what a Limiter does at one time. It is immutable.
 type policy struct {
 	Options
 	connect     Limit
 	clients     *clientip.Source
 	allow, deny clientip.Set
 	prefix      string // of all keys in the store
-	generation  uint64 // which of the policies of a Limiter it is
+	generation  uint64 // counts the policies of a Limiter
 	tier        *tier
 
 	bytes *MemoryStore
-	owing Limit // of bytes, and of what may be owed
-	debt  int64 // of these
+	owing Limit // Bytes, with room for what may be owed
+	debt  int64 // tokens of owing that are debt
 
-	level  Limit // how often a key has been banned
+	level  Limit // counts how often a key has been banned
 	banned Limit // the longest ban
 }
 
 // levels is how often a ban can double.
 const levels = 12
 
-// compile returns the policy of options that have been audited. Of before, which may
-// be nil, it takes the stores over.
+// compile returns the policy of options that have been audited. It takes over the
+// stores of before, which may be nil.
 func compile(connect Limit, o Options, before *policy) (*policy, error) {
 	p := &policy{Options: o, connect: connect, prefix: strconv.Itoa(len(o.Name)) + ":" + o.Name}
 	var err error
@@ -70,12 +70,12 @@ func compile(connect Limit, o Options, before *policy) (*policy, error) {
 	}
 	if p.Penalty.Ban > 0 {
 		p.banned = Every(p.Penalty.MaxBan)
-		p.level = Every(p.Penalty.MaxBan).Burst(levels) // one is forgotten after the longest ban
+		p.level = Every(p.Penalty.MaxBan).Burst(levels) // each ban is forgotten after MaxBan
 	}
 	return p, nil
 }
 
-// same reports whether two stores are one.
+// same reports whether two stores are the same.
 func same(a, b Store) bool {
 	return reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }
@@ -93,7 +93,7 @@ const (
 	kindBytes      = "y"
 )
 
-// storeKey returns the key that the store knows. Parts whose length others choose are
+// storeKey returns the key for use in the store. Parts whose length others choose are
 // preceded by it: "ab" and "c" are not "a" and "bc".
 func (p *policy) storeKey(kind, key string) string { return p.prefix + kind + key }
 
@@ -120,7 +120,8 @@ func (p *policy) keyOf(s *socket.Socket, a netip.Addr) string {
 	return p.address(a)
 }
 
-// standing is what the lists say of an address: policyAllow, policyDeny or nothing.
+// standing returns what the lists say about the address of r: policyAllow,
+// policyDeny or "".
 func (p *policy) standing(r *http.Request) (a netip.Addr, policy string) {
 	a = p.clients.Of(r)
 	return a, p.listed(a)
@@ -167,14 +168,14 @@ func (p *policy) ban(ctx context.Context, key string) (Verdict, error) {
 	if err != nil {
 		return Verdict{}, err
 	}
-	if v.ResetAfter > 0 { // so that nobody is asked again
+	if v.ResetAfter > 0 { // so that the store is not asked again
 		p.tier.local.note(ban, Every(v.ResetAfter))
 	}
 	return banVerdict(v), nil
 }
 
-// knownBan returns a refusal if this node knows that there is a ban. It is asked for
-// each event, and asks nobody.
+// knownBan returns a refusal if this node knows of a ban. It is called for each
+// event, and does not ask the store.
 func (p *policy) knownBan(ban string) Verdict {
 	if p.Penalty.Ban == 0 {
 		return Verdict{Allowed: true}
@@ -186,7 +187,7 @@ func (p *policy) knownBan(ban string) Verdict {
 	return banVerdict(v)
 }
 
-// knownBanOf is knownBan for who has no key at hand that the store knows.
+// knownBanOf is knownBan for a key that is not in the store's form.
 func (p *policy) knownBanOf(key string) Verdict {
 	if p.Penalty.Ban == 0 {
 		return Verdict{Allowed: true}
@@ -194,8 +195,8 @@ func (p *policy) knownBanOf(key string) Verdict {
 	return p.knownBan(p.storeKey(kindBan, key))
 }
 
-// banVerdict makes a verdict on a ban of one on the bucket that stands for it: its
-// time until it is full is what is left of the ban.
+// banVerdict turns a verdict on the bucket that stands for a ban into one on the
+// ban: the time until the bucket is full is what is left of the ban.
 func banVerdict(v Verdict) Verdict {
 	if v.ResetAfter == 0 {
 		return Verdict{Allowed: true, Degraded: v.Degraded, Policy: policyBan}
@@ -226,7 +227,7 @@ func (p *policy) strike(ctx context.Context, key string) (ban Verdict, out bool)
 		d = min(2*d, p.Penalty.MaxBan)
 	}
 	// The bucket of a ban holds one token, which takes as long as the ban to come
-	// back: of several that come here at once, on any node, one gets it.
+	// back: if several callers come here at once, on any node, one gets it.
 	got, own, err := p.tier.take(ctx, p.storeKey(kindBan, key), Every(d), 1)
 	if err == nil && own && got.Allowed {
 		_, _, err = p.tier.take(ctx, p.storeKey(kindLevel, key), p.level, 1)
@@ -239,10 +240,10 @@ func (p *policy) strike(ctx context.Context, key string) (ban Verdict, out bool)
 	return Verdict{}, true
 }
 
-// told tells the application and the log of a refusal.
+// told reports a refusal to the application and the log.
 func (p *policy) told(ctx context.Context, r Refusal) {
 	if r.Verdict.Policy == "" {
-		return // a dry run in which nothing could be decided
+		return // in a dry run, if nothing could be decided
 	}
 	r.DryRun = p.DryRun
 	if p.Refused != nil {

@@ -14,9 +14,9 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Limiter limits what clients do, from their first request to their last byte. Make
-// one by [New], for all namespaces; it is safe for concurrent use. It has no goroutine
-// of its own and needs no Close.
+// Limiter limits what clients do, from their first request to their last byte. Create
+// one with [New], for all namespaces; it is safe for concurrent use. It has no
+// goroutine of its own and needs no Close.
 type Limiter struct {
 	policy  atomic.Pointer[policy]
 	update  sync.Mutex
@@ -25,7 +25,8 @@ type Limiter struct {
 }
 
 // New returns a Limiter that allows as many attempts to connect as connect says; see
-// [Unlimited] for one that allows any number. The error joins all faults of both.
+// [Unlimited] for one that allows any number. The error joins all faults of connect
+// and opts.
 func New(connect Limit, opts *Options) (*Limiter, error) {
 	l := new(Limiter)
 	if err := l.Update(connect, opts); err != nil {
@@ -34,12 +35,12 @@ func New(connect Limit, opts *Options) (*Limiter, error) {
 	return l, nil
 }
 
-// Update gives l other limits and options, as in [New], while it runs. All of them
-// count from the next decision on, with these exceptions: who a socket is counted as
-// stays as it is, and so does whether a connection is counted by Concurrent, and its
-// bytes by Bytes. A socket whose address Deny names from then on is put out at its next
-// event. A bucket whose limit has changed will be full when it would have been, or sooner
-// if that is longer than the new limit allows. With an error nothing has changed.
+// Update gives l other limits and options, as in [New], while it runs. They apply from
+// the next decision on, with these exceptions: who a socket is counted as does not
+// change, nor does whether a connection is counted by Concurrent, and its bytes by Bytes.
+// A socket whose address is denied from then on is disconnected at its next event. A
+// bucket whose limit has changed will be full when it would have been before, or sooner
+// if that is longer than the new limit allows. After an error nothing has changed.
 func (l *Limiter) Update(connect Limit, opts *Options) error {
 	o, err := opts.audit(connect)
 	if err != nil {
@@ -55,7 +56,7 @@ func (l *Limiter) Update(connect Limit, opts *Options) error {
 	return nil
 }
 
-// member is what a socket is to a Limiter. It must not refer to the socket.
+// member is what a Limiter keeps for a socket. It must not refer to the socket.
 type member struct {
 	l       *Limiter
 	client  *client
@@ -64,19 +65,19 @@ type member struct {
 	verdict Verdict
 
 	keys   atomic.Pointer[keys]
-	listed atomic.Uint64 // see look
+	listed atomic.Uint64 // set by look
 	told   atomic.Int64  // when the client was last told of a refusal by an event
 }
 
-// Middleware returns the connection middleware, for io.Use, nsp.Use or wrap.UseAll.
-// It counts each CONNECT as an attempt, one for each namespace that a client joins, but
-// for the first if [Limiter.Handler] has counted the handshake for the same key. Then it
-// takes part in a slot of Options.Concurrent, and limits the socket's events. See
+// Middleware returns the connection middleware, for io.Use, nsp.Use or wrap.UseAll. It
+// counts each CONNECT as an attempt, one for each namespace that a client joins, except
+// the first if [Limiter.Handler] has counted the handshake for the same key. Then it
+// takes, or shares, a slot of Options.Concurrent, and limits the socket's events. See
 // the package documentation for what clients are told.
 //
 // State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden does,
-// or every socket is refused with code internal, but in a dry run: one that came back
-// past this would have no limits at all.
+// or every socket is refused with code internal, except in a dry run: one that was
+// recovered without this middleware would have no limits at all.
 func (l *Limiter) Middleware() socket.NamespaceMiddleware {
 	return wrap.Func(l.join)
 }
@@ -84,13 +85,13 @@ func (l *Limiter) Middleware() socket.NamespaceMiddleware {
 // join admits s.
 func (l *Limiter) join(ctx context.Context, s *socket.Socket) error {
 	if l.members.Load(s) != nil {
-		return nil // used twice
+		return nil // Middleware is used twice
 	}
 	p := l.policy.Load()
 	if err := recovery.Check(s); err != nil && !p.DryRun {
-		return err // or who comes back would have no limits
+		return err // or a recovered socket would have no limits
 	}
-	// The host's request, which is read and not kept: wrap.Request makes a copy.
+	// The host's request, only read and not kept: wrap.Request makes a copy.
 	addr, standing := p.standing(s.Request().Request())
 	m := &member{l: l, addr: addr}
 	key := p.keyOf(s, addr)
@@ -140,9 +141,9 @@ func (l *Limiter) join(ctx context.Context, s *socket.Socket) error {
 	return nil
 }
 
-// attempt decides about a CONNECT. The first one of a connection is that for which
-// its handshake has taken a token, if [Limiter.Handler] has seen it and there has been
-// no ban since; told means that the refusal of that one was told, in a dry run.
+// attempt decides about a CONNECT. The first one of a connection is covered by the
+// token that its handshake took, if [Limiter.Handler] has seen it and there has been
+// no ban since; told means that its refusal has already been reported, in a dry run.
 func (l *Limiter) attempt(ctx context.Context, p *policy, s *socket.Socket, key string) (v Verdict, told bool, err error) {
 	t, ok := s.Request().Request().Context().Value(ticketKey{l}).(*ticket)
 	if ok && t.key == key && !t.used.Load() {
@@ -160,7 +161,7 @@ func (l *Limiter) attempt(ctx context.Context, p *policy, s *socket.Socket, key 
 	return v, false, err
 }
 
-// refuse returns the refusal of a socket whose verdict is one.
+// refuse returns the refusal of a socket whose verdict is not to allow it.
 func (l *Limiter) refuse(ctx context.Context, p *policy, s *socket.Socket, m *member, key string) error {
 	if m.verdict.Allowed {
 		return nil
@@ -172,7 +173,7 @@ func (l *Limiter) refuse(ctx context.Context, p *policy, s *socket.Socket, m *me
 	return refusal(m.verdict)
 }
 
-// From returns the verdict on the attempt by which s has connected, and false if it
+// From returns the verdict on the attempt with which s connected, and false if it
 // has not passed [Limiter.Middleware]. It takes no lock and allocates nothing.
 func (l *Limiter) From(s *socket.Socket) (Verdict, bool) {
 	if m := l.members.Load(s); m != nil {
@@ -182,14 +183,14 @@ func (l *Limiter) From(s *socket.Socket) (Verdict, bool) {
 }
 
 // Pardon ends the ban of a key and forgets its refusals, in the Store and on this node;
-// another node that has refused the key does so until the ban is over, or it is called
-// there too. The key is as [Refusal] tells it: "ip:" and an address (an IPv6 one with
-// its prefix length), or "key:" and a key. It returns the error of the Store.
+// another node that has refused the key keeps doing so until the ban is over, or until
+// Pardon is called there too. The key is as in [Refusal]: "ip:" and an address (an IPv6
+// one with its prefix length), or "key:" and a key. It returns the error of the Store.
 func (l *Limiter) Pardon(ctx context.Context, key string) error {
 	p := l.policy.Load()
 	var faults []error
 	for _, kind := range []string{kindBan, kindLevel, kindRefusals} {
-		// A bucket never needs longer to be full than the limit that it is asked by.
+		// A bucket never takes longer to fill than the limit that it is asked with.
 		name, soon := p.storeKey(kind, key), Every(time.Nanosecond)
 		for _, store := range []Store{p.tier.local, p.tier.store} {
 			if _, err := store.Take(ctx, name, soon, 0); err != nil {

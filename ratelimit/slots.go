@@ -8,16 +8,16 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// hold is a slot, which the sockets of one connection share.
+// hold is a slot that the sockets of one connection share.
 type hold struct {
 	sockets int
-	ready   chan struct{} // closed when what follows is known
+	ready   chan struct{} // closed when the fields below are set
 	release func()        // nil if there is none
 	verdict Verdict
 	err     error
 }
 
-// hold has s take part in the slot of its connection, until its context ends.
+// hold makes s share the slot of its connection, until its context ends.
 func (l *Limiter) hold(ctx context.Context, p *policy, s *socket.Socket, c *client, key string) (Verdict, error) {
 	for {
 		h, first, err := c.enter(ctx, p, key)
@@ -29,8 +29,8 @@ func (l *Limiter) hold(ctx context.Context, p *policy, s *socket.Socket, c *clie
 			return h.verdict, nil
 		}
 		c.leave(key, h)
-		// Another one who has asked may have been called off, which says nothing
-		// about this one.
+		// The one that asked may have been canceled, which says nothing about
+		// this one.
 		off := errors.Is(h.err, context.Canceled) || errors.Is(h.err, context.DeadlineExceeded)
 		if first || !off || ctx.Err() != nil {
 			return h.verdict, h.err
@@ -38,8 +38,8 @@ func (l *Limiter) hold(ctx context.Context, p *policy, s *socket.Socket, c *clie
 	}
 }
 
-// enter takes part in the slot of key, and waits until it is known what became of it.
-// The first one asks.
+// enter joins the slot of key, and waits until it is known what became of it. The
+// first one asks the store.
 func (c *client) enter(ctx context.Context, p *policy, key string) (h *hold, first bool, err error) {
 	c.mu.Lock()
 	h = c.slots[key]
@@ -77,8 +77,8 @@ func (h *hold) acquire(ctx context.Context, p *policy, key string) {
 	}
 }
 
-// leave ends what a socket has in h. The last one gives the slot back, which waits for
-// no network: whoever comes next finds it free.
+// leave ends the share of a socket in h. The last one gives the slot back, which does
+// not wait for the network: whoever comes next finds it free.
 func (c *client) leave(key string, h *hold) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -91,7 +91,7 @@ func (c *client) leave(key string, h *hold) {
 	select {
 	case <-h.ready:
 	default:
-		return // the first one has not left
+		return // the first one has not left yet
 	}
 	if h.release != nil {
 		calm("giving a slot back", h.release)

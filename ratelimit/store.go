@@ -8,25 +8,25 @@ import (
 	"github.com/sioware/sioware/ratelimit/internal/gcra"
 )
 
-// Never is the RetryAfter of what is never allowed: more was asked for at once than
-// the limit's burst.
+// Never is the RetryAfter of what is never allowed, because it asks for more at
+// once than the limit's burst.
 const Never = gcra.Never
 
-// ErrCost is what a [Store] returns, wrapped, for a negative number of tokens.
+// ErrCost is returned by a [Store], wrapped, for a negative number of tokens.
 var ErrCost = errors.New("ratelimit: negative cost")
 
-// Verdict is what was decided.
+// Verdict is a decision.
 type Verdict struct {
-	// Allowed is whether it may be done.
+	// Allowed reports whether it may be done.
 	Allowed bool
 
-	// Degraded is whether the Store could not be asked, so that this node has
-	// decided by what it knows itself.
+	// Degraded reports whether the Store could not be asked, so that this node
+	// has decided by what it knows itself.
 	Degraded bool
 
 	// Policy is what decided: "connect", "concurrent", "events", "event:" and the
-	// name, "bytes", "ban", "allow" or "deny", or "unavailable" if nothing could. A
-	// Store leaves it empty.
+	// name, "bytes", "ban", "allow" or "deny", or "unavailable" if nothing could
+	// decide. A Store leaves it empty.
 	Policy string
 
 	// Limit is the burst, and Remaining how much of it is there now: how many of
@@ -42,9 +42,9 @@ type Verdict struct {
 	ResetAfter time.Duration
 }
 
-// Store keeps the buckets of all keys. [MemoryStore] does it for one process, and
-// ratelimit/redisstore for many. Package ratelimit/storetest tests one against
-// this documentation.
+// Store keeps the buckets of all keys. [MemoryStore] does so for one process, and
+// ratelimit/redisstore for many. Package ratelimit/storetest tests a Store
+// against this documentation.
 //
 // Methods may be called concurrently. They return soon after ctx has ended, with an
 // error that wraps its error, and should end by themselves long before: a client
@@ -71,8 +71,8 @@ type Store interface {
 	Take(ctx context.Context, key string, l Limit, n int64) (Verdict, error)
 }
 
-// SlotStore is a [Store] that counts what goes on at one time as well, as
-// Options.Concurrent needs it.
+// SlotStore is a [Store] that also counts what goes on at the same time, as
+// Options.Concurrent requires.
 type SlotStore interface {
 	Store
 

@@ -9,24 +9,24 @@ import (
 
 const (
 	minSlots = 8 // a power of two
-	// moved is the time of a slot that has gone to another table.
+	// moved is the time in a slot that is being reused or has gone to another table.
 	moved = -1
 )
 
-// shard is an open-addressed hash table. Who finds a key takes no lock; new ones
-// come, and old ones go, under mu.
+// shard is an open-addressed hash table. Finding a key takes no lock; keys are
+// added and removed under mu.
 type shard struct {
 	table atomic.Pointer[[]slot] // its length is a power of two
 	mu    sync.Mutex
 	used  int           // slots that are not empty
-	keys  *atomic.Int64 // the same of all shards of the store
-	max   int64         // how many keys may be
+	keys  *atomic.Int64 // shared by all shards of the store
+	max   int64         // how many keys there may be
 	_     [24]byte      // a cache line of its own
 }
 
 // slot is a key's hash and the time at which its bucket is full. A slot whose hash
-// is not 0 never is free again, but may come to belong to another key once the time
-// has passed. Of the two that changes last: see claim.
+// is not 0 is never free again, but may pass to another key once the time has
+// passed. Of the two fields, full changes last: see claim.
 type slot struct {
 	hash atomic.Uint64
 	full atomic.Int64
@@ -51,7 +51,7 @@ func (s *shard) find(h uint64) *slot {
 }
 
 // charge takes n tokens out of the bucket of h, if they are there, and returns how
-// many ticks it then needs to be full. It is not ok if the slot no longer is that
+// many ticks it then needs to be full. ok is false if the slot is no longer that
 // of h.
 func (m *MemoryStore) charge(e *slot, h uint64, now int64, r gcra.Rate, n int64) (wait int64, allowed, ok bool) {
 	for {
@@ -60,14 +60,15 @@ func (m *MemoryStore) charge(e *slot, h uint64, now int64, r gcra.Rate, n int64)
 			return 0, false, false
 		}
 		if full-now > r.Full() {
-			now = m.now() // others may have been faster
+			now = m.now() // others may have charged it with a later clock
 		}
 		wait := r.Clamp(full - now)
 		if allowed = wait <= r.Room(n); allowed {
 			wait += n * r.Interval
 		}
-		// What was cut is cut for good, or who asks again and again would wait for
-		// ever. Where nothing changes, a time that has passed stays as it is.
+		// A time that was clamped is clamped for good, or whoever asks again and
+		// again would wait forever. If nothing changes, a time that has passed
+		// stays as it is.
 		if now+wait == full || wait == 0 {
 			if e.full.Load() == full { // and still of h
 				return wait, allowed, true
@@ -78,8 +79,8 @@ func (m *MemoryStore) charge(e *slot, h uint64, now int64, r gcra.Rate, n int64)
 	}
 }
 
-// insert charges h as charge does, and makes a slot for it if there is none. It is
-// not ok if there is no room.
+// insert charges h as charge does, and adds a slot for it if there is none. ok is
+// false if there is no room.
 func (m *MemoryStore) insert(s *shard, h uint64, now int64, r gcra.Rate, n int64) (wait int64, allowed, ok bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -90,7 +91,7 @@ func (m *MemoryStore) insert(s *shard, h uint64, now int64, r gcra.Rate, n int64
 	wait = n * r.Interval
 	for {
 		e, free := s.place(h, now)
-		if e != nil && !free { // it came meanwhile
+		if e != nil && !free { // it was added meanwhile
 			return m.charge(e, h, now, r, n)
 		}
 		if e != nil && e.claim(now) {
@@ -99,7 +100,7 @@ func (m *MemoryStore) insert(s *shard, h uint64, now int64, r gcra.Rate, n int64
 			return wait, true, true
 		}
 		if e != nil {
-			continue // its owner has come back
+			continue // its key was used again
 		}
 		if t := *s.table.Load(); s.used >= len(t)-len(t)/4 {
 			s.rebuild(now)
@@ -114,7 +115,7 @@ func (m *MemoryStore) insert(s *shard, h uint64, now int64, r gcra.Rate, n int64
 	}
 }
 
-// place returns the slot of h, or one on the way to it that is of use no more, or
+// place returns the slot of h, or one on the way to it that can be reused, or
 // nil.
 func (s *shard) place(h uint64, now int64) (e *slot, free bool) {
 	slots := *s.table.Load()
@@ -132,17 +133,17 @@ func (s *shard) place(h uint64, now int64) (e *slot, free bool) {
 	}
 }
 
-// claim takes a slot from its key, whose bucket is full, so that to forget it makes
-// no difference. Who has found the slot meanwhile either comes first, and it is not
-// full any more, or sees that it has moved, or, as the hash is stored before the time
-// and read after it, that it belongs to another.
+// claim takes a slot from its key, whose bucket is full, so that forgetting it makes
+// no difference. Somebody who has found the slot meanwhile either comes first, and
+// then it is not full any more, or sees moved, or sees that it belongs to another
+// key, since the hash is stored before the time and read after it.
 func (e *slot) claim(now int64) bool {
 	full := e.full.Load()
 	return full <= now && e.full.CompareAndSwap(full, moved)
 }
 
-// append puts h into the first slot that was never used. There is one, as a quarter
-// of them are.
+// append puts h into the first slot that was never used. There is one, as at least
+// a quarter of them are unused.
 func (s *shard) append(slots []slot, h uint64, full int64) {
 	for i := h; ; i++ {
 		if e := &slots[i&uint64(len(slots)-1)]; e.hash.Load() == 0 {
@@ -154,7 +155,7 @@ func (s *shard) append(slots []slot, h uint64, full int64) {
 	}
 }
 
-// forget drops the keys whose buckets are full, if that is worth while.
+// forget drops the keys whose buckets are full, if that is worth it.
 func (s *shard) forget(now int64) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,7 +177,8 @@ func (s *shard) forget(now int64) {
 	}
 }
 
-// rebuild moves what is of use into a new table, of which it takes at most half.
+// rebuild moves the entries still in use to a new table, of which they fill at
+// most half.
 func (s *shard) rebuild(now int64) {
 	type entry struct {
 		hash uint64
@@ -200,5 +202,5 @@ func (s *shard) rebuild(now int64) {
 	for _, k := range kept {
 		s.append(slots, k.hash, k.full)
 	}
-	s.table.Store(&slots) // when it is whole: a bucket that is not found is a full one
+	s.table.Store(&slots) // only when complete: a bucket that is not found counts as full
 }

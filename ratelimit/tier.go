@@ -13,22 +13,22 @@ import (
 )
 
 const (
-	// patience is how long a Store is waited for, and then not asked again.
+	// patience is how long to wait for a Store, and then not to ask it again.
 	patience = time.Second
-	// quiet is how often at most an outage is logged.
+	// quiet is the least time between two log entries about an outage.
 	quiet = 10 * time.Second
 )
 
-// tier asks a Store that other nodes use too, behind a store of this node. What is known
-// here to be too much nobody else needs to be asked about, so that a flood stays where
-// it is; and when the Store cannot be asked, the node knows what has passed through it.
+// tier asks a Store that other nodes use too, behind a store of this node. Nothing else
+// needs to be asked about what is known here to be too much, so a flood stays where it
+// is; and when the Store cannot be asked, the node knows what has passed through it.
 //
-// The local bucket never is stricter than the shared one, but for what was taken while
-// the Store was away: it is charged with what this node takes there, and told how the
-// other stands at each answer.
+// The local bucket is never stricter than the shared one, except for what was taken
+// while the Store was away: it is charged with what this node takes there, and is
+// corrected with the state of the shared one at each answer.
 type tier struct {
 	store  Store
-	local  *MemoryStore // the same as store if that is one
+	local  *MemoryStore // the same as store if that is a MemoryStore
 	outage Outage
 	logger *slog.Logger
 	state  *outageState
@@ -37,9 +37,9 @@ type tier struct {
 // outageState is what is known about an outage.
 type outageState struct {
 	away   atomic.Bool  // at the last call
-	skip   atomic.Int64 // until when nobody is asked, since begin
+	skip   atomic.Int64 // do not ask until then, since begin
 	logged atomic.Int64 // when it was logged, since begin
-	told   atomic.Bool  // that it was, and not yet that it is over
+	told   atomic.Bool  // logged, but not yet that it is over
 }
 
 func newTier(s Store, o Outage, logger *slog.Logger) *tier {
@@ -62,11 +62,11 @@ func (t *tier) with(o Outage, logger *slog.Logger) *tier {
 // alone reports whether the store is this node's own.
 func (t *tier) alone() bool { return t.store == Store(t.local) }
 
-// open reports whether everything is to be allowed, unless the store is back.
+// open reports whether everything is to be allowed unless the store is back.
 func (t *tier) open() bool { return t.outage == Open && t.state.away.Load() }
 
 // take is Store.Take. It also reports whether the verdict is about the key alone, and
-// not about all keys for which a MemoryStore has no room. Its error means that nothing
+// not about all keys for which a MemoryStore has no room. An error means that nothing
 // could be decided.
 func (t *tier) take(ctx context.Context, key string, l Limit, n int64) (v Verdict, own bool, err error) {
 	before := t.local.now()
@@ -85,12 +85,12 @@ func (t *tier) take(ctx context.Context, key string, l Limit, n int64) (v Verdic
 	switch {
 	case err == nil:
 		if v.Allowed {
-			charged = 0 // stays
+			charged = 0 // keep the local charge
 		}
-		// As it was when the store was asked, or a little less: never stricter.
+		// As of when the store was asked, or a little earlier: never stricter.
 		t.local.settle(key, l, charged, before+int64(v.ResetAfter-1)*gcra.Nanosecond)
 		if n == 0 && mine.ResetAfter > v.ResetAfter {
-			v = mine // what has happened while the store was away
+			v = mine // includes what happened while the store was away
 		}
 		return v, true, nil
 	case !outage(ctx, err):
@@ -124,7 +124,7 @@ func (t *tier) acquire(ctx context.Context, key string, max int64) (release func
 	err = t.ask(ctx, func(ctx context.Context) (err error) {
 		slots, ok := t.store.(SlotStore)
 		if !ok {
-			return errSlots // compile has seen to it
+			return errSlots // cannot happen: compile checks it
 		}
 		shared, sv, err = slots.Acquire(ctx, key, max)
 		return err
@@ -145,11 +145,11 @@ func (t *tier) acquire(ctx context.Context, key string, max int64) (release func
 	return mine, v, nil
 }
 
-// errSkipped is the outage of a store that is not asked.
+// errSkipped is the error of a store that is not asked.
 var errSkipped = errors.New("ratelimit: the Store was too slow, and is not asked for a moment")
 
-// ask has f ask the store, for no longer than patience. One decision may ask several
-// times: all of them together wait little longer than one.
+// ask lets f ask the store, for no longer than patience. One decision may ask
+// several times: all of them together wait little longer than one.
 func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error {
 	if skip := t.state.skip.Load(); skip != 0 && int64(time.Since(begin)) < skip {
 		return errSkipped
@@ -166,16 +166,16 @@ func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error
 			t.logger.LogAttrs(ctx, slog.LevelInfo, "ratelimit: store back")
 		}
 	case ctx.Err() != nil:
-		return ctx.Err() // rather than how the store puts it
+		return ctx.Err() // rather than the store's error for it
 	case limited.Err() != nil:
 		t.state.skip.Store(int64(time.Since(begin) + patience))
 	}
 	return err
 }
 
-// calm calls the store, whose panic it turns into an error: a handshake has nobody else
-// who does. An error that panics when it is asked for its cause, as a nil pointer may, is
-// asked here.
+// calm calls the store and turns a panic into an error: on a handshake nobody else does.
+// An error that panics when it is asked for its cause, as a nil pointer may, is asked
+// here.
 func (t *tier) calm(ctx context.Context, f func(ctx context.Context) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -187,16 +187,17 @@ func (t *tier) calm(ctx context.Context, f func(ctx context.Context) error) (err
 }
 
 // outage reports whether err, which ask has returned, says that the store is away: not
-// that the caller is, or has asked for nonsense, nor that the store is broken.
+// that the caller is, or has passed invalid arguments, nor that the store is broken.
 func outage(ctx context.Context, err error) bool {
 	return ctx.Err() == nil && !errors.Is(err, ErrCost) && !errors.Is(err, ErrLimit) && !errors.Is(err, errPanic)
 }
 
-// decide does without the store, which has returned err. v is what this node thinks.
+// decide decides without the store, which has returned err. v is this node's own
+// verdict.
 func (t *tier) decide(err error, v Verdict) (Verdict, error) {
 	now, last := int64(time.Since(begin)), t.state.logged.Load()
 	t.state.away.Store(true)
-	// One that began too soon after the last is logged when it has gone on for long enough.
+	// An outage too soon after the last one is logged when it has lasted long enough.
 	if !t.state.told.Load() && (last == 0 || now-last > int64(quiet)) && t.state.logged.CompareAndSwap(last, now) {
 		t.state.told.Store(true)
 		t.logger.LogAttrs(context.Background(), slog.LevelWarn, "ratelimit: store away", slog.Any("error", err))

@@ -1,10 +1,11 @@
-// Package gcra is the law by which the stores of package ratelimit decide: a token
-// bucket, kept as the one moment at which it will be full again (the "theoretical
-// arrival time" of the Generic Cell Rate Algorithm, ITU-T I.371, annex A).
+// Package gcra is the algorithm by which the stores of package ratelimit decide: a
+// token bucket, kept as the one moment at which it will be full again (the
+// "theoretical arrival time" of the Generic Cell Rate Algorithm, ITU-T I.371,
+// annex A).
 //
 // Time is counted in ticks of a sixteenth of a nanosecond, in whole numbers: two
 // stores that are asked the same questions at the same times give the same
-// answers, and no rounding adds up. 63 bits of ticks are 18 years.
+// answers, and rounding errors do not add up. 63 bits of ticks are 18 years.
 package gcra
 
 import (
@@ -19,7 +20,7 @@ const (
 	Nanosecond  = 16
 	Microsecond = 1000 * Nanosecond
 
-	// MaxFill is the longest time that an empty bucket may take to be full.
+	// MaxFill is the longest time that an empty bucket may take to fill.
 	MaxFill = 366 * 24 * time.Hour
 
 	// Never is the wait for what is never allowed.
@@ -53,15 +54,15 @@ func New(n int64, per time.Duration, burst int64) (Rate, error) {
 	return Rate{interval, burst}, nil
 }
 
-// Full is how many ticks an empty bucket takes to be full.
+// Full returns how many ticks an empty bucket takes to fill.
 func (r Rate) Full() int64 { return r.Interval * r.Burst }
 
-// Clamp returns wait, the ticks until a bucket is full, as what a bucket of this
+// Clamp limits wait, the ticks until a bucket is full, to what a bucket of this
 // rate can have: a clock that was set back, or a limit that was made smaller, must
 // not lock anybody out for longer than that.
 func (r Rate) Clamp(wait int64) int64 { return max(0, min(wait, r.Full())) }
 
-// Room is how many ticks a bucket may at most need to be full for n tokens to be
+// Room returns how many ticks a bucket may at most be from full for n tokens to be
 // there. It is negative if n, which is not negative, is more than the bucket holds.
 func (r Rate) Room(n int64) int64 {
 	if n > r.Burst {
@@ -70,11 +71,13 @@ func (r Rate) Room(n int64) int64 {
 	return (r.Burst - n) * r.Interval
 }
 
-// Remaining is how many tokens are in a bucket that needs wait ticks to be full.
+// Remaining returns how many tokens are in a bucket that needs wait ticks to be
+// full.
 func (r Rate) Remaining(wait int64) int64 { return (r.Full() - wait) / r.Interval }
 
-// Until is how long it takes, from now, until n tokens are in a bucket that needs
-// wait ticks to be full: zero if they are, [Never] if it does not hold as many.
+// Until returns how long it takes, from now, until n tokens are in a bucket that
+// needs wait ticks to be full: zero if they are there, [Never] if it does not
+// hold as many.
 func (r Rate) Until(wait, n int64) time.Duration {
 	room := r.Room(n)
 	if room < 0 {
