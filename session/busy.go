@@ -5,11 +5,12 @@ import (
 	"sync"
 )
 
-// busy counts what is under way with the store, so that Close can wait for it.
+// busy counts the calls of the store that are under way, so that Close can wait
+// for them.
 type busy struct {
 	mu   sync.Mutex
 	n    int
-	none chan struct{} // who waits makes it; closed when n is 0
+	none chan struct{} // made by those who wait; closed when n is 0
 }
 
 func (b *busy) enter() {
@@ -27,7 +28,8 @@ func (b *busy) leave() {
 	}
 }
 
-// wait waits until nothing is under way, or ctx ends, whose error it returns then.
+// wait waits until nothing is under way, or until ctx ends, and then returns its
+// error.
 func (b *busy) wait(ctx context.Context) error {
 	b.mu.Lock()
 	if b.n > 0 && b.none == nil {

@@ -16,16 +16,16 @@ import (
 // place, since there is no way to end it.
 const maxCalls = 256
 
-// work is what is done with one session under its lock, or with none.
+// work is work with one session under its lock, or without a lock.
 type work struct {
 	m    *Manager
 	key  string
 	lock *lock
-	lost bool   // a call that was given up releases the lock
-	late func() // what such a call does before, if it saves; may be nil
+	lost bool   // a call that was given up will release the lock
+	late func() // what such a call does first, if it saves; may be nil
 }
 
-// begin waits for the session of this key.
+// begin waits for the lock of the session with this key.
 func (m *Manager) begin(ctx context.Context, key string) (*work, error) {
 	m.busy.enter()
 	l, err := m.locks.acquire(ctx, key)
@@ -40,13 +40,13 @@ func (w *work) end() {
 	if w.lock != nil && !w.lost {
 		w.m.locks.release(w.key, w.lock)
 	}
-	w.m.busy.leave() // a call that was given up counts for itself
+	w.m.busy.leave() // a call that was given up is counted separately
 }
 
 // call runs f, which calls the store, and stops waiting for it when ctx ends or it
-// takes too long: stores take no notice of a context. The lock is then held until f
-// has returned, or what it saves so late would undo what others have saved since. Who
-// waits for the lock goes on doing so until f has taken too long.
+// takes too long: stores ignore contexts. The lock is then held until f has returned,
+// or a late save would undo what others have saved since. Others wait for the lock
+// until f has taken too long.
 func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, error)) (t T, err error) {
 	if w.m.direct {
 		err = w.m.guard(ctx, func() (err error) { t, err = f(ctx); return err })
@@ -65,7 +65,7 @@ func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, e
 		err error
 	}
 	done := make(chan result, 1)
-	var settled atomic.Bool // by who comes first
+	var settled atomic.Bool // by whichever comes first
 	w.m.busy.enter()
 	go func() {
 		defer w.m.busy.leave()
@@ -90,7 +90,7 @@ func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, e
 	}
 	if w.lock == nil {
 		if !settled.CompareAndSwap(false, true) {
-			r := <-done // it has returned all the same
+			r := <-done // it has returned after all
 			return r.t, r.err
 		}
 	} else if w.lost = w.m.locks.giveUp(w.lock, &settled, time.Until(deadline)); !w.lost {
@@ -110,9 +110,9 @@ func (m *Manager) guard(ctx context.Context, f func() error) (err error) {
 	return panics.Ask(f())
 }
 
-// panicked makes an error of a panic, whose stack goes to the log. What a store says may
-// hold what a session does, so that of a value the type alone is told, unless the runtime
-// has made it.
+// panicked makes an error of a panic, whose stack goes to the log. A panic value of the
+// store may contain values of a session, so only its type is reported, unless it is a
+// runtime error.
 func (m *Manager) panicked(ctx context.Context, who string, p any) error {
 	fault := fmt.Errorf("%s panicked: %T", who, p)
 	if e, ok := p.(runtime.Error); ok {

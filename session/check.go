@@ -7,12 +7,12 @@ import (
 	"time"
 )
 
-// nextCheck is when a session is looked at next: give or take a tenth, so that those
-// of sockets that came together are not all looked at in one moment.
+// nextCheck returns when to check a session next: give or take a tenth, so that the
+// sessions of sockets that came together are not all checked at one moment.
 func (s *Session) nextCheck() time.Time {
 	d := s.m.opts.Check
 	if s.life > 0 {
-		d = min(d, s.life/4) // or it may be over before it is prolonged
+		d = min(d, s.life/4) // or it may end before it is prolonged
 	}
 	return time.Now().Add(d - d/10 + rand.N(d/5+1))
 }
@@ -44,7 +44,8 @@ func (s *Session) check() {
 	}
 }
 
-// outage logs that sessions cannot be looked at: one record in a while for all of them.
+// outage logs that sessions cannot be checked: one record every 10 seconds at most, for
+// all of them.
 func (m *Manager) outage(ctx context.Context, err error) {
 	const pause = 10 * time.Second
 	n, now, last := m.faults.Add(1), time.Now().UnixNano(), m.warned.Load()
@@ -72,7 +73,7 @@ func (s *Session) refresh(ctx context.Context) error {
 		return err
 	}
 	if _, err = s.store(ctx, w, st, st.values); err != nil {
-		s.active.Store(true) // for the next look
+		s.active.Store(true) // for the next check
 	}
 	return err
 }

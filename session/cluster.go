@@ -9,11 +9,12 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// topic is the event by which the servers of a cluster tell each other of sessions
-// that have ended. Clients cannot send it: it is one of the namespace, not of sockets.
+// topic is the event with which the servers of a cluster notify each other of sessions
+// that have ended. Clients cannot send it: it belongs to the namespace, not to
+// sockets.
 func (m *Manager) topic() string { return "sioware:session:" + m.name }
 
-// follow has m know io, and hear from its other nodes.
+// follow makes m know io, and receive what its other nodes send.
 func (m *Manager) follow(io *socket.Server) {
 	once := m.servers.Load(io)
 	if once == nil {
@@ -34,8 +35,8 @@ func (m *Manager) follow(io *socket.Server) {
 	})
 }
 
-// tell tells the other nodes that a session has ended. It waits for their adapters, but
-// not for one that hangs, as those for Redis do while that does.
+// tell notifies the other nodes that a session has ended. It waits for their adapters,
+// but not for one that hangs, as those for Redis do while Redis hangs.
 func (m *Manager) tell(ctx context.Context, key string, renewed bool) {
 	m.mu.Lock()
 	cluster := m.cluster
@@ -50,7 +51,8 @@ func (m *Manager) tell(ctx context.Context, key string, renewed bool) {
 	}
 }
 
-// emit tells the other nodes of one server. A panic of its adapter ends nobody else.
+// emit notifies the other nodes of one server. A panic of its adapter does not
+// affect the other servers.
 func (m *Manager) emit(ctx context.Context, io *socket.Server, key string, renewed bool) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -71,19 +73,19 @@ func (m *Manager) heard(key string, renewed bool) {
 	m.mu.Unlock()
 	m.putOut(key, nil)
 	if late {
-		// What we have saved may have come after the other node has erased it.
+		// Our save may have come after the other node had erased it.
 		m.eraseSoon(key, last.lead)
 	}
 }
 
-// wrote notes when a session was saved.
+// wrote records when a session was saved.
 func (m *Manager) wrote(key string, lead lead, at time.Time) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.written.add(key, write{lead, at}, at)
 }
 
-// saved notes that a session has been saved by a call that was given up.
+// saved records that a session was saved by a call that had been given up.
 func (m *Manager) saved(key string, lead lead) {
 	m.wrote(key, lead, time.Now())
 	if m.alive(key) != nil {

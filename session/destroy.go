@@ -8,23 +8,24 @@ import (
 )
 
 // Destroy logs the client of r out: its session is removed from the store, its cookie
-// from the browser, and every socket of the session is put out, with code
-// session_expired, on all nodes. For that to reach other nodes at once the servers need
-// an adapter for clusters, or they notice when they next look at the store
-// (Options.Check). It returns how many sockets of this node it has put out.
+// from the browser, and every socket of the session is disconnected, with code
+// session_expired, on all nodes. To reach other nodes at once the servers need an
+// adapter for clusters; otherwise they notice when they next look at the store
+// (Options.Check). It returns how many sockets of this node it disconnected.
 //
-// Whatever was under way cannot bring the session back, and its ID is never used
+// Nothing that was under way can bring the session back, and its ID is never used
 // again. A store that keeps sessions in cookies alone cannot forget one: whoever has
-// copied the cookie can use it until it is too old, but for a minute or two on the
-// nodes that were told.
+// copied the cookie can use it until it is too old, except for a minute or two on
+// the nodes that were notified.
 //
 // It must be called before a body is written. Without a session it does nothing, and
-// returns 0. With [ErrUnavailable] the store did not do its part: the cookie is gone even
-// so, and it goes on trying in the background for an hour. If it can tell whose cookie it is, the
-// sockets are gone too, and nobody on this node gets the session meanwhile; otherwise, of
-// a session without sockets here, that is so from when the store answers again.
+// returns 0. With [ErrUnavailable] the store did not do its part: the cookie is removed
+// even so, and Destroy goes on trying in the background for an hour. If it can tell whose
+// cookie it is, the sockets are disconnected too, and nobody on this node gets the session
+// meanwhile; if it cannot, because the session has no sockets here, that is done as soon as
+// the store answers again.
 //
-// Listeners of "disconnect" are waited for, for Options.Timeout at most.
+// It waits for listeners of "disconnect", for Options.Timeout at most.
 func (m *Manager) Destroy(ctx context.Context, w http.ResponseWriter, r *http.Request) (int, error) {
 	cookie := m.cookieOf(r)
 	if cookie == "" {
@@ -33,7 +34,7 @@ func (m *Manager) Destroy(ctx context.Context, w http.ResponseWriter, r *http.Re
 	st, err := m.load(ctx, &work{m: m}, r.Host, cookie)
 	var s *Session
 	if st != nil {
-		s = m.newSession(r.Host, st) // also of one that the store has no more
+		s = m.newSession(r.Host, st) // even if the store does not have it any more
 	} else {
 		m.mu.Lock()
 		s = m.live.byCookie[cookie] // nothing else tells whose it is
@@ -62,8 +63,8 @@ func (m *Manager) Destroy(ctx context.Context, w http.ResponseWriter, r *http.Re
 	return n, err
 }
 
-// Destroy ends the session, as [Manager.Destroy] does, from a socket: the cookie stays
-// in the browser, and leads nowhere, unless it is the session itself.
+// Destroy ends the session from a socket, as [Manager.Destroy] does: the cookie stays
+// in the browser, and leads nowhere, unless the cookie is the session itself.
 func (s *Session) Destroy(ctx context.Context) (int, error) {
 	if s == nil {
 		return 0, refusal(ErrMissing, nil)
@@ -73,10 +74,10 @@ func (s *Session) Destroy(ctx context.Context) (int, error) {
 }
 
 func (s *Session) destroy(ctx context.Context) (int, []string, error) {
-	// From here on nobody joins it, and nobody's change is saved, whatever the store says.
+	// From here on nobody joins it, and no change is saved, whatever the store says.
 	s.m.end(s.key, false)
 	out := make(chan int, 1)
-	go func() { out <- s.m.putOut(s.key, nil) }() // the store does not wait for listeners, nor they for it
+	go func() { out <- s.m.putOut(s.key, nil) }() // store and listeners do not wait for each other
 	s.m.tell(ctx, s.key, false)
 	cookies, err := s.eraseNow(ctx)
 	if err != nil {
@@ -102,8 +103,8 @@ func (s *Session) eraseNow(ctx context.Context) ([]string, error) {
 	return s.m.erase(ctx, w, s.host, st)
 }
 
-// dropCookie removes the cookie from the browser, with the attributes that the store
-// gives it, without asking the store.
+// dropCookie returns the headers that remove the cookie from the browser, with the
+// attributes that the store gives it, without asking the store.
 func (m *Manager) dropCookie() []string {
 	options := sessions.Options{Path: "/"}
 	if o := m.options.Load(); o != nil {

@@ -1,6 +1,6 @@
 // Package session attaches the sessions of a gorilla/sessions store to the sockets of
-// a Socket.IO server: those that HTTP handlers use, loaded on the handshake, and kept
-// right for as long as the connection lives.
+// a Socket.IO server: the sessions that HTTP handlers use, loaded on the handshake,
+// and kept up to date for as long as the connection lives.
 //
 //	sess, err := session.New(store, "sid", nil)
 //	...
@@ -18,21 +18,21 @@
 //		...
 //	})
 //
-// Any store works that has one cookie for a session: cookies, files, redistore and the rest.
-// None of them is made for a connection that outlives its request, or for two requests at
-// a time; this package sees to that. It never hands the handshake's request to a store,
-// which gorilla's change: a store gets one of its own, which has that cookie, the Host and a
-// live context, and no other header. It holds one lock for each session, loads it anew
-// before each change, and waits for no store that hangs.
+// Any store works that has one cookie per session: cookies, files, redistore and the rest.
+// None of them is made for a connection that outlives its request, or for two requests at a
+// time; this package sees to that. It never hands the handshake's request to a store, since
+// gorilla's stores change it: a store gets a request of its own, with that cookie, the Host
+// and a live context, and no other header. The package holds one lock per session, loads a
+// session again before each change, and does not wait for a store that hangs.
 //
 // # Where in the chain
 //
-// [Manager.Handler] goes into wrap.Handler, behind what limits rates: a client without
-// a session gets one, which the store has to keep. [Manager.Middleware] goes in front
-// of what uses the session. HTTP handlers that change sessions are best put behind
-// Handler too, and use [Manager.FromContext]: they then share the lock with the sockets.
-// (Not the one that signs people in, under Refuse: it would refuse them.)
-// After a sign-in call [Manager.Renew], or from a socket [Session.Renew].
+// [Manager.Handler] goes into wrap.Handler, behind what limits rates: a client without a
+// session gets one, which the store has to keep. [Manager.Middleware] goes in front of
+// what uses the session. HTTP handlers that change sessions are best put behind Handler
+// too, and use [Manager.FromContext]: they then share the lock with the sockets. (Not
+// the one that signs people in, under Refuse: Handler would refuse them.) After a
+// sign-in call [Manager.Renew], or from a socket [Session.Renew].
 //
 // # What clients see
 //
@@ -56,46 +56,47 @@
 //
 // # When the Store is away
 //
-// New clients are refused, with code unavailable: to let them in without their session
-// would be to make them somebody else. Those that are connected stay, with the values
-// that were read last; no outage that the store tells of ends a session.
-// [Session.Update] and [Session.Reload] return [ErrUnavailable] after Options.Timeout.
-// While a call of the store hangs its session stays locked, so that a late save
-// overwrites nothing. It also holds one of the 256 places that all calls share.
+// New clients are refused, with code unavailable: letting them in without their
+// session would make them somebody else. Connected clients stay, with the values that
+// were read last; no outage that the store reports ends a session. [Session.Update]
+// and [Session.Reload] return [ErrUnavailable] after Options.Timeout. While a call of
+// the store hangs, its session stays locked, so that a late save overwrites nothing.
+// The call also holds one of the 256 places that all calls share.
 //
 // # Limits
 //
 // A lock of this process does not keep another node, or a handler that saves by itself,
-// from saving the session at the same moment: the later one wins, as ever with gorilla.
-// Such a handler can also bring back what [Manager.Destroy] has ended, if it has loaded
-// it before; the nodes that were told refuse it for a minute or two.
+// from saving the session at the same moment: the later one wins, as always with
+// gorilla. Such a handler can also bring back a session that [Manager.Destroy] has
+// ended, if it loaded it before; the nodes that were notified refuse it for a minute or
+// two.
 //
 // What an HTTP handler changes is seen at the next look at the store (Options.Check) or
-// after [Session.Reload]. MaxAge and the other options that a handler has set for one
-// session are not kept by gorilla's stores: what is saved from a socket has those of
-// the store. A store whose MaxAge is 0 deletes what is saved with it, so that such a
-// session can be read, and not be changed. The cookie in a browser is not prolonged by
-// what sockets do, only the session. Of the cookies that connections have brought the
-// newest counts: when its store finds that one too old the session ends for its sockets.
+// after [Session.Reload]. Gorilla's stores do not keep MaxAge and the other options that
+// a handler sets for one session: what is saved from a socket has those of the store. A
+// store whose MaxAge is 0 deletes what is saved with it, so such a session can be read
+// but not changed. What sockets do prolongs the session, but not the cookie in the
+// browser. Of the cookies that connections have brought, the newest counts: when the
+// store finds that one too old, the session ends for its sockets.
 //
-// Sessions that a CookieStore keeps are those of their cookies: sockets with two cookies of
-// one session have two Sessions, in one room. One that an HTTP handler has made without
-// [Manager.Renew] has no ID, and is known by its cookie alone. That holds nothing random:
-// two visitors may have the same one, and Destroy reaches both. A logout by gorilla's own
-// means reaches none.
+// Sessions in a CookieStore are those of their cookies: sockets with two cookies of one
+// session have two Sessions, in one room. A session that an HTTP handler has created
+// without [Manager.Renew] has no ID, and is known by its cookie alone. Such a cookie
+// contains nothing random: two visitors may have the same one, and Destroy reaches both. A
+// logout by gorilla's own means reaches no sockets.
 //
-// Faults that a store does not tell from an outage, such as a value that is too large
-// for redistore, are [ErrUnavailable]. A store that returns a new session and no error
-// while it is away, as gormstore does, or a FilesystemStore whose directory is not
-// mounted, says that all sessions have ended: their sockets are put out. Two processes
-// must not share the directory of a FilesystemStore: it reads files that are being
-// written as empty. Of several cookies of one name the first counts, as for gorilla: a
-// name that begins with "__Host-" cannot be planted by another host of the domain. A
-// client whose connection was lost comes back with what connection state recovery has of
-// it, also after its session has got a new ID elsewhere: it is refused with code
-// forbidden then, and needs a new client object.
+// Errors that cannot be told from an outage, such as a value that is too large for
+// redistore, are [ErrUnavailable]. A store that returns a new session and no error while
+// it is away, as gormstore does, or a FilesystemStore whose directory is not mounted,
+// says that all sessions have ended: their sockets are disconnected. Two processes must
+// not share the directory of a FilesystemStore: it reads files that are being written as
+// empty. Of several cookies with one name the first counts, as for gorilla: a name that
+// begins with "__Host-" cannot be planted by another host of the domain. A client whose
+// connection was lost comes back with its state if connection state recovery has it,
+// even after its session has got a new ID elsewhere: it is then refused with code
+// forbidden, and needs a new client object.
 //
-// Three values are added to sessions, "sioware:saved", "sioware:given" and, where a store
+// Three values are added to sessions, "sioware:saved", "sioware:given" and, if a store
 // gives no ID, "sioware:id"; [Session.Get] and [Session.Update] do not show them.
 // FilesystemStore never deletes files.
 package session

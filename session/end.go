@@ -8,24 +8,24 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Of a session that has a new ID.
+// For a session that has a new ID.
 const (
-	// comeBack is after how long its clients are to connect again: by then the browser
-	// has the cookie.
+	// comeBack is after what time its clients are to connect again: by then the
+	// browser has the cookie.
 	comeBack = time.Second
-	// handOver is how long who comes with the old cookie is told so. It must not be given
-	// a new session meanwhile, whose cookie would overwrite the other one.
+	// handOver is for how long a client with the old cookie is told so. It must not be
+	// given a new session meanwhile, whose cookie would overwrite the new one.
 	handOver = 5 * time.Second
 )
 
-// alive returns why the session with this key is not, if it has ended lately.
+// alive returns an error if the session with this key has ended lately.
 func (m *Manager) alive(key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.aliveLocked(key)
 }
 
-// aliveLocked is alive where m.mu is held.
+// aliveLocked is alive with m.mu held.
 func (m *Manager) aliveLocked(key string) error {
 	if _, ended := m.ended.get(key, time.Now()); !ended {
 		return nil
@@ -35,8 +35,8 @@ func (m *Manager) aliveLocked(key string) error {
 	return gone
 }
 
-// retryLocked is after how long clients of a session that has ended may come back, 0 for
-// never. m.mu is held.
+// retryLocked returns after what time clients of a session that has ended may come back,
+// or 0 for never. m.mu is held.
 func (m *Manager) retryLocked(key string) time.Duration {
 	now := time.Now()
 	if until, _ := m.ended.get(key, now); now.Before(until) {
@@ -45,8 +45,8 @@ func (m *Manager) retryLocked(key string) time.Duration {
 	return 0
 }
 
-// end notes that a session has ended: from here on nobody joins it, and nobody's change
-// is kept. renewed is whether it has a new ID.
+// end records that a session has ended: from here on nobody joins it, and no change to
+// it is kept. renewed is whether it has a new ID.
 func (m *Manager) end(key string, renewed bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -58,7 +58,7 @@ func (m *Manager) end(key string, renewed bool) {
 	m.ended.add(key, until, now)
 }
 
-// rename notes that a session has a new ID, unless it has ended meanwhile.
+// rename records that a session has a new ID, unless it has ended meanwhile.
 func (m *Manager) rename(key string) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -70,8 +70,9 @@ func (m *Manager) rename(key string) error {
 	return nil
 }
 
-// retireLocked ends the Sessions of a key, or, of a store that keeps sessions in cookies,
-// that of one cookie, if only is not nil. It returns those that have sockets. m.mu is held.
+// retireLocked ends the Sessions with this key or, for a store that keeps sessions in
+// cookies, the Session of one cookie, if only is not nil. It returns those that have
+// sockets. m.mu is held.
 func (m *Manager) retireLocked(key string, only *Session) (retired []*Session) {
 	for _, s := range slices.Clone(m.live.byKey[key]) {
 		if only != nil && only.readOnly && s.shown != only.shown {
@@ -87,8 +88,9 @@ func (m *Manager) retireLocked(key string, only *Session) (retired []*Session) {
 	return retired
 }
 
-// putOut puts the sockets of a session out that has ended, and returns how many. Not
-// under the session's lock: listeners of "disconnect" may want to work with it.
+// putOut disconnects the sockets of a session that has ended, and returns how many.
+// It must not be called with the session's lock: listeners of "disconnect" may want
+// to use it.
 func (m *Manager) putOut(key string, only *Session) int {
 	var sockets []*socket.Socket
 	m.mu.Lock()
@@ -101,9 +103,9 @@ func (m *Manager) putOut(key string, only *Session) int {
 	return len(sockets)
 }
 
-// kick puts sockets out, whose clients may come back after retry, 0 for never. It waits
-// for their listeners of "disconnect", but not for one that hangs: neither the other
-// sockets nor a logout are to wait for it.
+// kick disconnects sockets, whose clients may come back after retry, or never if it is
+// 0. It waits for their listeners of "disconnect", but not for one that hangs: neither
+// the other sockets nor a logout may wait for it.
 func (m *Manager) kick(sockets []*socket.Socket, retry time.Duration) {
 	each(sockets, m.opts.Timeout, func(so *socket.Socket) {
 		e := refusal(ErrGone, nil)
@@ -112,8 +114,8 @@ func (m *Manager) kick(sockets []*socket.Socket, retry time.Duration) {
 	})
 }
 
-// each calls f with all at once, and waits until it has returned, but not for one that
-// hangs: it reports whether none has taken longer than that.
+// each calls f with all at once, and waits until the calls have returned, but no
+// longer than within. It reports whether all have.
 func each[T any](all []T, within time.Duration, f func(T)) bool {
 	done := make(chan struct{}, len(all))
 	for _, one := range all {

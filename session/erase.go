@@ -15,18 +15,18 @@ const (
 	maxPause    = time.Minute
 )
 
-// lead leads to a session.
+// lead is what leads to a session.
 type lead struct{ host, cookie string }
 
-// write is when a session was saved, and what led to it.
+// write is when a session was saved, and what leads to it.
 type write struct {
 	lead lead
 	at   time.Time
 }
 
-// erasure removes a session from the store that has ended: one that may have been saved
+// erasure removes from the store a session that has ended: one that may have been saved
 // once more, or that the store would not remove. It tries until it is done, or an hour
-// has passed, and meanwhile nobody on this node gets the session.
+// has passed; meanwhile nobody on this node gets the session.
 type erasure struct {
 	m     *Manager
 	key   string // "" until the store has said whose cookie it is
@@ -36,7 +36,7 @@ type erasure struct {
 	pause time.Duration
 }
 
-// eraseSoon has a session removed in the background. The key is "" if it is not known.
+// eraseSoon has a session removed in the background. key is "" if it is not known.
 func (m *Manager) eraseSoon(key string, lead lead) {
 	if !m.mayErase() {
 		m.opts.Logger.Warn("session: a session that has ended may be in the store")
@@ -47,7 +47,7 @@ func (m *Manager) eraseSoon(key string, lead lead) {
 	m.clock.Set(&e.alarm, time.Now())
 }
 
-// mayErase takes a place for an erasure.
+// mayErase takes one of the places for erasures, if there is one.
 func (m *Manager) mayErase() bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -77,7 +77,7 @@ func (e *erasure) run() {
 		m.ended.add(e.key, until, now)
 	}
 	m.clock.Set(&e.alarm, now.Add(e.pause))
-	e.pause = min(2*e.pause, maxPause/2) // less than ended remembers
+	e.pause = min(2*e.pause, maxPause/2) // shorter than ended remembers
 }
 
 func (e *erasure) erase(ctx context.Context) error {

@@ -8,8 +8,8 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// What can go wrong with a session, for errors.Is. What the client is told is in
-// brackets.
+// What can go wrong with a session, for use with errors.Is. The comment after
+// each error is the code that the client is told.
 var (
 	ErrMissing       = errors.New("session: no session")                                // session_missing
 	ErrGone          = errors.New("session: the session has ended")                     // session_expired
@@ -19,7 +19,7 @@ var (
 	ErrReadOnlyStore = errors.New("session: the store keeps sessions in cookies alone") // internal
 )
 
-// codes are what the client is told.
+// codes maps each error to the code that the client is told.
 var codes = map[error]string{
 	ErrMissing:       "session_missing",
 	ErrGone:          "session_expired",
@@ -30,14 +30,14 @@ var codes = map[error]string{
 }
 
 // refusal returns the error that the client gets for kind, one of the sentinels
-// above. The cause, if there is one, is for the log alone.
+// above. The cause, if any, is for the log alone.
 func refusal(kind, cause error) *wrap.Error { return refused.New(codes[kind], kind, cause) }
 
 // isGone reports whether err says that the session has ended.
 func isGone(err error) bool { return errors.Is(err, ErrGone) }
 
-// renewed reports whether err says so of one that has a new ID, whose client is to come
-// back with the cookie of that.
+// renewed reports whether err says that the session has ended because it has a new ID,
+// and the client is to come back with its new cookie.
 func renewed(err error) bool {
 	var e *wrap.Error
 	return isGone(err) && errors.As(err, &e) && e.RetryAfter > 0

@@ -5,8 +5,8 @@ import (
 	"time"
 )
 
-// freeze returns a copy of values that nobody can change in place, or nil if it cannot be
-// had: then there is no telling what change has done to them.
+// freeze returns a copy of values that nobody can change in place, or nil if that is
+// impossible: then there is no telling what change has done to them.
 func freeze(values map[any]any) map[any]any {
 	frozen := make(map[any]any, len(values))
 	for k, v := range values {
@@ -19,7 +19,8 @@ func freeze(values map[any]any) map[any]any {
 	return frozen
 }
 
-// frozenValue is freeze for one value: one without pointers, or a list of such.
+// frozenValue is freeze for one value: one without pointers, or a list of such
+// values.
 func frozenValue(v any) (any, bool) {
 	switch v := v.(type) {
 	case nil, bool, string, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64, time.Duration, time.Time:

@@ -11,22 +11,23 @@ import (
 	"github.com/sioware/sioware/internal/mark"
 )
 
-// freshFor is how long what a handshake has found is good for its sockets.
+// freshFor is how long sockets may use what their handshake found.
 const freshFor = 5 * time.Second
 
-// visitKey finds the visit of a Manager in a context.
+// visitKey is the context key of the visit of a Manager.
 type visitKey struct{ m *Manager }
 
-// visit is what Handler has found for a request.
+// visit is what Handler found for a request.
 type visit struct {
 	host, cookie, key string // the latter two empty if there is no session
-	checked           bool   // the origin is one to trust
+	checked           bool   // the origin has been checked
 	stored            atomic.Pointer[stored]
 	session           atomic.Pointer[Session]
 }
 
-// fresh returns what the store held at the handshake, once, for the connection keeps
-// its visit as long as it lives; nil if that is no news any more.
+// fresh returns what the store held at the handshake, only once, since the
+// connection keeps its visit as long as it lives; it returns nil if that is out of
+// date.
 func (m *Manager) fresh(v *visit) *stored {
 	st := v.stored.Swap(nil)
 	if st == nil || time.Since(st.began) >= freshFor {
@@ -35,28 +36,29 @@ func (m *Manager) fresh(v *visit) *stored {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if last, ok := m.written.get(st.key, time.Now()); ok && last.at.After(st.began) {
-		return nil // by a page, since
+		return nil // saved since, by a page
 	}
 	return st
 }
 
-// Handler returns next behind the session of the request, as plain net/http
-// middleware. Through wrap, on the handshake, it is what [Manager.Middleware] takes the
-// session of sockets from: it refuses pages of other origins, and makes a session where
+// Handler returns next behind the session of the request, as plain net/http middleware.
+// Through wrap, on the handshake, it finds the session that [Manager.Middleware]
+// attaches to sockets: it refuses pages of other origins, and creates a session where
 // there is none (Options.Missing), whose cookie the client gets over long-polling and
 // over WebSocket alike. On a route of your own [Manager.FromContext] returns the
-// session; there none is made, so that a crawler fills no store, but by
-// [Manager.Renew].
+// session; there none is created, except by [Manager.Renew], so that a crawler does not
+// fill the store.
 //
-// A session that a client claims to have but that the store does not know is none: its
-// ID is never used for a new one. A refused request is answered as *wrap.Error does
-// it, which also logs why: 403 for its origin, 401 without a session, 503 if the store
-// does not answer. One whose client has left meanwhile is not logged.
+// A session that a client claims to have but that the store does not know counts as
+// none: its ID is never used for a new one. A refused request is answered as
+// *wrap.Error does it, which also logs why: 403 for its origin, 401 without a session,
+// 503 if the store does not answer. If the client has left meanwhile, nothing is
+// logged.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connecting := mark.Connecting(r.Context())
 		if v, ok := r.Context().Value(visitKey{m}).(*visit); ok && v.checked && connecting {
-			next.ServeHTTP(w, r) // used twice: another session would take the place of the first in the browser
+			next.ServeHTTP(w, r) // used twice: another session would replace the first in the browser
 			return
 		}
 		v, cookies, err := m.visit(r, connecting)
@@ -72,14 +74,14 @@ func (m *Manager) Handler(next http.Handler) http.Handler {
 			w.Header().Add("Set-Cookie", c)
 		}
 		if len(cookies) > 0 {
-			w.Header().Add("Vary", "Cookie") // a page may say that everybody's cache can keep it
+			w.Header().Add("Vary", "Cookie") // a page may have allowed shared caches to keep it
 		}
 		next.ServeHTTP(w, r.WithContext(context.WithValue(r.Context(), visitKey{m}, v)))
 	})
 }
 
-// visit finds the session of r, or makes one for a client that is connecting, and returns
-// the Set-Cookie headers that this takes.
+// visit finds the session of r, or creates one for a client that is connecting, and
+// returns the Set-Cookie headers for that.
 func (m *Manager) visit(r *http.Request, connecting bool) (*visit, []string, error) {
 	if connecting {
 		if err := m.origins.Check(r); err != nil {
@@ -110,7 +112,7 @@ func (m *Manager) visit(r *http.Request, connecting bool) (*visit, []string, err
 	return v, cookies, nil
 }
 
-// open loads the session that r has, and prolongs it if that is due.
+// open loads the session of r, and prolongs it if that is due.
 func (m *Manager) open(ctx context.Context, r *http.Request) (*stored, []string, error) {
 	cookie := m.cookieOf(r)
 	if cookie == "" {
@@ -123,7 +125,7 @@ func (m *Manager) open(ctx context.Context, r *http.Request) (*stored, []string,
 	if err := m.alive(st.key); err != nil {
 		return nil, nil, err
 	}
-	// One that nobody has stamped is a page's, which may be about to save it.
+	// A session without our stamp is a page's, which may be about to save it.
 	if !m.due(st, st.given) || st.saved.IsZero() {
 		return st, nil, nil
 	}
@@ -140,8 +142,8 @@ func (m *Manager) open(ctx context.Context, r *http.Request) (*stored, []string,
 	return fresh, cookies, nil
 }
 
-// touch prolongs a session, as it is by then, and its cookie: also if sockets have just
-// prolonged the session, which the browser's cookie has nothing of.
+// touch prolongs a session, as it is by then, and its cookie: even if sockets have just
+// prolonged the session, which does not reach the browser's cookie.
 func (m *Manager) touch(ctx context.Context, host string, st *stored) (*stored, []string, error) {
 	wait, cancel := context.WithTimeout(ctx, m.opts.Timeout)
 	defer cancel()
@@ -162,16 +164,16 @@ func (m *Manager) touch(ctx context.Context, host string, st *stored) (*stored, 
 	return st, cookies, err
 }
 
-// due reports whether a session that is used, or its cookie, is to be prolonged, which
-// was last done then. If that is yet to come, a clock was wrong: a store that counts for
-// itself, as Redis does, would have the session end meanwhile.
+// due reports whether a session in use, or its cookie, is to be prolonged, which was
+// last done at the given time. If that time is in the future, a clock was wrong: in a
+// store that keeps time by itself, as Redis does, the session would end meanwhile.
 func (m *Manager) due(st *stored, last time.Time) bool {
 	life := m.life(st)
 	return life > 0 && time.Since(last).Abs() >= life/4
 }
 
-// life is how long a session lives if nobody uses it, or 0 if that is not for us to
-// prolong.
+// life returns how long a session lives if nobody uses it, or 0 if it is not for us
+// to prolong.
 func (m *Manager) life(st *stored) time.Duration {
 	if m.opts.NoTouch || st.readOnly {
 		return 0
@@ -183,7 +185,7 @@ func (m *Manager) warn(ctx context.Context, what string, err error) {
 	m.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "session: "+what, slog.Any("error", err))
 }
 
-// FromContext returns the session that [Manager.Handler] has found for a request, and
+// FromContext returns the session that [Manager.Handler] found for a request, and
 // false if it has none. On a socket use [Manager.From].
 func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
 	v, ok := ctx.Value(visitKey{m}).(*visit)
@@ -195,7 +197,7 @@ func (m *Manager) FromContext(ctx context.Context) (*Session, bool) {
 	m.mu.Unlock()
 	st := v.stored.Load()
 	if live != nil {
-		if st != nil && !live.readOnly { // else the values are those of another cookie
+		if st != nil && !live.readOnly { // otherwise the values are those of another cookie
 			live.see(st)
 		}
 		return live, true

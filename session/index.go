@@ -6,10 +6,10 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// index knows the Sessions that have sockets. The Manager's lock guards it.
+// index holds the Sessions that have sockets. The Manager's lock guards it.
 type index struct {
-	// By key. There is one, but for a store that keeps sessions in cookies: who has
-	// another cookie of the same session has other values.
+	// By key. There is one per key, except in a store that keeps sessions in
+	// cookies: another cookie of the same session has other values.
 	byKey map[string][]*Session
 	// By the cookie that a browser has.
 	byCookie map[string]*Session
@@ -34,7 +34,7 @@ func (x *index) add(s *Session) {
 	x.byCookie[s.shown] = s
 }
 
-// show notes the cookie that a browser has.
+// show records the cookie that a browser has.
 func (x *index) show(s *Session, cookie string) {
 	if s.shown == cookie {
 		return
@@ -67,14 +67,14 @@ type seat struct {
 	at int // in Session.seats; -1 if it has left. The Manager's lock guards it.
 }
 
-// take gives so a place.
+// take gives so a seat.
 func (s *Session) take(so *socket.Socket) *seat {
 	p := &seat{so, len(s.seats)}
 	s.seats = append(s.seats, p)
 	return p
 }
 
-// leave gives a place back.
+// leave gives a seat back.
 func (s *Session) leave(p *seat) {
 	if p.at < 0 {
 		return
@@ -87,7 +87,7 @@ func (s *Session) leave(p *seat) {
 	p.at = -1
 }
 
-// clear takes all places, and returns whose they were.
+// clear empties all seats, and returns the sockets that had them.
 func (s *Session) clear() []*socket.Socket {
 	sockets := make([]*socket.Socket, 0, len(s.seats))
 	for _, p := range s.seats {

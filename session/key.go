@@ -5,8 +5,8 @@ import (
 	"reflect"
 )
 
-// Key is the name of a value of type T in sessions. It is the plain string under
-// which HTTP handlers find the same value:
+// Key is the name of a value of type T in sessions. It is the same plain string
+// by which HTTP handlers find the value:
 //
 //	const visits session.Key[int] = "visits"
 //
@@ -17,17 +17,18 @@ import (
 //	})
 type Key[T any] string
 
-// Get returns the value that s has, and false if it has none of this type. It takes
-// no lock.
+// Get returns the value in s, and false if there is none of this type. It takes no
+// lock.
 //
-// A store that keeps sessions as JSON returns each number as a float64; where T is
-// an integer type, such as time.Duration, one that is whole and fits is converted.
+// A store that keeps sessions as JSON returns each number as a float64; if T is an
+// integer type, such as time.Duration, a number that is whole and fits is
+// converted.
 func (k Key[T]) Get(s *Session) (T, bool) {
 	v, _ := s.Get(string(k))
 	return as[T](v)
 }
 
-// In returns the value in values, those of [Session.Update], and the zero value if
+// In returns the value in values, those of [Session.Update], or the zero value if
 // there is none of this type.
 func (k Key[T]) In(values map[any]any) T {
 	v, _ := as[T](values[string(k)])
@@ -60,5 +61,6 @@ func as[T any](v any) (t T, ok bool) {
 	return t, true
 }
 
-// exact is up to where each whole number is a float64 of its own.
+// exact is the bound below which a float64 represents each whole number
+// exactly.
 const exact = 1 << 53

@@ -9,39 +9,39 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// farewell is how long after the end of a session its sockets are put out, if it is an
-// event of theirs by which the end was noticed.
+// farewell is how long after the end of a session its sockets are disconnected, if the
+// end was noticed during an event of theirs.
 const farewell = 50 * time.Millisecond
 
 // Session is a session of the store. The sockets of one session on one node share a
 // Session; it is safe for concurrent use. [Manager.From] and [Manager.FromContext]
-// return it. A nil *Session is what a socket has that was let in without one: it holds
+// return it. A socket that was let in without a session has a nil *Session: it holds
 // nothing, and all that would change it returns [ErrMissing].
 type Session struct {
 	m    *Manager
 	key  string
 	room socket.Room
-	host string        // of requests that lead to it
-	life time.Duration // how long it lives if nobody uses it; 0 if that is not for us to prolong
+	host string        // Host of requests for it
+	life time.Duration // how long it lives if nobody uses it; 0 if it is not for us to prolong
 
 	values   atomic.Pointer[snapshot]
 	readOnly bool
-	active   atomic.Bool // a client has sent something since the store was told
-	alarm    alarm.Alarm // for the next look at the store
+	active   atomic.Bool // a client has sent something since it was last prolonged
+	alarm    alarm.Alarm // for the next check
 	shown    string      // the cookie that a browser has; the Manager's lock guards it
-	seats    []*seat     // of its sockets; likewise
+	seats    []*seat     // of its sockets; guarded likewise
 
 	mu      sync.Mutex
-	cookie  string    // leads to it
-	led     time.Time // when that was found out
+	cookie  string    // that leads to it
+	led     time.Time // as of when
 	gone    bool
-	leaving []*socket.Socket // those that are to be put out; the Manager's lock guards it
+	leaving []*socket.Socket // sockets to be disconnected; the Manager's lock guards it
 }
 
-// snapshot is what the store held. It does not change.
+// snapshot is what the store held. It is immutable.
 type snapshot struct {
 	values map[any]any
-	began  time.Time // when its loading began, or it had been saved
+	began  time.Time // when loading it began, or saving it ended
 }
 
 func (m *Manager) newSession(host string, st *stored) *Session {
@@ -57,9 +57,9 @@ func (m *Manager) newSession(host string, st *stored) *Session {
 	return s
 }
 
-// attach makes so a socket of the session that v has found. st is what the store holds
-// of it; without, it returns nil unless the session has sockets, which means that the
-// store has been asked lately.
+// attach makes so a socket of the session that v found. st is what the store holds for
+// it; if st is nil, attach returns nil unless the session has sockets, which means
+// that the store has been asked lately.
 func (m *Manager) attach(so *socket.Socket, v *visit, st *stored) (*Session, *seat, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -85,12 +85,12 @@ func (m *Manager) attach(so *socket.Socket, v *visit, st *stored) (*Session, *se
 	return s, s.take(so), nil
 }
 
-// detach forgets a socket, whose context has ended.
+// detach removes a socket whose context has ended.
 func (m *Manager) detach(s *Session, p *seat) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if p.at < 0 {
-		return // it was put out
+		return // it was disconnected by us
 	}
 	if s.leave(p); len(s.seats) == 0 {
 		m.live.remove(s)
@@ -98,7 +98,7 @@ func (m *Manager) detach(s *Session, p *seat) {
 	}
 }
 
-// learn takes over what is newer in st.
+// learn takes over cookie and values of st if they are newer.
 func (s *Session) learn(st *stored) {
 	s.mu.Lock()
 	if !st.began.Before(s.led) {
@@ -118,7 +118,8 @@ func (s *Session) see(st *stored) {
 	}
 }
 
-// publish is learn for s and for the Session that sockets share, if it is another.
+// publish is learn for s, and for the Session that sockets share if that is
+// another one.
 func (s *Session) publish(st *stored) {
 	s.learn(st)
 	if s.readOnly {
@@ -132,9 +133,9 @@ func (s *Session) publish(st *stored) {
 	}
 }
 
-// Room is the room that the sockets of the session are in, on all nodes and in all
-// namespaces, to emit to all windows of a browser. Its name is made from the session's
-// ID and does not tell it.
+// Room returns the room that the sockets of the session are in, on all nodes and in
+// all namespaces, for emitting to all windows of a browser. Its name is made from the
+// session's ID and does not reveal it.
 func (s *Session) Room() socket.Room {
 	if s == nil {
 		return ""
@@ -143,8 +144,8 @@ func (s *Session) Room() socket.Room {
 }
 
 // Get returns the value of key as of the last look at the store: by an [Session.Update]
-// or [Session.Reload] on this node, or the regular one (Options.Check). It takes no
-// lock. Do not change what it points to.
+// or [Session.Reload] on this node, or by the regular check (Options.Check). It takes
+// no lock. Do not change what the value points to.
 func (s *Session) Get(key any) (any, bool) {
 	if s == nil {
 		return nil, false

@@ -10,8 +10,8 @@ import (
 
 var errStuck = errors.New("an earlier call of the store has not returned")
 
-// locks has one lock for each session that is being worked with. A session's is held
-// over calls of the store: it is nobody else's.
+// locks has one lock for each session that is in use. The lock of a session is held
+// during calls of the store: no other session has to wait.
 type locks struct {
 	mu  sync.Mutex
 	all map[string]*lock
@@ -19,12 +19,13 @@ type locks struct {
 
 type lock struct {
 	free  chan struct{} // holds a token while the lock is free
-	stuck chan struct{} // closed while its holder has been given up
-	turn  uint64        // of holders
+	stuck chan struct{} // closed while the holder's call is given up
+	turn  uint64        // counts the holders
 	users int
 }
 
-// acquire waits until ctx ends, or until it is known that waiting is no use.
+// acquire waits for a lock until ctx ends, or until it is known that waiting is
+// no use.
 func (ls *locks) acquire(ctx context.Context, key string) (*lock, error) {
 	ls.mu.Lock()
 	l := ls.all[key]
@@ -53,8 +54,9 @@ func (ls *locks) acquire(ctx context.Context, key string) (*lock, error) {
 	return nil, err
 }
 
-// giveUp has all who wait for l fail, unless it is released within a time. It does
-// nothing, and returns false, if settled has been set: who sets it in time releases l.
+// giveUp makes all who wait for l fail, unless it is released within the given time.
+// It does nothing, and returns false, if settled has been set: whoever sets it in time
+// releases l.
 func (ls *locks) giveUp(l *lock, settled *atomic.Bool, within time.Duration) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()

@@ -10,18 +10,18 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Missing says what becomes of a client that has no session.
+// Missing says what happens to a client that has no session.
 type Missing int
 
-// What becomes of a client that has no session.
+// What happens to a client that has no session.
 const (
-	// Create gives it a new one on the handshake, which needs [Manager.Handler]:
-	// [Manager.Middleware] alone has no way to set a cookie, and refuses the socket. One
-	// whose session has ended gets it at once, as after [Manager.Destroy], but 5 seconds
-	// after [Manager.Renew] at the earliest; until then it is refused with code
-	// session_expired. The default.
+	// Create gives it a new one on the handshake, which requires [Manager.Handler]:
+	// [Manager.Middleware] alone cannot set a cookie, and refuses the socket. A client
+	// whose session has ended gets a new one at once, as after [Manager.Destroy], but no
+	// earlier than 5 seconds after [Manager.Renew]; until then it is refused with code
+	// session_expired. This is the default.
 	Create Missing = iota
-	// Refuse refuses it with code session_missing, or session_expired if it has come
+	// Refuse refuses it with code session_missing, or session_expired if it came
 	// with the cookie of a session that has ended.
 	Refuse
 	// Admit lets it in without a session; [Manager.From] says so.
@@ -35,26 +35,26 @@ const (
 	defaultTimeout = 5 * time.Second
 )
 
-// Options are what can be chosen. Its zero value, and nil, are safe.
+// Options configure a [Manager]. The zero value, and nil, are safe.
 type Options struct {
-	// Missing says what becomes of a client that has no session.
+	// Missing says what happens to a client that has no session.
 	Missing Missing
 
-	// Origins are those whose pages may connect, beside those of the same host; see
-	// wrap.Origin for their form. A cookie goes with a request whichever page makes
-	// it, so that a page of somebody else's could use the session of its visitor.
+	// Origins are those whose pages may connect, besides those of the same host;
+	// see wrap.Origin for their form. A cookie goes with a request whichever page
+	// makes it, so a page of somebody else could use the session of its visitor.
 	Origins []string
 
 	// Check is how often the store is asked whether a session with sockets still
 	// exists, and what it holds: once for all of its sockets on this node, give or
-	// take a tenth. 30 seconds if 0; at least 100 ms. Each time the store is read
-	// once: 100,000 sessions make 3,300 reads a second, of which 64 are under way at a
-	// time. A store that takes longer makes it less often.
+	// take a tenth. 30 seconds if 0; at least 100 ms. Each check reads the store once:
+	// 100,000 sessions make 3,300 reads a second, of which 64 are under way at a time.
+	// If the store is slower than that, checks are less frequent.
 	Check time.Duration
 
-	// NoTouch leaves the life of a session to HTTP handlers. Else it is prolonged, by
-	// saving it as it is, when a client connects and while it sends events, but not
-	// more often than each quarter of the MaxAge that the store gives to sessions. Those
+	// NoTouch leaves the life of a session to HTTP handlers. Otherwise it is prolonged,
+	// by saving it unchanged, when a client connects and while it sends events, but at
+	// most once in each quarter of the MaxAge that the store gives to sessions. Sessions
 	// that are kept in cookies alone are never prolonged.
 	NoTouch bool
 
@@ -62,22 +62,23 @@ type Options struct {
 	Timeout time.Duration
 
 	// Unknown reports whether an error of the store means that it has no such session. It
-	// is for stores with an error of their own, such as sql.ErrNoRows: those of gorilla's
+	// is for stores with errors of their own, such as sql.ErrNoRows: those of gorilla's
 	// stores and of redistore are known. Nil means that no other error does.
 	Unknown func(err error) bool
 
-	// Server is the one whose other nodes are told of a session that has ended. It
-	// need not be set: a Manager knows the servers whose sockets it has seen. It is
-	// for a node that may have to log somebody out before it has had any.
+	// Server is the server whose other nodes are notified of a session that has
+	// ended. It need not be set: a Manager knows the servers whose sockets it has
+	// seen. It is for a node that may have to log somebody out before it has had
+	// any sockets.
 	Server *socket.Server
 
-	// Logger gets what goes wrong in the background, at level Warn, where the store has
-	// panicked, at level Error, and at level Debug why sockets were refused. Nil means
+	// Logger gets what goes wrong in the background, at level Warn, panics of the
+	// store, at level Error, and why sockets were refused, at level Debug. Nil means
 	// slog.Default().
 	Logger *slog.Logger
 }
 
-// audit returns a copy with defaults, or all faults.
+// audit returns a copy of o with its defaults set, and all its faults.
 func (o *Options) audit() (Options, *origin.Policy, error) {
 	var c Options
 	if o != nil {

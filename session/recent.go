@@ -3,12 +3,12 @@ package session
 import "time"
 
 // recent remembers values for between one and two lives, and no more than twice max of
-// them: what it remembers, clients have a say in.
+// them, since clients can influence how many there are.
 type recent[V any] struct {
 	life       time.Duration
 	max        int
 	young, old map[string]V
-	since      time.Time // of young
+	since      time.Time // when young was begun
 }
 
 func (r *recent[V]) add(key string, v V, now time.Time) {

@@ -16,7 +16,7 @@ import (
 const (
 	ticketLife = 30 * time.Second
 	maxTickets = 1 << 14
-	maxTicket  = 256 // bytes of a request that claims one
+	maxTicket  = 256 // bytes in the body of a claim
 )
 
 var (
@@ -25,24 +25,25 @@ var (
 	errLogout  = errors.New("it was ended while it was given a new ID")
 )
 
-// Renew gives the session of r a new ID, and its cookie to the browser. Do so whenever
-// somebody signs in or gets other rights: who has planted the old ID in the browser
-// (session fixation) then has a session that has ended. change, which may be nil, gets
-// the values and makes of them those of the new session; the old one never has them.
+// Renew gives the session of r a new ID, and the browser its cookie. Call it whenever
+// somebody signs in or gets other rights: anyone who planted the old ID in the browser
+// (session fixation) then holds a session that has ended. change, which may be nil,
+// gets the values and turns them into those of the new session; the old one never has
+// them.
 //
-// Sockets of the old session are put out on all nodes, with code session_expired and
-// retryAfterMs: among them may be the planter's. Those of the browser come back with
-// the new cookie. A handshake with the old one gets the same, as a 401, for 5 seconds and
-// whatever Options.Missing says: a session made for it would take the new one's place in
-// the browser. After that it is one of a session that has ended.
+// Sockets of the old session are disconnected on all nodes, with code session_expired and
+// retryAfterMs: the planter's may be among them. Those of the browser come back with the
+// new cookie. A handshake with the old cookie gets the same, as a 401, for 5 seconds and
+// whatever Options.Missing says: a session created for it would replace the new one in
+// the browser. After that, it counts as one for a session that has ended.
 //
 // Without a session, or with one that has ended, r gets a new one; so it does if the old
-// one has just been renewed, as after a second click, and what that held is in the session
-// of the first one alone. A logout that comes meanwhile wins. Renew must be called before a
-// body is written. Its errors are those of [Session.Update]; with one, nothing has changed.
-// [Manager.FromContext] of r goes on to return the old one.
+// one has just been renewed, as after a second click, and then what the old one held is in
+// the first new session alone. A logout that comes meanwhile wins. Renew must be called
+// before a body is written. Its errors are those of [Session.Update]; after an error,
+// nothing has changed. [Manager.FromContext] of r still returns the old session.
 func (m *Manager) Renew(ctx context.Context, w http.ResponseWriter, r *http.Request, change func(values map[any]any) error) error {
-	var theirs error // of change: whatever it says is not about the session of r
+	var theirs error // the error of change: whatever it says is not about the session of r
 	if own := change; own != nil {
 		change = func(values map[any]any) error {
 			theirs = own(values)
@@ -75,7 +76,7 @@ func (m *Manager) lookUp(ctx context.Context, r *http.Request) (*stored, error) 
 	return m.load(ctx, &work{m: m}, r.Host, cookie)
 }
 
-// renew makes a session in place of old.
+// renew replaces old by a new session.
 func (m *Manager) renew(ctx context.Context, old *Session, change func(map[any]any) error) ([]string, error) {
 	w, err := m.begin(ctx, old.key)
 	if err != nil {
@@ -115,7 +116,7 @@ func (m *Manager) renew(ctx context.Context, old *Session, change func(map[any]a
 	return cookies, err
 }
 
-// renewNone makes a session where there is none.
+// renewNone creates a session where there is none.
 func (m *Manager) renewNone(ctx context.Context, host string, change func(map[any]any) error) ([]string, error) {
 	values := make(map[any]any)
 	if change != nil {
@@ -127,7 +128,7 @@ func (m *Manager) renewNone(ctx context.Context, host string, change func(map[an
 	return cookies, err
 }
 
-// replace makes a session with values, and ends the one that is st.
+// replace creates a session with values, and ends st.
 func (m *Manager) replace(ctx context.Context, w *work, host string, st *stored, values map[any]any) ([]string, error) {
 	fresh, cookies, err := m.create(ctx, host, values)
 	if err != nil {
@@ -135,18 +136,18 @@ func (m *Manager) replace(ctx context.Context, w *work, host string, st *stored,
 	}
 	_, err = m.erase(ctx, w, host, st)
 	if err != nil && !w.lost {
-		// It may have been done, and the answer lost. The browser must have one of the two.
+		// It may be erased, and the answer lost. The browser must have one of the two.
 		if _, gone := m.load(ctx, w, host, st.cookie); isGone(gone) {
 			err = nil
 		}
 	}
 	if err != nil && w.lost {
-		// Nobody knows whether it will be done.
+		// Nobody knows whether it will be erased.
 		m.warn(ctx, "a session that has a new ID may be in the store for a while", err)
 		m.eraseSoon(st.key, lead{host, st.cookie})
 	} else if err != nil {
-		// Two sessions, one of which somebody may have planted: none of them is to
-		// have what the change has made.
+		// There are two sessions, one of which somebody may have planted: neither
+		// may have what change has made.
 		m.discard(ctx, host, fresh)
 		return nil, err
 	}
@@ -157,7 +158,7 @@ func (m *Manager) replace(ctx context.Context, w *work, host string, st *stored,
 	return cookies, nil
 }
 
-// discard removes a session that nobody has the cookie of.
+// discard removes a session whose cookie nobody has.
 func (m *Manager) discard(ctx context.Context, host string, st *stored) {
 	if _, err := m.erase(context.WithoutCancel(ctx), &work{m: m}, host, st); err != nil {
 		m.warn(ctx, "a session that nobody has is in the store", err)
@@ -165,12 +166,13 @@ func (m *Manager) discard(ctx context.Context, host string, st *stored) {
 }
 
 // Renew does from a socket what [Manager.Renew] does, as far as a socket can: it
-// returns a ticket, good once and for 30 seconds. The client hands that to
+// returns a ticket, valid once and for 30 seconds. The client hands it to
 // [Manager.Claim], which changes the session and gives the browser its new cookie; see
-// there. change runs then, on what the session holds by then. A second call makes the
-// first ticket void.
+// there. change runs then, on what the session holds by then. A second call voids the
+// first ticket.
 //
-// It also is how a socket writes to a store that keeps sessions in cookies alone.
+// It is also the way for a socket to write to a store that keeps sessions in
+// cookies alone.
 func (s *Session) Renew(change func(values map[any]any) error) (ticket string, err error) {
 	if s == nil {
 		return "", refusal(ErrMissing, nil)
@@ -181,7 +183,7 @@ func (s *Session) Renew(change func(values map[any]any) error) (ticket string, e
 	return s.m.tickets.issue(s.key, change, time.Now())
 }
 
-// Claim is the handler that takes the tickets of [Session.Renew]:
+// Claim is the HTTP handler that takes the tickets of [Session.Renew]:
 //
 //	http.HandleFunc("POST /session", sess.Claim)
 //
@@ -193,10 +195,10 @@ func (s *Session) Renew(change func(values map[any]any) error) (ticket string, e
 //	const ticket = await socket.emitWithAck("login", password);
 //	await fetch("/session", { method: "POST", body: ticket });
 //
-// Only the browser that has the session can claim its ticket, at the node that has
-// issued it. Another session gets 403 with code forbidden, and a page of another origin
-// origin_denied. Without the cookie of a session it is 401 with code session_missing,
-// and with that of one that has ended session_expired.
+// Only the browser that has the session can claim its ticket, at the node that issued
+// it. Another session gets 403 with code forbidden, and a page of another origin 403
+// with origin_denied. Without the cookie of a session the answer is 401 with code
+// session_missing, and with that of one that has ended session_expired.
 func (m *Manager) Claim(w http.ResponseWriter, r *http.Request) {
 	if r.Method != http.MethodPost {
 		w.Header().Set("Allow", http.MethodPost)
@@ -237,14 +239,14 @@ func (m *Manager) claim(w http.ResponseWriter, r *http.Request) error {
 	return nil
 }
 
-// tickets are those that nobody has claimed yet, at most one of a session.
+// tickets holds those that nobody has claimed yet, at most one per session.
 type tickets struct {
 	mu    sync.Mutex
 	all   map[string]ticket // by session
-	swept time.Time         // when those that are too old were last removed
+	swept time.Time         // when expired tickets were last removed
 }
 
-// ticket is kept as its hash, which can be compared without care for timing.
+// ticket is kept as a hash, which can be compared without regard to timing.
 type ticket struct {
 	hash   [sha256.Size]byte
 	change func(values map[any]any) error
@@ -269,8 +271,8 @@ func (t *tickets) issue(key string, change func(map[any]any) error, now time.Tim
 	return text, nil
 }
 
-// claim returns the change that the ticket is for. A wrong one does not make the
-// right one void.
+// claim returns the change that the ticket is for. A wrong ticket does not void
+// the right one.
 func (t *tickets) claim(text, key string, now time.Time) (change func(map[any]any) error, ok bool) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

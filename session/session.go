@@ -21,7 +21,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// workers is how many sessions are looked at in the background at a time.
+// workers is how many sessions are checked in the background at a time.
 const workers = 64
 
 var (
@@ -29,44 +29,44 @@ var (
 	errRecovered = errors.New("the state that is to be recovered was that of another session")
 )
 
-// Manager attaches the sessions of a gorilla/sessions store to sockets. Make one by
-// [New], for all namespaces; it is safe for concurrent use.
+// Manager attaches the sessions of a gorilla/sessions store to sockets. Create one
+// with [New], for all namespaces; it is safe for concurrent use.
 type Manager struct {
 	store   sessions.Store
 	name    string
 	opts    Options
 	origins *origin.Policy
 
-	direct  bool          // the store asks nobody, and so cannot hang
+	direct  bool          // the store does no I/O, and so cannot hang
 	calls   chan struct{} // a place for each call of the store
 	locks   locks
 	clock   *alarm.Clock
 	tickets tickets
-	options atomic.Pointer[sessions.Options] // those that the store gives to sessions
+	options atomic.Pointer[sessions.Options] // that the store gives to sessions
 	members sidecar.Map[socket.Socket, member]
-	visits  sidecar.Map[socket.Client, visit] // of handshakes that Handler has not seen
+	visits  sidecar.Map[socket.Client, visit] // for handshakes that Handler has not seen
 	servers sidecar.Map[socket.Server, sync.Once]
 	busy    busy
 	closed  atomic.Bool
-	faults  atomic.Int64 // looks at the store that have failed, since that was last told
-	warned  atomic.Int64 // when that was
+	faults  atomic.Int64 // failed checks since the last log entry about them
+	warned  atomic.Int64 // when that entry was made
 
 	mu       sync.Mutex
-	live     index         // those with sockets
-	written  recent[write] // those that were saved lately
-	erasures int           // under way
-	// Those that have ended lately, which nothing may bring back, and until when their
-	// clients are to come back with a new cookie.
+	live     index         // Sessions that have sockets
+	written  recent[write] // sessions that were saved lately
+	erasures int           // how many are under way
+	// The sessions that have ended lately, which nothing may bring back, and until
+	// when their clients are told to come back with a new cookie.
 	ended recent[time.Time]
 
 	cluster []*socket.Server
 }
 
-// member is what a socket is to a Manager. It must not refer to the socket.
+// member is what a Manager keeps for a socket. It must not refer to the socket.
 type member struct{ session *Session }
 
 // New returns a Manager for the sessions in store whose cookie is called name. The
-// error joins all faults. Close it when the server has ended.
+// error joins all faults. Close the Manager when the server has ended.
 func New(store sessions.Store, name string, opts *Options) (*Manager, error) {
 	o, origins, err := opts.audit()
 	if store == nil || nilptr.Is(store) {
@@ -91,11 +91,12 @@ func New(store sessions.Store, name string, opts *Options) (*Manager, error) {
 	return m, nil
 }
 
-// Close ends what runs in the background: sessions are not looked at any more, and
-// new sockets are refused with code unavailable. It waits for what is under way, until
-// ctx ends, and returns its error then; but for no call of the store that hangs for twice
-// Options.Timeout. The store is left to its owner, who may close it then: sockets that are
-// still there can go on with their sessions if he does not. It may be called again.
+// Close ends what runs in the background: sessions are not checked any more, and new
+// sockets are refused with code unavailable. It waits for what is under way until ctx
+// ends, and then returns its error; but it does not wait for a call of the store that
+// hangs for twice Options.Timeout. The store is left to its owner, who may close it then;
+// if it stays open, the remaining sockets can go on with their sessions. Close may be
+// called again.
 func (m *Manager) Close(ctx context.Context) error {
 	m.closed.Store(true)
 	if err := m.clock.Close(ctx); err != nil {
@@ -110,9 +111,9 @@ func (m *Manager) Close(ctx context.Context) error {
 }
 
 // Middleware returns the connection middleware that attaches its session to each
-// socket, for io.Use, nsp.Use or wrap.UseAll: the one that [Manager.Handler] has found
-// for the handshake, or without Handler the one that the handshake's cookie leads to.
-// Options.Missing says what becomes of a socket that has none. See the package
+// socket, for io.Use, nsp.Use or wrap.UseAll: the one that [Manager.Handler] found for
+// the handshake, or without Handler the one that the handshake's cookie leads to.
+// Options.Missing says what happens to a socket that has none. See the package
 // documentation for what clients are told.
 //
 // State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden
@@ -129,13 +130,13 @@ func (m *Manager) join(ctx context.Context, s *socket.Socket) error {
 	return err
 }
 
-// connect attaches its session to s.
+// connect attaches to s its session.
 func (m *Manager) connect(ctx context.Context, s *socket.Socket) error {
 	switch {
 	case m.closed.Load():
 		return refusal(ErrUnavailable, errClosed)
 	case m.members.Load(s) != nil:
-		return nil // used twice
+		return nil // Middleware is used twice
 	}
 	if err := recovery.Check(s); err != nil {
 		return err
@@ -154,21 +155,21 @@ func (m *Manager) connect(ctx context.Context, s *socket.Socket) error {
 	}
 	m.members.Store(s, &member{session})
 	wrap.Watch(s, wrap.Hooks{
-		// A middleware must not join rooms: a socket that is refused would stay there.
+		// A middleware must not join rooms: a refused socket would stay in them.
 		Connected: func() { rooms.Join(wrap.Context(s), s, session.room) },
 		Active:    &session.active,
 	})
 	return nil
 }
 
-// find returns the session of the connection that s belongs to, and the place that s has
-// there, or nil if it has none and may do without.
+// find returns the session of the connection that s belongs to, and the seat of s in it,
+// or nil if it has none and may do without.
 func (m *Manager) find(ctx context.Context, s *socket.Socket) (*Session, *seat, error) {
 	v, ok := wrap.Context(s).Value(visitKey{m}).(*visit)
 	if !ok {
-		v = m.visits.Load(s.Client()) // of a namespace before
+		v = m.visits.Load(s.Client()) // of an earlier namespace
 	}
-	r := s.Request().Request() // the host's, which is read and not kept: wrap.Request makes a copy
+	r := s.Request().Request() // the host's, only read and not kept: wrap.Request makes a copy
 	if v == nil || !v.checked {
 		if err := m.origins.Check(r); err != nil {
 			return nil, nil, refusal(ErrOrigin, err)
@@ -181,7 +182,7 @@ func (m *Manager) find(ctx context.Context, s *socket.Socket) (*Session, *seat, 
 		return nil, nil, m.missing(nil)
 	}
 	if session, place, err := m.attach(s, v, m.fresh(v)); session != nil || err != nil {
-		return session, place, err // of a handshake that has just been, or has sockets already
+		return session, place, err // the handshake was just now, or the session has sockets already
 	}
 	st, err := m.load(ctx, &work{m: m}, v.host, v.cookie)
 	switch {
@@ -197,8 +198,8 @@ func (m *Manager) find(ctx context.Context, s *socket.Socket) (*Session, *seat, 
 	return m.attach(s, v, st)
 }
 
-// missing is what becomes of a socket without session; ended is set if it has come
-// with the cookie of one that has ended.
+// missing says what happens to a socket without a session; ended is set if the
+// socket came with the cookie of one that has ended.
 func (m *Manager) missing(ended error) error {
 	switch {
 	case renewed(ended):
@@ -220,17 +221,17 @@ func (m *Manager) From(s *socket.Socket) (*Session, bool) {
 	return nil, false
 }
 
-// keyOf returns what the session with this ID is called here, and among nodes. It is a
+// keyOf returns the name of the session with this ID, here and among nodes. It is a
 // hash: the ID is a secret.
 func (m *Manager) keyOf(id string) string {
 	return string(recovery.Room(m.kind(), id))
 }
 
-// kind is what the rooms of m's sessions have in their names.
+// kind is part of the names of the rooms of m's sessions.
 func (m *Manager) kind() string { return "session:" + m.name }
 
-// cookieOf returns the value of our cookie in r. Of several the first counts, as it
-// does for gorilla's stores.
+// cookieOf returns the value of our cookie in r. Of several, the first counts, as
+// it does for gorilla's stores.
 func (m *Manager) cookieOf(r *http.Request) string {
 	if c, err := r.Cookie(m.name); err == nil {
 		return c.Value
@@ -238,5 +239,5 @@ func (m *Manager) cookieOf(r *http.Request) string {
 	return ""
 }
 
-// newID returns a name that nobody can guess.
+// newID returns an unguessable ID.
 func newID() string { return rand.Text() }

@@ -14,12 +14,12 @@ import (
 	"github.com/gorilla/sessions"
 )
 
-// Values of our own that are in each session that we save. All are strings, which
-// come back as such from any encoding.
+// Values of ours that are in each session that we save. All are strings, which
+// every encoding preserves.
 const (
-	valueSaved = "sioware:saved" // when, in Unix seconds
+	valueSaved = "sioware:saved" // when it was saved, in Unix seconds
 	valueGiven = "sioware:given" // when a browser last got its cookie, likewise
-	valueID    = "sioware:id"    // of one that its store gives none
+	valueID    = "sioware:id"    // the ID of a session whose store gives none
 )
 
 var (
@@ -31,10 +31,10 @@ var (
 // stored is a session as the store has it.
 type stored struct {
 	*sessions.Session
-	values   map[any]any // without ours; a copy of our own
+	values   map[any]any // without valueSaved and the like; our own copy
 	key      string
 	cookie   string // that leads to it
-	readOnly bool   // it is in its cookie alone
+	readOnly bool   // it is kept in its cookie alone
 	saved    time.Time
 	given    time.Time // when a browser last got the cookie
 	began    time.Time // when it was loaded
@@ -54,8 +54,8 @@ func (m *Manager) request(ctx context.Context, host, cookie string) *http.Reques
 	return r.WithContext(ctx)
 }
 
-// load returns the session that cookie leads to: ErrGone if there is none, with no more
-// than its key if that is known.
+// load returns the session that cookie leads to. If there is none it returns ErrGone,
+// along with a stored that holds no more than key and cookie, if they are known.
 func (m *Manager) load(ctx context.Context, w *work, host, cookie string) (*stored, error) {
 	return call(ctx, w, func(ctx context.Context) (*stored, error) {
 		began := time.Now()
@@ -70,7 +70,7 @@ func (m *Manager) load(ctx context.Context, w *work, host, cookie string) (*stor
 			if s == nil || s.ID == "" {
 				return nil, gone
 			}
-			// The cookie is good, and has led to a session.
+			// The cookie is valid, and once led to a session.
 			st := &stored{key: m.keyOf(s.ID), cookie: cookie}
 			m.mu.Lock()
 			gone.RetryAfter = m.retryLocked(st.key)
@@ -81,11 +81,11 @@ func (m *Manager) load(ctx context.Context, w *work, host, cookie string) (*stor
 	})
 }
 
-// away is that a store has not done what it was to do.
+// away returns the error for a store that has not done what it should.
 func away(err error) error { return refusal(ErrUnavailable, bare(err)) }
 
-// bare returns err without the path of a file: that in which gorilla's FilesystemStore
-// keeps a session has the session's ID, which is a secret.
+// bare returns err without the path of a file: the path where gorilla's
+// FilesystemStore keeps a session contains the session's ID, which is a secret.
 func bare(err error) error {
 	var file *fs.PathError
 	if errors.As(err, &file) {
@@ -94,14 +94,14 @@ func bare(err error) error {
 	return err
 }
 
-// unknown reports whether err says that there is no such session, and not that it
-// could not be looked for.
+// unknown reports whether err says that there is no such session, rather than
+// that it could not be looked up.
 func (m *Manager) unknown(err error) bool {
 	var codec securecookie.Error
 	return m.opts.Unknown != nil && m.opts.Unknown(err) || errors.Is(err, fs.ErrNotExist) || errors.As(err, &codec) && codec.IsDecode() && !codec.IsInternal() && !codec.IsUsage()
 }
 
-// read returns from in our form. A store may keep what it has returned, which then is not
+// read returns from in our form. A store may keep what it has returned, so from is not
 // ours to change.
 func (m *Manager) read(from *sessions.Session, cookie string, began time.Time) (*stored, error) {
 	own := *from
@@ -117,7 +117,7 @@ func (m *Manager) read(from *sessions.Session, cookie string, began time.Time) (
 	if id == "" {
 		st.readOnly = true
 		if id, _ = s.Values[valueID].(string); id == "" {
-			id = "cookie " + cookie // somebody else has made it
+			id = "cookie " + cookie // we have not made it
 		}
 	}
 	st.key = m.keyOf(id)
@@ -130,7 +130,7 @@ func (m *Manager) read(from *sessions.Session, cookie string, began time.Time) (
 	return st, nil
 }
 
-// stamp returns the time that a value of ours is, and none if it is not one.
+// stamp returns the time in a value of ours, or the zero time if v is not one.
 func stamp(v any) time.Time {
 	if text, ok := v.(string); ok {
 		if seconds, err := strconv.ParseInt(text, 10, 64); err == nil {
@@ -141,7 +141,7 @@ func stamp(v any) time.Time {
 }
 
 // save saves values as what the session holds, and returns the Set-Cookie headers.
-// st leads to it by its new cookie then.
+// st then has the new cookie.
 func (m *Manager) save(ctx context.Context, w *work, host string, st *stored, values map[any]any) ([]string, error) {
 	if st.ID != "" && st.Options.MaxAge <= 0 {
 		return nil, &refusedStore{errDeletes}
@@ -159,7 +159,7 @@ func (m *Manager) save(ctx context.Context, w *work, host string, st *stored, va
 	if id, ok := st.Values[valueID]; ok {
 		all[valueID] = id
 	}
-	// The store may still work with what it had if we stop waiting for it.
+	// The store may go on using what it was given if we stop waiting for it.
 	s := *st.Session
 	s.Values = all
 	type result struct {
@@ -172,7 +172,7 @@ func (m *Manager) save(ctx context.Context, w *work, host string, st *stored, va
 		var codec securecookie.Error
 		switch {
 		case errors.As(err, &codec):
-			return result{}, &refusedStore{err} // a value that is too large, or of a type that gob does not know
+			return result{}, &refusedStore{err} // a value that is too large, or of a type unknown to gob
 		case err != nil:
 			return result{}, away(err)
 		}
@@ -188,7 +188,7 @@ func (m *Manager) save(ctx context.Context, w *work, host string, st *stored, va
 	return r.cookies, nil
 }
 
-// create makes a session that holds values.
+// create creates a session that holds values.
 func (m *Manager) create(ctx context.Context, host string, values map[any]any) (*stored, []string, error) {
 	w := &work{m: m}
 	st, err := call(ctx, w, func(ctx context.Context) (*stored, error) {
@@ -200,7 +200,7 @@ func (m *Manager) create(ctx context.Context, host string, values map[any]any) (
 			return nil, away(err)
 		}
 		own := *s
-		own.ID, own.IsNew, own.Values = "", true, nil // whatever a client has asked for
+		own.ID, own.IsNew, own.Values = "", true, nil // whatever a client asked for
 		return m.read(&own, "", time.Now())
 	})
 	if err != nil {
@@ -210,7 +210,7 @@ func (m *Manager) create(ctx context.Context, host string, values map[any]any) (
 	cookies, err := m.save(ctx, w, host, st, values)
 	if err == nil && st.ID == "" {
 		st.given = time.Time{}       // nothing prolongs it
-		st.Values[valueID] = newID() // a map of save's
+		st.Values[valueID] = newID() // the map was made by save
 		cookies, err = m.save(ctx, w, host, st, values)
 	}
 	if err == nil && st.cookie == "" {
@@ -231,7 +231,7 @@ func (m *Manager) create(ctx context.Context, host string, values map[any]any) (
 	return st, cookies, nil
 }
 
-// refusedStore is a fault of the store that no other attempt will mend.
+// refusedStore is a fault of the store that another attempt will not mend.
 type refusedStore struct{ err error }
 
 func (e *refusedStore) Error() string { return "session: " + e.err.Error() }
@@ -264,7 +264,7 @@ func (m *Manager) cookieIn(headers []string) (value string, ok bool) {
 	return value, ok
 }
 
-// recorder takes the headers that a store sets.
+// recorder records the headers that a store sets.
 type recorder struct{ header http.Header }
 
 func (r *recorder) Header() http.Header { return r.header }

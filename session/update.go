@@ -10,11 +10,12 @@ import (
 
 var errOther = errors.New("the cookie leads to another session")
 
-// Reload looks at the store now. Of calls that come while one is under way, one more
-// is made for all.
+// Reload looks at the store now. Calls that come while one is under way share one
+// more look.
 //
-// It returns [ErrGone] if the session has ended, whose sockets are put out then, and
-// [ErrUnavailable] if the store does not answer, as a middleware can return them.
+// It returns [ErrGone] if the session has ended, whose sockets are then
+// disconnected, and [ErrUnavailable] if the store does not answer. A middleware can
+// return these errors.
 func (s *Session) Reload(ctx context.Context) error {
 	if s == nil {
 		return refusal(ErrMissing, nil)
@@ -37,24 +38,24 @@ func (s *Session) Reload(ctx context.Context) error {
 	return s.settle(err)
 }
 
-// Update changes the session: change gets its values as the store has them now, and
-// what it makes of them is saved, unless it returns an error, which Update returns.
-// Nobody else changes the session on this node meanwhile, so that no change is lost; a
-// change must not work with the same session in another way, by Reload or Destroy say. If it has
-// changed nothing, nothing is saved, as far as that can be told: of a value with pointers
-// it cannot. Keep values that are plain or that gob knows.
+// Update changes the session: change gets its values as the store has them now, and what it
+// makes of them is saved, unless it returns an error, which Update returns. Nobody else
+// changes the session on this node meanwhile, so no change is lost; change must not work
+// with the same session in another way, such as Reload or Destroy. If nothing was changed,
+// nothing is saved, as far as that can be told: for a value with pointers it cannot. Keep
+// values that are plain or registered with gob.
 //
-// Other nodes, and HTTP handlers that save the session by themselves, do not wait: of
-// two that save at one moment the later one wins, as with any gorilla store. Let such
+// Other nodes, and HTTP handlers that save the session by themselves, do not wait: if
+// two save at the same moment the later one wins, as with any gorilla store. Let such
 // handlers use [Manager.FromContext].
 //
-// It returns [ErrGone] if the session has ended, and does not bring it back. (One that
-// another node ends at the very moment is erased again when that node has told this one,
-// which takes an adapter for clusters.) It returns [ErrUnavailable] if the store does not
-// answer, when it may have saved or not; and [ErrReadOnlyStore] for a store that keeps
-// sessions in cookies alone, whose browser nothing can reach any more: use
-// [Session.Renew]. ctx bounds how long it waits for others; a call of the store takes
-// Options.Timeout at most, and there are two.
+// It returns [ErrGone] if the session has ended, and does not bring it back. (A session
+// that another node ends at that very moment is erased again when that node has notified
+// this one, which requires an adapter for clusters.) It returns [ErrUnavailable] if the
+// store does not answer, in which case it may have saved or not; and [ErrReadOnlyStore]
+// for a store that keeps sessions in cookies alone, whose browser cannot be reached any
+// more: use [Session.Renew]. ctx bounds how long it waits for others; a call of the store
+// takes Options.Timeout at most, and there are two.
 func (s *Session) Update(ctx context.Context, change func(values map[any]any) error) error {
 	if s == nil {
 		return refusal(ErrMissing, nil)
@@ -66,7 +67,7 @@ func (s *Session) Update(ctx context.Context, change func(values map[any]any) er
 	if err != nil {
 		return err
 	}
-	var theirs error // of change: whatever it says is not about s
+	var theirs error // the error of change: whatever it says is not about s
 	err = func() error {
 		defer w.end() // change may panic
 		return s.update(ctx, w, func(values map[any]any) error {
@@ -80,7 +81,7 @@ func (s *Session) Update(ctx context.Context, change func(values map[any]any) er
 	return s.settle(err)
 }
 
-// update is Update under the lock.
+// update is Update with the lock held.
 func (s *Session) update(ctx context.Context, w *work, change func(values map[any]any) error) error {
 	if s.isGone() {
 		return refusal(ErrGone, nil)
@@ -90,7 +91,7 @@ func (s *Session) update(ctx context.Context, w *work, change func(values map[an
 		return err
 	}
 	values, before := maps.Clone(st.values), freeze(st.values)
-	if before != nil { // else change may reach into what the values point to
+	if before != nil { // otherwise change may modify what the values point to
 		seen := *st
 		seen.values = before
 		s.publish(&seen)
@@ -111,7 +112,7 @@ func (s *Session) update(ctx context.Context, w *work, change func(values map[an
 	return err
 }
 
-// load loads the session anew.
+// load loads the session again.
 func (s *Session) load(ctx context.Context, w *work) (*stored, error) {
 	st, err := s.m.load(ctx, w, s.host, s.getCookie())
 	if err == nil && st.key != s.key {
@@ -120,7 +121,7 @@ func (s *Session) load(ctx context.Context, w *work) (*stored, error) {
 	return st, err
 }
 
-// fetch loads the session anew, and publishes what it is.
+// fetch loads the session again, and publishes it.
 func (s *Session) fetch(ctx context.Context, w *work) (*stored, error) {
 	st, err := s.load(ctx, w)
 	if err == nil {
@@ -138,11 +139,12 @@ func (s *Session) store(ctx context.Context, w *work, st *stored, values map[any
 		return nil, err
 	}
 	w.late = nil
-	st.began = time.Now() // who has looked during the save may have seen what was before
+	st.began = time.Now() // loads during the save may have seen the old values
 	s.m.wrote(s.key, lead, st.began)
 	if s.isGone() || st.ID != id {
-		// Another node, or a page, has ended it while we saved, and so have brought it
-		// back: some stores make a new one then, which nobody would look for.
+		// Another node, or a page, has ended it while we saved, and our save has
+		// brought it back: some stores then make a new one, which nobody would look
+		// for.
 		ctx := context.WithoutCancel(ctx)
 		if _, err := s.m.erase(ctx, w, s.host, st); err != nil {
 			s.m.warn(ctx, "a session that has ended is in the store again", err)
@@ -153,8 +155,8 @@ func (s *Session) store(ctx context.Context, w *work, st *stored, values map[any
 	return cookies, nil
 }
 
-// settle has the sockets put out if err says that the session has ended, and returns
-// err. Not at once: an event that is refused with err gets its ack first.
+// settle has the sockets disconnected if err says that the session has ended, and
+// returns err. Not at once: an event that is refused with err gets its ack first.
 func (s *Session) settle(err error) error {
 	m := s.m
 	switch {
