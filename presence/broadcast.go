@@ -10,35 +10,36 @@ import (
 )
 
 const (
-	// gather is how long changes of a room are gathered before they are sent.
+	// gather is how long changes in a room are gathered before they are sent.
 	gather = 50 * time.Millisecond
-	// perSocket is by how much longer for each socket of the room: what it costs to
-	// send to a room of many thousands grows with them, and so must the wait.
+	// perSocket is how much longer for each socket of the room: the cost of sending
+	// to a room of many thousands grows with them, and so must the wait.
 	perSocket = 50 * time.Microsecond
-	// retryAfter is when a Store that did not answer is asked again.
+	// retryAfter is after what time a Store that did not answer is asked again.
 	retryAfter = time.Second
-	// maxSingly is how many changes are told one by one; where there are more, the
-	// members alone are.
+	// maxSingly is how many changes are announced one by one; if there are more,
+	// only the members are sent.
 	maxSingly = 16
 )
 
-// Broadcast has the sockets in a room be sent the named event whenever somebody joins or
-// leaves it, by [Tracker.Join] and [Tracker.Leave] or because he has come or gone. Its
-// argument is
+// Broadcast sends the named event to the sockets in a room whenever somebody joins or
+// leaves it, by [Tracker.Join] and [Tracker.Leave] or by coming and going. Its argument
+// is
 //
 //	{clients, action, target, message, user, room, count, version}
 //
 // where clients are the IDs of the members, at most Options.MaxClients of them, count is
-// how many there are, action is "join" or "leave", user is who did it, message says so
-// in words, and target is "participator". A socket that has just joined gets them with the
-// action "sync" and no user, unless somebody is announced at the same time; and so does the
-// whole room after many changes at once, or if some may have been lost. Then nobody is
-// announced for as long as Event.Lost says, since who seems to join may never have left: each
-// change is a "sync". After Redis has come back empty, those whose node has not told it yet
-// are missing from clients until it has.
+// how many there are, action is "join" or "leave", user is who did it, message says so in
+// words, and target is "participator". A socket that has just joined gets the members with
+// the action "sync" and no user, unless somebody is announced at the same time; so does the
+// whole room after many changes at once, or if changes may have been lost. In the latter
+// case nobody is announced for as long as Event.Lost says, since those who seem to join may
+// never have left: each change is a "sync". After Redis has come back empty, those whose
+// node has not told it yet are missing from clients until it has.
 //
-// What changes within 50 ms, and 50 µs more for each socket in the room, is sent together;
-// of a user who has joined and left in that time nothing. Each node sends to its own sockets.
+// Changes within 50 ms, and 50 µs more for each socket in the room, are sent together;
+// nothing is sent for a user who has both joined and left in that time. Each node sends to
+// its own sockets.
 //
 // Call it before sockets join. It may be called for several events; it ends with Close.
 func (t *Tracker) Broadcast(event string) {
@@ -49,18 +50,19 @@ func (t *Tracker) Broadcast(event string) {
 	}
 }
 
-// room are the sockets of this process in a room. The Tracker's lock guards it.
+// room holds the sockets of this process in a room. The Tracker's lock guards
+// it.
 type room struct {
 	name    string
 	sockets map[*socket.Socket]bool // whether they have been sent the members
 	flush   alarm.Alarm
 	armed   bool     // flush is set, or running
 	again   bool     // there is something new since it began
-	changes []Change // that are to be sent, one of each user at most
-	all     bool     // everybody is to be sent the members
+	changes []Change // to be sent, at most one per user
+	all     bool     // send the members to everybody
 }
 
-// enter notes that s is in a room.
+// enter records that s is in a room.
 func (t *Tracker) enter(name string, s *socket.Socket) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -79,7 +81,7 @@ func (t *Tracker) enter(name string, s *socket.Socket) {
 	}
 }
 
-// exit notes that s is not in a room any more.
+// exit records that s is not in a room any more.
 func (t *Tracker) exit(name string, s *socket.Socket) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -93,7 +95,7 @@ func (t *Tracker) exit(name string, s *socket.Socket) {
 	}
 }
 
-// arm has r sent what is new, in a while. t.mu is held.
+// arm schedules sending what is new in r, in a while. t.mu is held.
 func (t *Tracker) arm(r *room, more time.Duration) {
 	if r.armed || t.closed || len(t.events) == 0 {
 		r.again = true
@@ -103,7 +105,7 @@ func (t *Tracker) arm(r *room, more time.Duration) {
 	t.clock.Set(&r.flush, time.Now().Add(gather+perSocket*time.Duration(len(r.sockets))+more))
 }
 
-// stir notes a change in a room.
+// stir records a change in a room.
 func (t *Tracker) stir(c *Change) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -112,14 +114,14 @@ func (t *Tracker) stir(c *Change) {
 		return
 	}
 	if time.Now().Before(t.unsure) {
-		r.changes, r.all = nil, true // who comes may have been there all the time
+		r.changes, r.all = nil, true // those who come may have been there all the time
 	}
 	r.note(*c)
 	t.arm(r, 0)
 }
 
-// stirAll notes that changes may have been lost, and that members may be told again for
-// as long as patience, though nobody has been told that they had gone.
+// stirAll records that changes may have been lost. For as long as patience, members may
+// then come again of whom nobody has been told that they had gone.
 func (t *Tracker) stirAll(patience time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -135,7 +137,7 @@ func (t *Tracker) stirAll(patience time.Duration) {
 	}
 }
 
-// note has c told, unless it takes back what is to be told.
+// note records c for sending, unless it undoes a change that is to be sent.
 func (r *room) note(c Change) {
 	i := slices.IndexFunc(r.changes, func(old Change) bool { return old.User == c.User })
 	switch {
@@ -149,7 +151,7 @@ func (r *room) note(c Change) {
 	}
 }
 
-// flushed is what is to be sent at one time.
+// flushed is what is sent at one time.
 type flushed struct {
 	sockets []*socket.Socket
 	fresh   map[*socket.Socket]bool // those that have not been sent anything yet
@@ -157,7 +159,7 @@ type flushed struct {
 	all     bool
 }
 
-// take takes what is new in r. t.mu is held.
+// take removes from r what is new, and returns it. t.mu is held.
 func (r *room) take() flushed {
 	f := flushed{fresh: make(map[*socket.Socket]bool), changes: r.changes, all: r.all}
 	for s, told := range r.sockets {
@@ -171,8 +173,8 @@ func (r *room) take() flushed {
 	return f
 }
 
-// keep takes sockets out of f that have left r while the Store was asked who is there: it
-// is none of their business any more.
+// keep removes from f the sockets that have left r while the Store was asked who is
+// there: they must not be sent that any more.
 func (t *Tracker) keep(r *room, f *flushed) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -181,8 +183,8 @@ func (t *Tracker) keep(r *room, f *flushed) {
 	maps.DeleteFunc(f.fresh, func(s *socket.Socket, _ bool) bool { return left(s) })
 }
 
-// send is called when what is new in r is due. It does not run twice at a time: what is
-// sent last is what is.
+// send is called when what is new in r is due. It does not run twice at a time, so that
+// what is sent last is current.
 func (t *Tracker) send(r *room) {
 	t.mu.Lock()
 	f, events := r.take(), t.events
@@ -203,14 +205,14 @@ func (t *Tracker) send(r *room) {
 	switch {
 	case t.rooms[r.name] != r:
 	case err != nil:
-		r.all = true // what has changed is not known any more by then
+		r.all = true // by then it is not known any more what has changed
 		t.arm(r, retryAfter)
 	case r.again:
 		t.arm(r, 0)
 	}
 }
 
-// front returns the members that are named, and how many there are.
+// front returns the members that are named, and how many there are in all.
 func (t *Tracker) front(room string) ([]Member, int, error) {
 	ctx := t.background()
 	defer ctx.End()
@@ -251,8 +253,8 @@ func (n *notice) sendAll(f flushed) {
 	}
 }
 
-// send sends c, or the members alone if it is nil, and takes those that it was sent to out
-// of fresh.
+// send sends c, or the members alone if c is nil, and removes from fresh the sockets that
+// it was sent to.
 func (n *notice) send(to []*socket.Socket, c *Change, fresh map[*socket.Socket]bool) {
 	var all map[string]any
 	if n.t.opts.Visible == nil {
@@ -273,8 +275,8 @@ func (n *notice) send(to []*socket.Socket, c *Change, fresh map[*socket.Socket]b
 	}
 }
 
-// emit sends it to s, which may have gone. A listener of the application that panics
-// must not keep it from others.
+// emit sends event to s, which may have gone. A listener of the application that
+// panics must not keep it from other sockets.
 func (n *notice) emit(s *socket.Socket, event string, payload map[string]any) {
 	defer func() {
 		if p := recover(); p != nil {
@@ -284,7 +286,7 @@ func (n *notice) emit(s *socket.Socket, event string, payload map[string]any) {
 	_ = s.Emit(event, payload)
 }
 
-// payload is what viewer is sent, or everybody if it is nil.
+// payload returns what viewer is sent, or everybody if viewer is nil.
 func (n *notice) payload(viewer *socket.Socket, c *Change) map[string]any {
 	clients := make([]string, 0, len(n.members))
 	for _, m := range n.members {

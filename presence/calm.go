@@ -9,9 +9,9 @@ import (
 	"github.com/sioware/sioware/internal/panics"
 )
 
-// calm is a Store of the application's, of which a panic, or an error that panics, ends neither the process nor the
-// goroutine that calls it: it is as if it had not answered. Nobody else recovers where those
-// who have gone are told, and where Watch looks who is there.
+// calm is a Store of the application whose panics, and errors that panic, end neither the
+// process nor the goroutine that calls it: they count as no answer. Nobody else recovers
+// where departures are reported, and where Watch scans the Store.
 type calm struct {
 	Store
 	logger *slog.Logger

@@ -83,7 +83,7 @@ type Change struct {
 	Seen time.Time
 }
 
-// causes are what the host's reasons mean.
+// causes maps the host's reasons to causes.
 var causes = map[string]Cause{
 	"client namespace disconnect": CauseLeft,
 	"server namespace disconnect": CauseKicked,

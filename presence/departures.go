@@ -18,9 +18,9 @@ type departure struct {
 	seat Seat
 }
 
-// departures have the Store told who has gone, on one goroutine, and many in one call:
-// where a server loses all of its clients at once, there is one for each of them that
-// ends. It exists as long as there is something to tell.
+// departures tells the Store who has gone, on one goroutine, and many in one call:
+// when a server loses all of its clients at once, each of them ends at that moment.
+// The goroutine exists only while there is something to tell.
 type departures struct {
 	store   Store
 	timeout time.Duration
@@ -31,8 +31,8 @@ type departures struct {
 	open    map[string]*untold
 }
 
-// untold is how much there is of a user that the Store has not been told: devices that
-// have gone, and seats in the queue.
+// untold counts what the Store has not been told about a user: devices that have gone,
+// and seats in the queue.
 type untold struct {
 	n    int
 	told chan struct{} // closed when there is nothing left; nil if nobody waits
@@ -42,7 +42,7 @@ func (q *departures) init(s Store, timeout time.Duration) {
 	q.store, q.timeout, q.open = s, timeout, make(map[string]*untold)
 }
 
-// expect notes that a device of a user has gone, until settle is called.
+// expect records that a device of a user has gone, until settle is called.
 func (q *departures) expect(user string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -55,7 +55,7 @@ func (q *departures) settle(user string) {
 	q.count(user, -1)
 }
 
-// count adds n to what is open of a user. q.mu is held.
+// count adds n to what is open for a user. q.mu is held.
 func (q *departures) count(user string, n int) {
 	u := q.open[user]
 	if u == nil {
@@ -115,7 +115,7 @@ func (q *departures) run(ended chan struct{}) {
 		for like, seats := range alike(queue) {
 			for some := range slices.Chunk(seats, maxBatch) {
 				ctx := deadline.After(context.Background(), q.timeout)
-				_ = q.store.Leave(ctx, like.cause, like.now, some...) // it goes on trying by itself
+				_ = q.store.Leave(ctx, like.cause, like.now, some...) // the Store goes on trying by itself
 				ctx.End()
 				q.mu.Lock()
 				for _, seat := range some {
@@ -127,13 +127,13 @@ func (q *departures) run(ended chan struct{}) {
 	}
 }
 
-// reason is what departures have in common that can be told in one call.
+// reason is what departures must have in common to be told in one call.
 type reason struct {
 	cause Cause
 	now   bool
 }
 
-// alike returns the seats of a queue by their reasons.
+// alike groups the seats of a queue by their reasons.
 func alike(queue []departure) map[reason][]Seat {
 	seats := make(map[reason][]Seat)
 	for _, d := range queue {
@@ -142,7 +142,7 @@ func alike(queue []departure) map[reason][]Seat {
 	return seats
 }
 
-// close waits until all have been told.
+// close waits until the Store has been told of all.
 func (q *departures) close(ctx context.Context) error {
 	for {
 		q.mu.Lock()

@@ -15,7 +15,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// place is what makes sockets one device: their connection, and their user.
+// place is what makes sockets one device: their connection and their user.
 type place struct {
 	client *socket.Client
 	user   string
@@ -26,31 +26,31 @@ type device struct {
 	place
 	id   string
 	kick alarm.Alarm
-	refs int // sockets that are not gone; the Tracker's lock guards it
+	refs int // sockets that have not gone; the Tracker's lock guards it
 
 	mu      sync.Mutex
 	busy    bool          // somebody has the turn
-	free    chan struct{} // closed when it is over; nil if nobody waits
+	free    chan struct{} // closed when the turn is over; nil if nobody waits
 	sockets []*socket.Socket
 	seats   []*seat
 	evicted *Eviction
-	gone    Cause // why it is no more; "" as long as it is
+	gone    Cause // why the device has gone; "" if it has not
 }
 
 // seat is the place of a device in a room.
 type seat struct {
 	Entry
-	sockets []*socket.Socket // those that are in the room
+	sockets []*socket.Socket // the sockets that are in the room
 }
 
-// newID returns a name that nobody can guess.
+// newID returns an unguessable ID.
 func newID() string {
 	var b [12]byte
 	_, _ = rand.Read(b[:]) // never fails
 	return base64.RawURLEncoding.EncodeToString(b[:])
 }
 
-// reserve returns the device at p for one more socket, nil after Close.
+// reserve returns the device at p for one more socket, or nil after Close.
 func (t *Tracker) reserve(p place) *device {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,7 +68,7 @@ func (t *Tracker) reserve(p place) *device {
 	return d
 }
 
-// forget takes a device without sockets out of what t has. t.mu is held.
+// forget removes a device without sockets from t. t.mu is held.
 func (t *Tracker) forget(d *device) {
 	delete(t.devices, d.id)
 	delete(t.places, d.place)
@@ -94,7 +94,7 @@ func (t *Tracker) device(s *socket.Socket) (*device, error) {
 	return d, nil
 }
 
-// has reports whether s is one of d's, and d has not been evicted.
+// has reports whether s is one of d's sockets, and d has not been evicted.
 func (d *device) has(s *socket.Socket) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -135,7 +135,7 @@ func (t *Tracker) connected(d *device, s *socket.Socket) {
 	d.mu.Lock()
 	if wrap.Context(s).Err() != nil {
 		d.mu.Unlock()
-		return // leave may have been here
+		return // leave may have run already
 	}
 	d.sockets = append(d.sockets, s)
 	evicted, seated, quit := d.evicted, d.seat("") != nil, d.gone == CauseLeft
@@ -149,18 +149,18 @@ func (t *Tracker) connected(d *device, s *socket.Socket) {
 		ctx := t.background()
 		defer ctx.End()
 		if d.begin(ctx) != nil {
-			return // it has gone, or another socket is taking the seat
+			return // d has gone, or another socket is taking the seat
 		}
 		defer t.end(d)
 		if !d.seated() {
 			e := t.entry(d, "", t.metaOf(s))
 			e.Away = t.awayAt(s)
-			_ = t.take(ctx, d, e) // it is told, or told later
+			_ = t.take(ctx, d, e) // the Store is told now or later
 		}
 	}
 }
 
-// metaOf returns what Options.Meta says of a socket, or nil.
+// metaOf returns what Options.Meta says about a socket, or nil.
 func (t *Tracker) metaOf(s *socket.Socket) json.RawMessage {
 	if t.opts.Meta == nil {
 		return nil
@@ -172,7 +172,7 @@ func (t *Tracker) metaOf(s *socket.Socket) json.RawMessage {
 	return meta
 }
 
-// awayAt returns what Options.Away says of a socket.
+// awayAt returns what Options.Away says about a socket.
 func (t *Tracker) awayAt(s *socket.Socket) (away bool) {
 	if t.opts.Away == nil {
 		return false
@@ -185,7 +185,7 @@ func (t *Tracker) awayAt(s *socket.Socket) (away bool) {
 	return t.opts.Away(s)
 }
 
-// entry returns what the Store is to know of d in a room.
+// entry returns what the Store is to know about d in a room.
 func (t *Tracker) entry(d *device, room string, meta json.RawMessage) Entry {
 	e := Entry{Seat: Seat{room, d.user, d.id}, Meta: meta, Grace: t.opts.Grace}
 	if room == "" {
@@ -194,8 +194,8 @@ func (t *Tracker) entry(d *device, room string, meta json.RawMessage) Entry {
 	return e
 }
 
-// take has the Store take a seat, and d remember that. It has the turn. An error other
-// than ErrFull and an *Eviction means that others learn of it later.
+// take has the Store take a seat, and records it in d. The caller has the turn. An
+// error other than ErrFull and an *Eviction means that others learn of it later.
 func (t *Tracker) take(ctx context.Context, d *device, e Entry) error {
 	err := t.store.Join(ctx, e)
 	switch {
@@ -233,10 +233,10 @@ func isEviction(err error) bool {
 	return errors.As(err, &e)
 }
 
-// causeFull is that of a device that OldestWins has left no room for.
+// causeFull is the cause for a device that finds no room under OldestWins.
 const causeFull Cause = "full"
 
-// refusal is what its client is told.
+// refusal returns what the client is told.
 func (e *Eviction) refusal() *wrap.Error {
 	if e.Cause == causeFull {
 		return refusal.New("too_many_connections", ErrFull, nil)

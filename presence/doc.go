@@ -1,5 +1,5 @@
-// Package presence knows who is online: users, not sockets, over all of their tabs and all
-// nodes of a deployment.
+// Package presence knows who is online: users, not sockets, across all of their tabs and
+// all nodes of a deployment.
 //
 //	online, err := presence.New(auth.Subject, nil) // who a socket belongs to
 //	...
@@ -18,31 +18,32 @@
 //
 // # What counts
 //
-// A device is a connection of a user: its sockets, in all namespaces, count as one, and
-// never by their IDs, which change with each reconnect. A user is online from his first
-// device to Options.Grace (15 seconds) after the last: a page that reloads, a train in a tunnel, a server
-// that restarts are seen by nobody. What a middleware refuses, or what breaks before the
-// host has connected it, never counts. But a CONNECT to another namespace that is under way
-// keeps a device that is online until its middlewares have decided.
+// A device is a connection of a user: its sockets, in all namespaces, count as one device,
+// and are never identified by their IDs, which change with each reconnect. A user is online
+// from the first device until Options.Grace (15 seconds) after the last one: nobody sees a
+// page that reloads, a train in a tunnel, or a server that restarts. What a middleware
+// refuses, or what breaks before the host has connected it, never counts. But a CONNECT to
+// another namespace that is under way keeps an online device online until its middlewares
+// have decided.
 //
-// Who a socket belongs to is asked once. Under jwtauth.Downgrade a socket becomes a guest when
-// its token expires, and its device would go on being the user's, and get what is sent to his
-// [Tracker.Room]: let jwtauth's Options.Changed call Leave(ctx, s, "") where the new identity
-// is nil. The device does not count again then before the client's next connection, though
-// a refresh makes it the same user again.
+// Who a socket belongs to is asked only once. Under jwtauth.Downgrade a socket becomes a
+// guest when its token expires, but its device would go on being the user's, and get what
+// is sent to the user's [Tracker.Room]: let jwtauth's Options.Changed call Leave(ctx, s,
+// "") when the new identity is nil. The device then does not count again before the
+// client's next connection, even if a refresh makes it the same user again.
 //
-// The same holds for rooms: a user is a member of a room as long as a device of his has
-// joined it by [Tracker.Join], and for the grace after that, unless he has left it by
-// [Tracker.Leave], which also takes a whole device out where somebody signs out. Who comes
-// back joins again; if he does so in time he was never away.
+// The same holds for rooms: a user is a member of a room as long as one of the user's
+// devices has joined it with [Tracker.Join], and for the grace after that, unless the user
+// has left it with [Tracker.Leave], which also signs a whole device out. A client that
+// comes back joins again; if it does so in time, its user was never away.
 //
 // # What is told
 //
-// [Tracker.Watch] calls a function with each change, [Tracker.Broadcast] sends the members
-// of a room to its sockets. Of one user in one room the changes come in order, numbered, and
-// alternate: he comes once and goes once, however many tabs close on however many nodes at
-// the same moment, and whatever became of the node that they were on. What has been lost on
-// the way is made up for.
+// [Tracker.Watch] calls a function with each change, and [Tracker.Broadcast] sends the
+// members of a room to its sockets. The changes of one user in one room come in order,
+// numbered, and alternate: a user comes once and goes once, however many tabs close on
+// however many nodes at the same moment, and whatever happened to their nodes. What is lost
+// on the way is made up for.
 //
 // # Kicks
 //
@@ -51,12 +52,12 @@
 //
 //	"kicked" {code: "replaced", message, retryable: false, reason?}
 //
-// with the message "Disconnected by the server" or, where it was the limit, "Signed in
-// elsewhere", and the end of the namespace; official clients do not come back by
+// with the message "Disconnected by the server" or, if it was the limit, "Signed in
+// elsewhere", and then the end of the namespace; official clients do not come back by
 // themselves. A kick is kept in the Store until the device's node has carried it out, so
-// that none is lost with a message. What was kicked is not online from the moment of the
-// kick; a member of its rooms it is until its node has heard of it or, if that is dead,
-// until its seats have been given up and the grace has passed.
+// a lost message loses no kick. A kicked device is not online from the moment of the
+// kick; it remains a member of its rooms until its node has learned of the kick or, if
+// that node is dead, until its seats have been given up and the grace has passed.
 //
 // # What clients see
 //
@@ -72,24 +73,25 @@
 // # Stores
 //
 // Without Options.Store the users of one process are kept in memory. Package redisstore
-// keeps those of many in Redis; package storetest holds a Store of your own against the
-// contract.
+// keeps those of many processes in Redis; package storetest tests a Store of your own
+// against the contract.
 //
-// When the Store is away, sockets are let in, what is asked is answered with what this
-// process knows, and says so (Status.Stale, [ErrStale]); nobody goes offline because of it. When
-// it is back it is told who is there, and functions given to Watch are told what has become
-// different meanwhile. No queue grows: what a Store is told then is how things are, not how
-// they came to be.
+// When the Store is away, sockets are let in, and questions are answered with what this
+// process knows, which the answers say (Status.Stale, [ErrStale]); nobody goes offline
+// because of it. When the Store is back it is told who is there, and functions given to
+// Watch are told what has changed meanwhile. No queue grows: what a Store is told then is
+// the current state, not how it came about.
 //
 // # Limits
 //
-// A connection that breaks without a word is noticed after the host's ping interval and
-// timeout (45 seconds); then the grace runs, and until then it is one of MaxDevices. The
-// number of users and rooms is the application's to bound: each takes room in the Store.
-// [Tracker.Room] has nobody in it before "connection". IDs of users, names of rooms and metadata are shown to others as they are: it is
-// for the page not to take them for HTML, or for keys of an object that has a prototype.
+// A connection that breaks silently is noticed after the host's ping interval and timeout
+// (45 seconds); then the grace begins. Until it is noticed it counts towards MaxDevices. It
+// is up to the application to bound the number of users and rooms: each takes space in the
+// Store. [Tracker.Room] has nobody in it before "connection". IDs of users, names of rooms
+// and metadata are shown to others as they are: the page must not treat them as HTML, or as
+// keys of an object that has a prototype.
 //
-// [Tracker.Broadcast] names members by the IDs of their users, and sends to each socket of
-// a room by itself: that suits rooms of up to some thousands. For larger ones use Count and
-// Members, when somebody looks.
+// [Tracker.Broadcast] names members by their user IDs, and sends to each socket of a room
+// separately: that suits rooms of up to some thousands. For larger ones use Count and
+// Members on demand.
 package presence

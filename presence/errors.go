@@ -2,7 +2,7 @@ package presence
 
 import "errors"
 
-// Causes of refusals and what methods return; errors.Is finds them.
+// Errors of methods and causes of refusals, for use with errors.Is.
 var (
 	// ErrFull: the user has as many devices as he may, and they stay
 	// (too_many_connections).

@@ -21,18 +21,18 @@ type kickOptions struct {
 	reason string
 }
 
-// Except spares the device of s: "sign out everywhere else". If s is none of the user's,
-// nobody is kicked.
+// Except spares the device of s: "sign out everywhere else". If s does not belong to the
+// user, nobody is kicked.
 func Except(s *socket.Socket) KickOption {
 	return func(o *kickOptions) { o.except = append(o.except, s) }
 }
 
-// Reason is told to the client, as "reason" beside the code; at most 256 bytes.
+// Reason is sent to the client, as "reason" beside the code; at most 256 bytes.
 func Reason(text string) KickOption {
 	return func(o *kickOptions) { o.reason = text }
 }
 
-// maxReason is how many bytes of a reason are told.
+// maxReason is how many bytes of a reason are sent.
 const maxReason = 256
 
 // Kick disconnects the devices of a user, on all nodes. Their clients get the event
@@ -40,13 +40,14 @@ const maxReason = 256
 // server", and do not come back by themselves. If no device is spared the user goes offline
 // at once, without grace.
 //
-// It returns how many devices that were, as the Store knows: each of their nodes puts
-// them out as soon as it is told, which is at the latest when it reaches the Store again.
-// Until then they are not online, but do count in their rooms; where a node has died, until
-// the Store has given its seats up, and then for the grace. A device that its node could
-// not tell the Store of yet stays, unless that node is this one. If the Store does not
-// answer, those of this process are kicked, and the error is [ErrUnavailable], or that of
-// ctx. A room from which he has dropped, and not been kicked, keeps him for the grace.
+// It returns how many devices those were, as far as the Store knows: each of their nodes
+// disconnects them as soon as it is told, at the latest when it reaches the Store again.
+// Until then they are not online, but still count in their rooms; if a node has died, until
+// the Store has given up its seats, and then for the grace. A device that its node has not
+// been able to tell the Store of yet stays, unless that node is this one. If the Store does
+// not answer, the devices of this process are kicked, and the error is [ErrUnavailable], or
+// that of ctx. A user who was in a room with a device that had already dropped, rather than
+// been kicked, stays a member for the grace.
 func (t *Tracker) Kick(ctx context.Context, user string, opts ...KickOption) (int, error) {
 	var o kickOptions
 	for _, opt := range opts {
@@ -101,8 +102,8 @@ func (t *Tracker) evicted(e Eviction) {
 	}
 }
 
-// evict has d put out. Not at once: who calls may be in the middle of something, and
-// listeners of "disconnect" may take their time.
+// evict has d disconnected. Not at once: the caller may be in the middle of
+// something, and listeners of "disconnect" may take their time.
 func (t *Tracker) evict(d *device, e *Eviction) {
 	d.mu.Lock()
 	first := d.evicted == nil
@@ -115,8 +116,9 @@ func (t *Tracker) evict(d *device, e *Eviction) {
 	}
 }
 
-// putOut kicks the sockets of a device that was evicted, and waits for their listeners of
-// "disconnect". One that hangs must not keep the socket of another namespace connected.
+// putOut disconnects the sockets of a device that was evicted, and waits for their
+// listeners of "disconnect". One that hangs must not keep the socket of another namespace
+// connected.
 func (t *Tracker) putOut(d *device) {
 	d.mu.Lock()
 	e, sockets := d.evicted, slices.Clone(d.sockets)

@@ -10,20 +10,20 @@ import (
 	"github.com/sioware/sioware/internal/alarm"
 )
 
-// MemoryStore is a [Store] in memory, for one process. Make one by [NewMemoryStore]. It is
-// safe for concurrent use, and has a goroutine only while a grace ends.
+// MemoryStore is a [Store] in memory, for one process. Create one with [NewMemoryStore].
+// It is safe for concurrent use, and has a goroutine only while a grace ends.
 //
-// A member with one device and no metadata takes about 300 bytes beside his ID. Versions
-// begin at the time in microseconds, so that they grow over a restart. When a user was last
-// seen is remembered for a day, of the latest 100,000; that a device has been evicted, until
-// Leave gives its seat in the room "" up, of the latest 65,536.
+// A member with one device and no metadata takes about 300 bytes besides the ID. Versions
+// begin at the time in microseconds, so that they grow across a restart. When a user was
+// last seen is remembered for a day, for the latest 100,000; that a device was evicted,
+// until Leave gives up its seat in the room "", for the latest 65,536.
 //
-// What a call changes it tells before it returns, unless another call is telling: then that
-// one tells it as well. So a function given to Watch that is slow delays one call, and what
-// is still to be told is kept without a limit: it must not block.
+// A call reports what it changes before it returns, unless another call is reporting: then
+// that one does it. So a slow function given to Watch delays one call, and what is still to
+// be reported is kept without limit: the function must not block.
 //
-// Writing calls do not look at their context: they never wait for anything but the functions
-// given to Watch. Reading ones return its error if it has ended.
+// Writing calls do not look at their context: they never wait for anything but the
+// functions given to Watch. Reading ones return its error if it has ended.
 type MemoryStore struct {
 	begin  time.Time
 	seed   maphash.Seed
@@ -39,8 +39,8 @@ const (
 	// seenFor and seenMax bound what is remembered of users who are offline.
 	seenFor = 24 * time.Hour
 	seenMax = 100_000 / memShards
-	// evictedMax bounds the evictions of devices that nobody has called Leave for, in each
-	// shard: of devices that are connected, or have been a moment ago.
+	// evictedMax bounds the evictions per shard of devices for which Leave has not been
+	// called: those of devices that are connected, or were a moment ago.
 	evictedMax = 65_536 / memShards
 )
 
@@ -58,8 +58,8 @@ func NewMemoryStore() *MemoryStore {
 	return m
 }
 
-// shard returns the shard of all that is known of a user: his seats in all rooms, and which
-// of his devices have been evicted. So a kick and a seat in a room come one after the other.
+// shard returns the shard of all that is known about a user: seats in all rooms, and which
+// devices have been evicted. So a kick and taking a seat in a room are serialized.
 func (m *MemoryStore) shard(user string) *memShard {
 	return &m.shards[maphash.String(m.seed, user)%memShards]
 }
@@ -69,8 +69,8 @@ func (m *MemoryStore) roomsOf(room string) *memRooms {
 }
 
 // Join implements [Store]. A seat without a user is an error that wraps [ErrUser], one in a
-// room with a zero byte one that wraps [ErrRoom]. A device that has a seat is not refused
-// with [ErrFull].
+// room with a zero byte an error that wraps [ErrRoom]. A device that has a seat is not
+// refused with [ErrFull].
 func (m *MemoryStore) Join(_ context.Context, e Entry) error {
 	if e.User == "" {
 		return fmt.Errorf("%w: it is empty", ErrUser)
@@ -98,8 +98,8 @@ func (m *MemoryStore) Leave(_ context.Context, cause Cause, now bool, seats ...S
 	return nil
 }
 
-// Evict implements [Store]. It returns no error. A user who is in his grace goes offline,
-// too.
+// Evict implements [Store]. It returns no error. A user whose grace is running goes
+// offline, too.
 func (m *MemoryStore) Evict(_ context.Context, user string, cause Cause, reason string, except ...string) (int, error) {
 	s := m.shard(user)
 	s.mu.Lock()
@@ -110,12 +110,12 @@ func (m *MemoryStore) Evict(_ context.Context, user string, cause Cause, reason 
 }
 
 // Watch implements [Store]. A call of f that has begun when stop is called may end later;
-// none begins then.
+// no other begins after that.
 func (m *MemoryStore) Watch(f func(Event)) (stop func()) { return m.events.watch(f) }
 
-// Close implements [Store]. As the process ends then, nobody's grace does: its users are
-// members until it is gone. What has been told by then is all that is told. It returns the
-// error of ctx if that ends while a function given to Watch is running.
+// Close implements [Store]. Since the process ends then, no grace does: its users stay
+// members until the process is gone. Nothing is reported after Close. It returns the error
+// of ctx if that ends while a function given to Watch is running.
 func (m *MemoryStore) Close(ctx context.Context) error {
 	for i := range m.shards {
 		s := &m.shards[i]

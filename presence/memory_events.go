@@ -6,14 +6,15 @@ import (
 	"sync/atomic"
 )
 
-// memQueue has events told by whoever adds them: the first to come tells what others add
-// meanwhile, so that one is told after the other, nobody waits, and there is no goroutine.
+// memQueue has events reported by whoever adds them: the first to come also reports what
+// others add meanwhile, so that events are reported one after the other, nobody waits, and
+// there is no goroutine.
 type memQueue struct {
 	watchers atomic.Pointer[[]*memWatcher] // nil or not empty; changed under mu
 
 	mu      sync.Mutex
 	queue   []Event
-	head    int // the first that has not been told
+	head    int // the first that has not been reported
 	telling bool
 	closed  bool
 }
@@ -23,10 +24,10 @@ type memWatcher struct {
 	stopped atomic.Bool
 }
 
-// watched reports whether there is anybody to tell an event to.
+// watched reports whether there is anybody to report an event to.
 func (q *memQueue) watched() bool { return q.watchers.Load() != nil }
 
-// add queues an event, which is told when deliver is called.
+// add queues an event, which is reported when deliver is called.
 func (q *memQueue) add(e Event) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -35,7 +36,8 @@ func (q *memQueue) add(e Event) {
 	}
 }
 
-// deliver tells what is queued, unless another call does. Nothing is locked meanwhile.
+// deliver reports what is queued, unless another call is doing so. Nothing is locked
+// during calls of watchers.
 func (q *memQueue) deliver() {
 	if !q.watched() {
 		return
@@ -52,7 +54,7 @@ func (q *memQueue) deliver() {
 		q.queue[q.head] = Event{}
 		q.head++
 		q.tell(e)
-		if q.head >= 1024 && q.head >= len(q.queue)/2 { // others may add for ever
+		if q.head >= 1024 && q.head >= len(q.queue)/2 { // others may add forever
 			q.queue, q.head = append([]Event(nil), q.queue[q.head:]...), 0
 		}
 	}
@@ -62,7 +64,7 @@ func (q *memQueue) deliver() {
 	}
 }
 
-// tell tells e without the lock.
+// tell reports e without holding the lock.
 func (q *memQueue) tell(e Event) {
 	q.mu.Unlock()
 	defer q.mu.Lock()
@@ -92,7 +94,7 @@ func (q *memQueue) watch(f func(Event)) (stop func()) {
 	}
 }
 
-// change replaces the watchers by what f makes of a copy of them.
+// change replaces the watchers with what f makes of a copy of them.
 func (q *memQueue) change(f func([]*memWatcher) []*memWatcher) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
@@ -114,7 +116,7 @@ func (q *memQueue) set(all []*memWatcher) {
 	}
 }
 
-// close ends the telling, when what is queued has been told.
+// close ends the reporting, once what is queued has been reported.
 func (q *memQueue) close() {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -9,13 +9,13 @@ import (
 // memGrace is the grace of a member without devices.
 type memGrace struct {
 	alarm alarm.Alarm
-	last  Device // that has left
+	last  Device // the device that left last
 	cause Cause
 	seen  time.Time
 }
 
-// suspend begins the grace of x, whose last device was d. When it ends is for others to
-// say.
+// suspend begins the grace of x, whose last device was d. It does not set
+// the alarm that ends it.
 func (s *memShard) suspend(x *memMember, d Device, cause Cause, at time.Time) {
 	x.devices = nil
 	g := &memGrace{last: d, cause: cause, seen: at}
@@ -23,10 +23,10 @@ func (s *memShard) suspend(x *memMember, d Device, cause Cause, at time.Time) {
 	x.pending = g
 }
 
-// resume ends the grace of x, if it has one, before its time.
+// resume ends the grace of x, if it has one, early.
 func (s *memShard) resume(x *memMember) {
 	if x.pending != nil {
-		s.store.clock.Stop(&x.pending.alarm) // if it runs already, it will see
+		s.store.clock.Stop(&x.pending.alarm) // expire notices if it runs already
 		x.pending = nil
 	}
 }

@@ -41,11 +41,11 @@ const (
 	inShard
 )
 
-// minSlots is how many slots are too few to be worth compacting.
+// minSlots is the number of slots up to which compacting is not worth it.
 const minSlots = 64
 
-// memOrder has members in the order in which they came. One who has gone leaves an empty
-// slot, until there are more of those than of others.
+// memOrder has members in the order in which they came. A member who has gone leaves an
+// empty slot, until less than half of the slots are in use.
 type memOrder struct {
 	kind  int // inRoom or inShard
 	slots []memSlot
@@ -53,15 +53,15 @@ type memOrder struct {
 	last  uint64 // number
 }
 
-// memSlot is the place of a member. Its number never changes, and grows from one to the
-// next, so that one can go on after it.
+// memSlot is the place of a member. Its number never changes, and numbers grow from
+// slot to slot, so that a page can begin after one.
 type memSlot struct {
 	number uint64
-	member *memMember // nil: has gone
+	member *memMember // nil if the member has gone
 }
 
-// add adds x, at a time since the store was made. Numbers follow that as far as they can,
-// so that those of different orders can be compared.
+// add adds x, at a time since the store was made. Numbers follow that time as far as they
+// can, so that those of different orders can be compared.
 func (o *memOrder) add(x *memMember, at time.Duration) {
 	o.last = max(o.last+1, uint64(at))
 	x.pos[o.kind] = len(o.slots)
@@ -92,14 +92,15 @@ func (o *memOrder) compact() {
 	o.slots = into
 }
 
-// memCursor says how far one has come in an order.
+// memCursor is a position in an order.
 type memCursor struct {
-	after uint64 // the number of the last slot; it may be gone
-	until uint64 // and of the last one there was at the beginning; 0 is not known yet
+	after uint64 // the number of the last slot returned, which may be gone
+	until uint64 // the last number there was at the beginning; 0 if not known yet
 }
 
-// page returns up to n members after c, and how far that is; more says whether there are
-// others. Who has come since the first page is left out: as many as come, it ends.
+// page returns up to n members after c, and the position after them; more says whether
+// there are others. Those who have come since the first page are left out: so the pages
+// end, however many come.
 func (o *memOrder) page(c memCursor, n int) (page []*memMember, last memCursor, more bool) {
 	if c.until == 0 {
 		c.until = o.last
@@ -124,13 +125,13 @@ func (o *memOrder) page(c memCursor, n int) (page []*memMember, last memCursor, 
 	return page, c, false
 }
 
-// memRooms are some of the rooms. Its lock comes after that of a shard.
+// memRooms are some of the rooms. Its lock is taken after that of a shard.
 type memRooms struct {
 	mu     sync.Mutex
 	byName map[string]*memRoom
 }
 
-// memRoom has the members of a room; there is one at least.
+// memRoom has the members of a room, of whom there is at least one.
 type memRoom struct {
 	home  *memRooms
 	order memOrder

@@ -33,8 +33,8 @@ func (m *MemoryStore) Get(ctx context.Context, room string, users ...string) ([]
 	return b.all, nil
 }
 
-// List implements [Store]. Members are in the order in which they came; who has come since
-// the first page is left out. It returns an error for a cursor that is unlike its own.
+// List implements [Store]. Members are in the order in which they came; those who have
+// come since the first page are left out. It returns an error for a malformed cursor.
 func (m *MemoryStore) List(ctx context.Context, room, cursor string, n int) ([]Record, string, error) {
 	at, ok := parseMemCursor(cursor)
 	if !ok {
@@ -68,8 +68,8 @@ func (r *memRooms) page(room string, at memCursor, n int) ([]*memMember, memCurs
 	return nil, at, false
 }
 
-// Scan implements [Store]. Most of those who have come since the first page are left out. It
-// returns an error for a cursor that is unlike its own.
+// Scan implements [Store]. Most of those who have come since the first page are left out.
+// It returns an error for a malformed cursor.
 func (m *MemoryStore) Scan(ctx context.Context, cursor string, n int) ([]Record, string, error) {
 	first, rest, _ := strings.Cut(cursor, "-")
 	shard, ok := parseMemNumber(first)
@@ -130,7 +130,7 @@ func parseMemCursor(s string) (memCursor, bool) {
 	return memCursor{a, u}, ok && ok2
 }
 
-// parseMemNumber reads a number of a cursor, which is 0 if there is none.
+// parseMemNumber reads a number of a cursor, which is 0 if it is empty.
 func parseMemNumber(s string) (uint64, bool) {
 	if s == "" {
 		return 0, true

@@ -10,7 +10,7 @@ type memMemory struct {
 	prev, next *memMemory
 }
 
-// memRecall remembers things, and forgets the oldest first. The zero value remembers none.
+// memRecall remembers things, and forgets the oldest first. The zero value is empty.
 type memRecall struct {
 	byKey       map[memKey]*memMemory
 	first, last *memMemory // the oldest and the newest
@@ -18,7 +18,8 @@ type memRecall struct {
 
 func (r *memRecall) get(key memKey) *memMemory { return r.byKey[key] }
 
-// put remembers m in place of what was there, and no more than limit in all.
+// put remembers m in place of an older one with its key, and no more than limit
+// in all.
 func (r *memRecall) put(limit int, m *memMemory) {
 	r.forget(m.key)
 	if len(r.byKey) >= limit {
@@ -55,7 +56,7 @@ func (r *memRecall) forget(key memKey) {
 	}
 }
 
-// expire forgets what was put before a time, in the order in which it was.
+// expire forgets what is older than before, in the order in which it was put.
 func (r *memRecall) expire(before time.Time) {
 	for r.first != nil && r.first.at.Before(before) {
 		r.forget(r.first.key)

@@ -7,18 +7,18 @@ import (
 	"time"
 )
 
-// memKey is a room and a user, or a user and one of his devices.
+// memKey is a room and a user, or a user and one of the user's devices.
 type memKey struct{ a, b string }
 
-// memShard is what is known of some of the users. Events are queued under its lock, so that
-// they are in order.
+// memShard is what is known about some of the users. Events are queued under its lock, so
+// that they are in order.
 type memShard struct {
 	store *MemoryStore
 
 	mu      sync.Mutex
 	members memMembers
 	order   memOrder // of all of them
-	version uint64   // of the last change
+	version uint64   // that of the last change
 	seen    memRecall
 	evicted memRecall
 	closed  bool
@@ -40,7 +40,7 @@ func (x *memMember) find(device string) int {
 	return slices.IndexFunc(x.devices, func(d Device) bool { return d.ID == device })
 }
 
-// join is Join.
+// join implements Join.
 func (s *memShard) join(e Entry) error {
 	if s.closed {
 		return ErrClosed
@@ -59,7 +59,7 @@ func (s *memShard) join(e Entry) error {
 		s.tell(x, memCome(e.Room), CauseJoined, now, x.devices[0], time.Time{})
 		return nil
 	}
-	var cause Cause // of what is to be told
+	var cause Cause // of the change to report; "" if there is none
 	switch i := x.find(e.Device); {
 	case i >= 0:
 		if old := &x.devices[i]; !memSame(*old, d) {
@@ -82,8 +82,8 @@ func (s *memShard) join(e Entry) error {
 	return s.replace(x, e, cause, now)
 }
 
-// replace evicts the devices for which there is no room beside e's, and tells what there is
-// to tell: that e's has come or changed is cause, if it is not empty.
+// replace evicts the devices for which there is no room beside e's, and reports the change:
+// cause, if it is not empty, says how e's device has come or changed.
 func (s *memShard) replace(x *memMember, e Entry, cause Cause, now time.Time) (err error) {
 	var told Device
 	if i := x.find(e.Device); i >= 0 {
@@ -108,7 +108,7 @@ func (s *memShard) replace(x *memMember, e Entry, cause Cause, now time.Time) (e
 	return err
 }
 
-// leave is Leave for one seat.
+// leave implements Leave for one seat.
 func (s *memShard) leave(seat Seat, cause Cause, now bool) {
 	if seat.Room == "" {
 		s.evicted.forget(memKey{seat.User, seat.Device})
@@ -134,7 +134,7 @@ func (s *memShard) leave(seat Seat, cause Cause, now bool) {
 	}
 }
 
-// evict is Evict.
+// evict implements Evict.
 func (s *memShard) evict(user string, cause Cause, reason string, except []string) (n int) {
 	x := s.members.get(memKey{"", user})
 	if x == nil || s.closed {
@@ -164,7 +164,7 @@ func (s *memShard) evict(user string, cause Cause, reason string, except []strin
 	return n
 }
 
-// banish remembers that a device has been evicted, and tells it.
+// banish remembers that a device has been evicted, and reports it.
 func (s *memShard) banish(user string, d Device, cause Cause, reason string, now time.Time) *Eviction {
 	ev := &Eviction{User: user, Device: d.ID, Cause: cause, Reason: reason}
 	s.evicted.put(evictedMax, &memMemory{key: memKey{user, d.ID}, at: now, eviction: ev})
@@ -175,7 +175,7 @@ func (s *memShard) banish(user string, d Device, cause Cause, reason string, now
 	return ev
 }
 
-// drain is Close.
+// drain implements Close.
 func (s *memShard) drain() {
 	if s.closed {
 		return
@@ -196,7 +196,7 @@ func (s *memShard) drain() {
 	}
 }
 
-// enter makes a member.
+// enter adds a member.
 func (s *memShard) enter(key memKey, now time.Time) *memMember {
 	x := &memMember{key: key}
 	at := max(0, now.Sub(s.store.begin))
@@ -209,7 +209,7 @@ func (s *memShard) enter(key memKey, now time.Time) *memMember {
 	return x
 }
 
-// exit ends a membership, and tells it.
+// exit ends a membership, and reports it.
 func (s *memShard) exit(x *memMember, cause Cause, at, seen time.Time) {
 	s.resume(x)
 	x.gone = true
@@ -225,7 +225,7 @@ func (s *memShard) exit(x *memMember, cause Cause, at, seen time.Time) {
 	s.tell(x, kind, cause, at, Device{}, seen)
 }
 
-// tell counts a change of x, and queues it for those who watch.
+// tell counts a change of x, and queues it for the watchers.
 func (s *memShard) tell(x *memMember, kind Kind, cause Cause, at time.Time, d Device, seen time.Time) {
 	s.version++
 	x.version = s.version
@@ -253,7 +253,7 @@ func memCome(room string) Kind {
 	return Joined
 }
 
-// memSame reports whether two devices have brought the same.
+// memSame reports whether two devices have the same Away and Meta.
 func memSame(d, e Device) bool { return d.Away == e.Away && bytes.Equal(d.Meta, e.Meta) }
 
 // memOwn returns d with metadata that nobody else can change.

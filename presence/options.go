@@ -10,19 +10,19 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Policy says which devices stay where a user has more than Options.MaxDevices.
+// Policy says which devices stay if a user has more than Options.MaxDevices.
 type Policy int
 
-// Policies.
+// The policies.
 const (
-	// NewestWins: those that came first are kicked with code replaced. The default. A
-	// client that connects again all the same puts the next one out; where logins are to
-	// be ended, not connections, use jwtauth's NewestLogin.
+	// NewestWins: those that came first are kicked, with code replaced. This is the
+	// default. A client that connects again nevertheless kicks the next one; to end
+	// logins rather than connections, use jwtauth's NewestLogin.
 	NewestWins Policy = iota
 	// OldestWins: those that are there stay, and a new one is refused with code
-	// too_many_connections. One whose connection has broken counts until the server
-	// notices, which takes the host's ping interval and timeout (45 seconds by
-	// default): its user may be locked out for so long.
+	// too_many_connections. A device whose connection has broken counts until the
+	// server notices, which takes the host's ping interval and timeout (45 seconds
+	// by default): the user may be locked out for that long.
 	OldestWins
 )
 
@@ -38,42 +38,43 @@ const (
 	maxRoom           = 256
 )
 
-// Options are what can be chosen. Its zero value, and nil, are the defaults.
+// Options configure a [Tracker]. The zero value, and nil, mean the defaults.
 type Options struct {
-	// Store keeps who is where; it is the caller's to close, after the Tracker. Nil is
-	// a [MemoryStore], for a single process.
+	// Store keeps who is where. The caller closes it, after the Tracker. Nil means a
+	// [MemoryStore], for a single process.
 	Store Store
 
-	// Grace is how long a user stays online, and a member of his rooms, after his last
-	// connection there has ended. 15 seconds if 0, none if negative; at most an hour.
+	// Grace is how long a user stays online, and a member of rooms, after the user's
+	// last connection there has ended. 15 seconds if 0, none if negative; at most an
+	// hour.
 	Grace time.Duration
 
-	// MaxDevices is how many connections a user may have, on all nodes; 0 is no limit. One
-	// that has broken without a word is one until the server notices. What a change of a user
-	// costs the Store grows with the devices that he has: who may open as many as he likes
-	// should have a limit.
+	// MaxDevices is how many connections a user may have, on all nodes; 0 means no limit. A
+	// connection that has broken silently counts until the server notices. What a change of a
+	// user costs the Store grows with the user's devices, so there should be a limit if users
+	// can open as many as they like.
 	MaxDevices int
 	// Policy says which of them stay.
 	Policy Policy
 
-	// Meta returns what others are to know of a device, which is marshaled to JSON, when
-	// its first socket connects; it must not block. Nil is nothing. If it fails or is too large
-	// the device has none.
+	// Meta returns what others are to know about a device, which is marshaled to JSON, when
+	// its first socket connects; it must not block. Nil means nothing. If it fails, or the
+	// result is too large, the device has no metadata.
 	Meta func(s *socket.Socket) any
 
 	// Away reports whether the person at a device is away when its first socket connects,
-	// as the page may have said in auth: a tab in the background that reconnects is then
-	// seen by nobody. It must not block. Nil means that nobody is; see [Tracker.Away].
+	// as the page may have said in auth: then nobody sees a background tab that
+	// reconnects. It must not block. Nil means that nobody is away; see [Tracker.Away].
 	Away func(s *socket.Socket) bool
 
-	// Visible reports whether viewer may see that a user is there, comes and goes: in
-	// what [Tracker.Broadcast] sends and in [Tracker.MembersFor]. Counts include those that
-	// may not be seen. It must not block. Nil means that everybody may; one that panics
-	// hides.
+	// Visible reports whether viewer may see that a user is there, comes and goes: in what
+	// [Tracker.Broadcast] sends and in [Tracker.MembersFor]. Counts include users that may
+	// not be seen. It must not block. Nil means that everybody may see everybody; if it
+	// panics, the user is hidden.
 	Visible func(viewer *socket.Socket, user string) bool
 
 	// MaxUser is how many bytes the ID of a user may have; 256 if 0. A socket whose
-	// user's has more is refused.
+	// user has a longer ID is refused.
 	MaxUser int
 	// MaxMeta is how many bytes of JSON the metadata of a device may have, for each
 	// room; 4096 if 0.
@@ -83,16 +84,16 @@ type Options struct {
 	// MaxClients is how many members [Tracker.Broadcast] names; 100 if 0.
 	MaxClients int
 
-	// Timeout is how long the Store is waited for where there is no context: when a
-	// socket connects, which asks once, and twice under OldestWins, when what is being told
-	// of the user's devices that have gone has been told. A second if 0.
+	// Timeout is how long to wait for the Store where there is no context: when a socket
+	// connects, which asks once, and twice under OldestWins, after the Store has been told
+	// which of the user's devices have gone. A second if 0.
 	Timeout time.Duration
 
 	// Logger gets what goes wrong in the background. Nil means slog.Default().
 	Logger *slog.Logger
 }
 
-// audit returns a copy with defaults, or all faults.
+// audit returns a copy of o with its defaults set, and all its faults.
 func (o *Options) audit() (Options, error) {
 	var c Options
 	if o != nil {

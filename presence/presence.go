@@ -23,7 +23,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// kind is what the rooms of users have in their names.
+// kind is part of the names of the rooms of users.
 const kind = "presence"
 
 // workers is how many kicks and broadcasts are under way at a time.
@@ -34,7 +34,8 @@ var (
 	errRecovered = errors.New("presence: state recovery of another user's socket")
 )
 
-// Tracker knows who is online. Make one with [New]; it is safe for concurrent use.
+// Tracker knows who is online. Create one with [New]; it is safe for concurrent
+// use.
 type Tracker struct {
 	user  func(*socket.Socket) (string, bool)
 	opts  Options
@@ -52,20 +53,20 @@ type Tracker struct {
 	users   map[string][]*device // the same, in the order in which they came
 	rooms   map[string]*room     // those with sockets of this process
 	events  []string             // of Broadcast
-	unsure  time.Time            // until then who joins may have been there before
+	unsure  time.Time            // until then, those who join may have been there before
 
 	departures departures
 	audience   audience
-	away       atomic.Bool   // the Store has not answered when it was told last
+	away       atomic.Bool   // the Store did not answer the last call
 	panics     atomic.Uint64 // of Options.Visible
 }
 
 // New returns a Tracker. user returns the ID of a socket's user, and false if it has none:
-// such a socket is let in and counts for nobody. Return false for it, not an empty ID, which
-// is refused with code forbidden. It is called once for each socket, in the
-// middleware, and must not block; one that panics refuses the socket with code internal.
+// such a socket is let in and does not count. Return false for it rather than an empty ID,
+// which is refused with code forbidden. user is called once for each socket, in the
+// middleware, and must not block; if it panics the socket is refused with code internal.
 // New waits for the Store's Watch: that of presence/redisstore takes up to its Timeout if
-// Redis is away, which is no fault. An error names all faults.
+// Redis is away, which is no fault. The error joins all faults.
 func New(user func(*socket.Socket) (string, bool), opts *Options) (*Tracker, error) {
 	o, err := opts.audit()
 	if user == nil {
@@ -92,28 +93,29 @@ func New(user func(*socket.Socket) (string, bool), opts *Options) (*Tracker, err
 }
 
 // Middleware returns the connection middleware that counts sockets, for io.Use, nsp.Use
-// or wrap.UseAll, behind what finds out who they are. A socket counts from the moment in
-// which the host has connected it, before its "connection" handlers run, and never if
+// or wrap.UseAll, behind what finds out who they are. A socket counts from the moment
+// when the host has connected it, before its "connection" handlers run, and never if
 // something refuses it. Sockets of one connection and one user are one device.
 //
-// If the Store does not answer by Options.Timeout, sockets are let in all the same: others
-// learn of them when it does.
+// If the Store does not answer within Options.Timeout, sockets are let in all the same:
+// others learn of them when it does.
 //
 // State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden does,
-// or every socket is refused with code internal. A recovered socket is refused with code
-// forbidden if its state was that of another user, whose messages it would get. Its rooms
-// come back with it, its places in them do not: call [Tracker.Join] for it too.
+// or every socket is refused with code internal. Then a recovered socket is refused with
+// code forbidden if its state was another user's, whose messages it would get. The host's
+// rooms are recovered, but memberships are not: call [Tracker.Join] for a recovered
+// socket too.
 func (t *Tracker) Middleware() socket.NamespaceMiddleware { return wrap.Func(t.admit) }
 
 // Identity is who a socket belongs to.
 type Identity struct {
 	User string
-	// Device is the ID of its connection, which nobody can guess.
+	// Device is the ID of its connection, which cannot be guessed.
 	Device string
 }
 
-// From returns who s belongs to, and false if it has no user, or no middleware of t has
-// seen it. It takes no lock and allocates nothing.
+// From returns who s belongs to, and false if it has no user, or has not passed
+// [Tracker.Middleware]. It takes no lock and allocates nothing.
 func (t *Tracker) From(s *socket.Socket) (Identity, bool) {
 	if id := t.identities.Load(s); id != nil && id.User != "" {
 		return *id, true
@@ -121,19 +123,19 @@ func (t *Tracker) From(s *socket.Socket) (Identity, bool) {
 	return Identity{}, false
 }
 
-// Room is the room that all sockets of a user are in, on all nodes: to send something to
-// all of his devices. Its name does not tell whose it is.
+// Room returns the room that all sockets of a user are in, on all nodes, for sending
+// something to all of the user's devices. Its name does not reveal whose it is.
 //
 //	io.To(online.Room("alice")).Emit("message", text)
 //
-// In his grace nobody is there. Other nodes are reached by the server's adapter: those of
-// socket.io-go-redis drop the message without a word while Redis is away, for the sockets of
-// this node too; where Status says Stale, use io.Local().To.
+// During the grace nobody is in it. Other nodes are reached through the server's adapter:
+// those of socket.io-go-redis silently drop the message while Redis is away, even for the
+// sockets of this node; where Status says Stale, use io.Local().To.
 func (t *Tracker) Room(user string) socket.Room { return recovery.Room(kind, user) }
 
 func (t *Tracker) admit(ctx context.Context, s *socket.Socket) error {
 	if t.identities.Load(s) != nil {
-		return nil // used twice
+		return nil // Middleware is used twice
 	}
 	if t.isClosed() {
 		return errClosed()
@@ -179,19 +181,19 @@ func (t *Tracker) admit(ctx context.Context, s *socket.Socket) error {
 	return nil
 }
 
-// mayJoin refuses a device that finds no room under OldestWins. Whether there is room is
-// decided when it takes its seat; but it should not be told so after it was let in, if
-// that can be known before.
+// mayJoin refuses a device for which there is no room under OldestWins. Whether there is
+// room is decided when the device takes its seat; but if it can be known before, the
+// device should be told before it is let in.
 func (t *Tracker) mayJoin(ctx context.Context, d *device) error {
 	if t.opts.MaxDevices == 0 || t.opts.Policy != OldestWins || d.seated() {
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.opts.Timeout)
 	defer cancel()
-	t.departures.await(ctx, d.user) // or who comes back on his connection is in his own way
+	t.departures.await(ctx, d.user) // or a user who reconnects would be refused because of the old connection
 	records, err := t.store.Get(ctx, "", d.user)
 	if err != nil || len(records) != 1 {
-		return nil // if the Store is away they are let in
+		return nil // if the Store is away, let it in
 	}
 	there := records[0].Devices
 	if len(there) >= t.opts.MaxDevices && !slices.ContainsFunc(there, func(o Device) bool { return o.ID == d.id }) {
@@ -200,10 +202,11 @@ func (t *Tracker) mayJoin(ctx context.Context, d *device) error {
 	return nil
 }
 
-// errClosed has no cause: that the server ends is no news for its log.
+// errClosed returns a refusal without a cause: the log need not hear of a
+// server that ends.
 func errClosed() error { return &wrap.Error{Code: "unavailable"} }
 
-// heard gets what the Store tells.
+// heard gets the events of the Store.
 func (t *Tracker) heard(e Event) {
 	switch {
 	case e.Eviction != nil:
@@ -224,12 +227,12 @@ func (t *Tracker) isClosed() bool {
 }
 
 // Close hands over: all users of this process stay online, and in their rooms, for their
-// grace, so that a rolling restart is seen by nobody if their clients find another node
-// in time. Nobody is told anything any more, new sockets are refused with code
-// unavailable, and those that are there do not count. It waits for the Store, for what
-// runs in the background and for functions given to [Tracker.Watch] that are under way,
-// which must not call it; but no longer than ctx, whose error it returns then. Call it
-// before the server closes its sockets. It may be called again.
+// grace, so nobody notices a rolling restart if their clients find another node in time.
+// Nobody is notified of anything any more, new sockets are refused with code
+// unavailable, and those that are there do not count. Close waits for the Store, for
+// what runs in the background and for calls of functions given to [Tracker.Watch], which
+// must not call it; but no longer than ctx, whose error it then returns. Call it before
+// the server closes its sockets. It may be called again.
 func (t *Tracker) Close(ctx context.Context) error {
 	t.mu.Lock()
 	t.closed = true
@@ -257,12 +260,12 @@ func (t *Tracker) warn(what string, err error) {
 	t.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, "presence: "+what, slog.Any("error", err))
 }
 
-// panicked logs that something of the application has panicked, and where.
+// panicked logs that code of the application panicked, and where.
 func (t *Tracker) panicked(what string, v any, more ...any) {
 	t.opts.Logger.Error("presence: "+what+" panicked", append(more, panics.Attr(v))...)
 }
 
-// note takes note of whether the Store has been told, and logs when that changes.
+// note records whether the Store was reached, and logs when that changes.
 func (t *Tracker) note(err error) {
 	switch {
 	case errors.Is(err, ErrUnavailable) && !t.away.Swap(true):
@@ -272,7 +275,7 @@ func (t *Tracker) note(err error) {
 	}
 }
 
-// background is the context of a call that nobody waits for.
+// background returns the context of a call that nobody waits for.
 func (t *Tracker) background() *deadline.Context {
 	return deadline.After(context.Background(), t.opts.Timeout)
 }

@@ -15,20 +15,22 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// reserved begins the names of rooms that are private to this module.
+// reserved is the prefix of the names of rooms that are private to this module.
 const reserved = "sioware:"
 
-// Join has s join a room, and its user be a member of it with meta, which is marshaled
-// to JSON; nil is none. It joins the host's room of the same name too, so that
-// io.To(room) reaches it. Rooms of all namespaces with one name have their members in
-// common. Call it in a "connection" handler or later: from there on, the user stays a
-// member until no device of his has a socket in the room, and Options.Grace has passed.
+// Join makes s join a room, and its user a member of it with meta, which is marshaled
+// to JSON; nil means none. It joins the host's room of the same name too, so that
+// io.To(room) reaches s. Rooms of the same name in all namespaces share their members.
+// Call it in a "connection" handler or later: from then on, the user stays a member
+// until none of the user's devices has a socket in the room, and Options.Grace has
+// passed.
 //
-// It returns [ErrRoom], [ErrMeta], [ErrRooms], and [ErrAbsent] if s has no user, has gone or
-// is being kicked, or if ctx has ended before another call for its device has; or ErrUnavailable, or the error of ctx, if the Store does not answer: s is in the room
-// then, and others learn of it when it does. Whether a client may enter a room that it has
-// named is for the caller to ask: the ID of a socket is the name of a room of the host's. May be called again, to change
-// meta.
+// It returns [ErrRoom], [ErrMeta] or [ErrRooms]; [ErrAbsent] if s has no user, has gone or
+// is being kicked, or if ctx ends while another call for its device is under way; or
+// [ErrUnavailable], or the error of ctx, if the Store does not answer: s is in the room
+// then, and others learn of it when the Store does. The caller must check whether a client
+// may enter a room that it has named: the host also has a room for each socket, named by
+// its ID. Join may be called again, to change meta.
 func (t *Tracker) Join(ctx context.Context, s *socket.Socket, room string, meta any) error {
 	if err := checkRoom(room); err != nil {
 		return err
@@ -48,7 +50,7 @@ func (t *Tracker) Join(ctx context.Context, s *socket.Socket, room string, meta 
 	if home := d.seat(""); home != nil {
 		e.Away = home.Away
 	}
-	full := old == nil && len(d.seats) > t.opts.MaxRooms // with the one that is everywhere
+	full := old == nil && len(d.seats) > t.opts.MaxRooms // d.seats includes the one of room ""
 	d.mu.Unlock()
 	if full {
 		return ErrRooms
@@ -66,7 +68,7 @@ func (t *Tracker) Join(ctx context.Context, s *socket.Socket, room string, meta 
 	d.mu.Unlock()
 	life := wrap.Context(s)
 	rooms.Join(life, s, socket.Room(room))
-	if life.Err() != nil { // it may not have been seen that s is there
+	if life.Err() != nil { // the end of s may have been handled before s was there
 		t.exit(room, s)
 		return ErrAbsent
 	}
@@ -74,9 +76,9 @@ func (t *Tracker) Join(ctx context.Context, s *socket.Socket, room string, meta 
 }
 
 // Update changes the metadata of the device of s in a room, or everywhere if room is "".
-// Nobody sees it leave. What is only for a while is best cleared by nil: a device that
-// comes back brings nil, or what Options.Meta says, and that is told if it differs. The errors are those of Join, and ErrAbsent if s is not in the
-// room.
+// Nobody sees it leave. Metadata that is only temporary is best cleared with nil: a device
+// that comes back brings nil, or what Options.Meta returns, and that is a change if it
+// differs. The errors are those of Join, and ErrAbsent if s is not in the room.
 func (t *Tracker) Update(ctx context.Context, s *socket.Socket, room string, meta any) error {
 	raw, err := t.marshal(func() any { return meta })
 	if err != nil {
@@ -85,9 +87,9 @@ func (t *Tracker) Update(ctx context.Context, s *socket.Socket, room string, met
 	return t.change(ctx, s, room, func(e *Entry) { e.Meta = raw })
 }
 
-// Away says whether the person at the device of s is away, everywhere and in each room that
-// the device is in. A user is away if he is on all of his devices. The errors are those of
-// Update.
+// Away sets whether the person at the device of s is away, everywhere and in each room that
+// the device is in. Users are away if they are on all of their devices. The errors are
+// those of Update.
 func (t *Tracker) Away(ctx context.Context, s *socket.Socket, away bool) error {
 	d, err := t.turn(ctx, s)
 	if err != nil {
@@ -134,7 +136,7 @@ func (t *Tracker) change(ctx context.Context, s *socket.Socket, room string, f f
 	return t.retake(ctx, d, e)
 }
 
-// retake takes a seat that d has had, with what is new.
+// retake takes a seat that d already has, with a new entry.
 func (t *Tracker) retake(ctx context.Context, d *device, e Entry) error {
 	err := t.take(ctx, d, e)
 	if refused(err) {
@@ -143,11 +145,11 @@ func (t *Tracker) retake(ctx context.Context, d *device, e Entry) error {
 	return told(err)
 }
 
-// Leave has s leave a room. If no other socket of the user is in it, he is no member any
-// more at once: it is what he wanted. If room is "" the device of s leaves everywhere,
-// [Tracker.Room] too, and counts no more for the life of its connection, though it stays
-// connected: call it where somebody signs out. The errors are those of Join; ErrAbsent if s
-// was not in it.
+// Leave makes s leave a room. If no other socket of the user is in it, the user is no
+// longer a member, at once and without grace, since this is deliberate. If room is "" the
+// device of s leaves everywhere, [Tracker.Room] too, and does not count any more for the
+// life of its connection, though it stays connected: call it when somebody signs out. The
+// errors are those of Join; ErrAbsent if s was not in the room.
 func (t *Tracker) Leave(ctx context.Context, s *socket.Socket, room string) error {
 	if room == "" {
 		return t.quit(ctx, s)
@@ -180,7 +182,7 @@ func (t *Tracker) Leave(ctx context.Context, s *socket.Socket, room string) erro
 	return told(t.store.Leave(ctx, CauseLeft, true, st.Seat))
 }
 
-// quit has the device of s leave everywhere.
+// quit makes the device of s leave everywhere.
 func (t *Tracker) quit(ctx context.Context, s *socket.Socket) error {
 	d, err := t.turn(ctx, s)
 	if err != nil {
@@ -207,7 +209,7 @@ func (t *Tracker) quit(ctx context.Context, s *socket.Socket) error {
 	return told(t.store.Leave(ctx, CauseLeft, true, left...))
 }
 
-// turn returns the device of s, with the turn.
+// turn returns the device of s, with its turn taken.
 func (t *Tracker) turn(ctx context.Context, s *socket.Socket) (*device, error) {
 	if t.isClosed() {
 		return nil, ErrClosed
@@ -231,7 +233,7 @@ func (t *Tracker) turn(ctx context.Context, s *socket.Socket) (*device, error) {
 // refused reports whether err means that a seat was not taken, and will not be.
 func refused(err error) bool { return errors.Is(err, ErrFull) || isEviction(err) }
 
-// told is what the Store has said, as ours.
+// told returns an error of the Store as one of this package.
 func told(err error) error {
 	if err == nil || errors.Is(err, ErrAbsent) {
 		return err

@@ -19,33 +19,33 @@ const (
 	pageSize = 500
 )
 
-// Status is what is known of a user, everywhere or in a room.
+// Status is what is known about a user, everywhere or in a room.
 type Status struct {
 	User    string
 	Online  bool     // or a member of the room
 	Away    bool     // on all devices
-	Devices []Device // without any he is in his grace, if he is online
-	Version uint64   // of the last [Change]; 0 if he is not online, or if that is not known
+	Devices []Device // if there are none and Online is set, the grace is running
+	Version uint64   // of the last [Change]; 0 if not online, or not known
 
-	// LastSeen is when the last device left; the zero time if there is one, or if it
-	// was too long ago. The stores of this module remember it for a day.
+	// LastSeen is when the last device left; the zero time if there is one, or if
+	// that was too long ago. The stores of this module remember it for a day.
 	LastSeen time.Time
 
-	// Stale means that the Store does not answer, and that this is what is known to this
-	// process: those that are connected to it are online, and of others what functions
-	// given to [Tracker.Watch] were told last, if there is one.
+	// Stale means that the Store does not answer, and that this is what this process
+	// knows: users connected to it are online; of others it is what functions given to
+	// [Tracker.Watch] were told last, if there are any.
 	Stale bool
 }
 
-// Status returns what is known of users, in that order: in one round trip of the Store for
-// each 1,000. If the Store does not answer it says what this process knows (Status.Stale);
-// the error is that of ctx alone, or [ErrClosed].
+// Status returns what is known about users, in the given order, with one round trip to the
+// Store for each 1,000. If the Store does not answer it returns what this process knows
+// (Status.Stale); the only errors are that of ctx and [ErrClosed].
 func (t *Tracker) Status(ctx context.Context, users ...string) ([]Status, error) {
 	return t.StatusIn(ctx, "", users...)
 }
 
-// StatusIn is Status in a room: whether users are members of it, and by which devices.
-// LastSeen is set for members in their grace alone.
+// StatusIn is Status in a room: whether users are members of it, and with which
+// devices. LastSeen is set only for members in their grace.
 func (t *Tracker) StatusIn(ctx context.Context, room string, users ...string) ([]Status, error) {
 	if t.isClosed() {
 		return nil, ErrClosed
@@ -78,7 +78,7 @@ func statusOf(r Record) Status {
 	return s
 }
 
-// stale returns what this process knows of a user with these devices here.
+// stale returns what this process knows about a user with these devices here.
 func (t *Tracker) stale(room, user string, devices []*device) Status {
 	s := Status{User: user, Stale: true}
 	s.Version, s.Online = t.audience.known(room, user)
@@ -98,9 +98,9 @@ func (t *Tracker) stale(room, user string, devices []*device) Status {
 type Member struct {
 	User    string
 	Away    bool     // on all devices
-	Devices []Device // that are in the room; without any he is in his grace
-	// Meta is what the device has that came last, or that left last. Do not change what it
-	// points to.
+	Devices []Device // in the room; if there are none, the grace is running
+	// Meta is that of the device that came last or, if there is none, left last. Do not
+	// change what it points to.
 	Meta    json.RawMessage
 	Version uint64 // of the last [Change]; 0 if that is not known
 }
@@ -135,9 +135,9 @@ func (t *Tracker) Count(ctx context.Context, room string) (int, error) {
 }
 
 // Members returns the members of a room, or all users that are online if room is "", in
-// pages of 500 as they are asked for, in an order of the Store's. One who stays meanwhile is
-// there once. An error comes last: that of ctx, or [ErrStale] behind those
-// that this process knows of, if the Store does not answer.
+// pages of 500 that are loaded as needed, in an order that is the Store's own. A member who
+// stays throughout is returned once. An error comes last: that of ctx, or [ErrStale] after
+// the members that this process knows of, if the Store does not answer.
 func (t *Tracker) Members(ctx context.Context, room string) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
 		if t.isClosed() {
@@ -166,7 +166,7 @@ func (t *Tracker) yieldLocal(ctx context.Context, room string, first bool, err e
 		yield(Member{}, told(err))
 		return
 	}
-	if first { // else some of them have been there
+	if first { // otherwise some of them have been returned already
 		for _, m := range t.localMembers(room) {
 			if !yield(m, nil) {
 				return
@@ -199,7 +199,8 @@ func (t *Tracker) localMembers(room string) (members []Member) {
 	return members
 }
 
-// MembersFor is Members, without those that viewer may not see, by Options.Visible.
+// MembersFor is Members without those that viewer may not see, according to
+// Options.Visible.
 func (t *Tracker) MembersFor(ctx context.Context, viewer *socket.Socket, room string) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
 		for m, err := range t.Members(ctx, room) {

@@ -140,5 +140,5 @@ type Eviction struct {
 	Reason       string
 }
 
-// Error implements error.
+// Error implements the error interface.
 func (e *Eviction) Error() string { return "presence: the device was evicted: " + string(e.Cause) }

@@ -9,9 +9,9 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// begin waits for the turn to tell the Store of d. What the Store holds of a device must
-// be what the device has, in whichever order its sockets come and go: one call is made at
-// a time. It fails if ctx ends, or if d is gone.
+// begin waits for the turn to tell the Store about d. What the Store holds for a device
+// must be what the device has, in whichever order its sockets come and go, so only one
+// call is made at a time. It fails if ctx ends, or if d is gone.
 func (d *device) begin(ctx context.Context) error {
 	for {
 		d.mu.Lock()
@@ -50,7 +50,7 @@ func (t *Tracker) end(d *device) {
 	}
 }
 
-// part gives all seats of d up, now or when the turn is over.
+// part gives up all seats of d, now or when the turn is over.
 func (t *Tracker) part(d *device, cause Cause) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -69,7 +69,7 @@ func (t *Tracker) part(d *device, cause Cause) {
 	}
 }
 
-// goes has d be no more, and depart when the turn is over. d.mu is held.
+// goes marks d as gone; it departs when the turn is over. d.mu is held.
 func (t *Tracker) goes(d *device, cause Cause) {
 	d.gone = cause
 	t.departures.expect(d.user)
@@ -87,7 +87,7 @@ func (t *Tracker) depart(d *device) {
 	t.departures.settle(d.user)
 }
 
-// leave forgets a socket, whose context has ended.
+// leave removes a socket whose context has ended.
 func (t *Tracker) leave(d *device, s *socket.Socket, cause Cause) {
 	t.exitAll(d, s)
 	exitHost(s, t.Room(d.user))
@@ -96,7 +96,7 @@ func (t *Tracker) leave(d *device, s *socket.Socket, cause Cause) {
 	last := d.refs == 0
 	if last {
 		t.forget(d)
-		t.part(d, cause) // here, so that the next device at this place knows of it
+		t.part(d, cause) // with t.mu held, so that the next device at this place can wait for it
 	}
 	t.mu.Unlock()
 	if last {
@@ -107,7 +107,7 @@ func (t *Tracker) leave(d *device, s *socket.Socket, cause Cause) {
 		return // another socket was the last one meanwhile
 	}
 	defer t.end(d)
-	t.exitAll(d, s) // of a Join that was under way
+	t.exitAll(d, s) // for a Join that was under way
 	d.mu.Lock()
 	d.sockets = without(d.sockets, s)
 	var left []Seat
@@ -128,8 +128,8 @@ func (t *Tracker) leave(d *device, s *socket.Socket, cause Cause) {
 	}
 }
 
-// exitAll notes that s is in no room any more. In the host's it might still be: one that it
-// joins just as it is disconnected it never leaves.
+// exitAll records that s is in no room any more. It might still be in those of the host: a
+// socket never leaves a room that it joins just as it is disconnected.
 func (t *Tracker) exitAll(d *device, s *socket.Socket) {
 	d.mu.Lock()
 	var in []string
@@ -145,8 +145,8 @@ func (t *Tracker) exitAll(d *device, s *socket.Socket) {
 	}
 }
 
-// exitHost takes s out of a room of the host's, but not the one that has its ID if it has
-// gone.
+// exitHost removes s from a room of the host, but not from the one that has its ID if s
+// has gone.
 func exitHost(s *socket.Socket, room socket.Room) {
 	if wrap.Context(s).Err() != nil {
 		rooms.Drop(s, room)

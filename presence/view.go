@@ -5,34 +5,34 @@ import (
 	"time"
 )
 
-// remember is how long at least the view knows of those who have gone.
+// remember is for how long at least the view knows those who have gone.
 const remember = time.Minute
 
-// view is who is where, as functions given to Watch have been told: what comes to them
-// must be in order and alternate, also where the Store has lost changes, or tells some
-// again after it was restored from nothing. The lock of the audience guards it.
+// view is who is where, as functions given to Watch have been told: what they get must
+// be in order and alternate, even if the Store has lost changes, or reports some again
+// after it was restored from nothing. The lock of the audience guards it.
 type view struct {
 	members map[viewKey]viewed
-	peak    int // how many members there were, since the map was made
-	// gone has the versions of those that went lately, the first since the time begun, the
-	// second before: what the Store says of them may be older, since it was read before, or
-	// because a replica without the last writes has taken its place.
+	peak    int // the most members since the map was made
+	// gone has the versions of those who went lately: the first map those since begun, the
+	// second those before. What the Store says about them may be older, since it was read
+	// before, or because a replica without the last writes has taken over.
 	gone  [2]map[viewKey]uint64
 	begun time.Time
 
-	blank   bool   // the Store has not been looked at yet
-	round   uint64 // of looking at the Store
+	blank   bool   // the Store has not been scanned yet
+	round   uint64 // counts scans of the Store
 	looking bool
-	again   time.Duration // the patience with which it is to be looked at once more
+	again   time.Duration // the patience for another scan; 0 if none is needed
 }
 
 type viewKey struct{ room, user string }
 
 type viewed struct {
 	version uint64
-	round   uint64 // in which the member was found last
-	// silent is whether nobody has been told of him: the Store knew him already when it
-	// was looked at first, or what it tells of him is still on its way.
+	round   uint64 // in which the member was last found
+	// silent is whether nobody has been told of this member: the Store already had it
+	// at the first scan, or the change that reports it is still on its way.
 	silent bool
 }
 
@@ -46,14 +46,14 @@ func newView() *view {
 // left returns the version with which a member went lately, or 0.
 func (v *view) left(k viewKey) uint64 { return max(v.gone[0][k], v.gone[1][k]) }
 
-// put adds a member, or changes him.
+// put adds or changes a member.
 func (v *view) put(k viewKey, e viewed) {
 	v.members[k] = e
 	v.peak = max(v.peak, len(v.members))
 }
 
-// remove removes a member. The map is made anew when most have gone, as maps do not give
-// memory back.
+// remove removes a member. The map is made anew when most members have gone, as maps do
+// not give memory back.
 func (v *view) remove(k viewKey, version uint64) {
 	delete(v.members, k)
 	if n := len(v.members); v.peak > 4*minSlots && n < v.peak/8 {
@@ -63,7 +63,7 @@ func (v *view) remove(k viewKey, version uint64) {
 	}
 	now, keep := time.Now(), remember
 	if v.looking {
-		keep *= 10 // it may take so long; but it may also fail for ever
+		keep *= 10 // it may take that long; but it may also fail forever
 	}
 	if now.Sub(v.begun) > keep {
 		v.gone, v.begun = [2]map[viewKey]uint64{make(map[viewKey]uint64), v.gone[0]}, now
@@ -71,7 +71,7 @@ func (v *view) remove(k viewKey, version uint64) {
 	v.gone[0][k] = version
 }
 
-// apply takes c over, and reports whether it is to be told; it may change c.
+// apply takes over c, and reports whether to pass it on; it may change c.
 func (v *view) apply(c *Change) bool {
 	k := viewKey{c.Room, c.User}
 	e, member := v.members[k]
@@ -84,18 +84,18 @@ func (v *view) apply(c *Change) bool {
 		return member || v.blank
 	case Updated:
 		if !member && !v.blank {
-			c.Kind = come(c.Room) // that one was lost
+			c.Kind = come(c.Room) // the first change was lost
 		}
 	default:
-		if member && !e.silent { // told again by a Store that had forgotten
-			c.Kind = Updated // with what he has now, which may be something else
+		if member && !e.silent { // reported again by a Store that had forgotten
+			c.Kind = Updated // with the current state, which may differ
 		}
 	}
 	v.put(k, viewed{version: c.Version, round: v.round})
 	return true
 }
 
-// come is the Kind of the first change of a member.
+// come returns the Kind of the first change of a member.
 func come(room string) Kind {
 	if room == "" {
 		return Online
@@ -103,12 +103,13 @@ func come(room string) Kind {
 	return Joined
 }
 
-// begin begins a look at the Store.
+// begin begins a scan of the Store.
 func (v *view) begin() {
 	v.round++
 }
 
-// found takes over what the Store knows, and returns what is to be told of it.
+// found takes over what the Store knows, and returns the change to report, if
+// any.
 func (v *view) found(r Record) (Change, bool) {
 	k := viewKey{r.Room, r.User}
 	if r.Version == 0 || r.Version <= v.left(k) {
@@ -135,7 +136,7 @@ func (v *view) found(r Record) (Change, bool) {
 	return c, true
 }
 
-// absent returns the members that were not found, by their rooms.
+// absent returns the members that were not found, by room.
 func (v *view) absent() map[string][]string {
 	absent := make(map[string][]string)
 	for k, e := range v.members {
@@ -146,8 +147,8 @@ func (v *view) absent() map[string][]string {
 	return absent
 }
 
-// missing takes over what the Store knows of a member that was absent. If there is still
-// nothing it returns the end of him.
+// missing takes over what the Store knows about a member that was absent. If it still
+// knows nothing, missing returns the end of the membership.
 func (v *view) missing(r Record) (Change, bool) {
 	k := viewKey{r.Room, r.User}
 	e, member := v.members[k]

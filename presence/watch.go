@@ -13,24 +13,24 @@ import (
 // maxQueue is how many changes wait for one function given to Watch.
 const maxQueue = 1 << 16
 
-// Watch has f called with each [Change] from now on, on all nodes, until stop is called:
-// of users everywhere and in rooms. For one f the calls come one after the other, on a
-// goroutine of its own, so that one that blocks delays nobody else; one that panics is
-// logged, and called again with the next. If it falls some 65,536 changes behind, these are
-// dropped, and it gets one of the Kind [Missed] in their place: let it ask
-// [Tracker.Status] or [Tracker.Members] again then. Nothing else makes it miss a change
-// in the end: where the Store has lost some, what has become different meanwhile is told
-// when it answers again, with the cause [CauseUnknown] for who is not there any more. Who is
-// told to a Store that had lost everything has not come: that is an [Updated], with what he
-// has now.
+// Watch calls f with each [Change] from now on, on all nodes, until stop is called: of
+// users everywhere and in rooms. Calls of one f come one after the other, on a goroutine of
+// its own, so one that blocks delays nobody else; if f panics, that is logged, and f is
+// called with the next change. If it falls some 65,536 changes behind, these are dropped,
+// and it gets one of the Kind [Missed] in their place: it should then ask [Tracker.Status]
+// or [Tracker.Members] again. Nothing else makes it miss a change in the end: where the
+// Store has lost some, what has changed meanwhile is reported when it answers again, with
+// the cause [CauseUnknown] for those who are not there any more. Those who are reported
+// again to a Store that had lost everything have not come: that is an [Updated], with their
+// current state.
 //
-// As long as there is a Watch, the Tracker remembers who is where, of all nodes: about
-// 150 bytes for each member of each room. f may call all methods of t but Close; a call that
+// As long as there is a Watch, the Tracker remembers who is where, on all nodes: about 150
+// bytes for each member of each room. f may call all methods of t except Close; a call that
 // is under way when stop is called ends after stop has returned. After Close, Watch does
 // nothing.
 func (t *Tracker) Watch(f func(Change)) (stop func()) { return t.audience.join(f) }
 
-// audience are the functions given to Watch.
+// audience holds the functions given to Watch.
 type audience struct {
 	store  Store
 	logger *slog.Logger
@@ -82,7 +82,7 @@ func (a *audience) join(f func(Change)) (stop func()) {
 	}
 }
 
-// heard tells of a change, unless it is known.
+// heard reports a change, unless it is known already.
 func (a *audience) heard(c Change) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -91,7 +91,7 @@ func (a *audience) heard(c Change) {
 	}
 }
 
-// known returns what the view has of a user.
+// known returns what the view has on a user.
 func (a *audience) known(room, user string) (version uint64, member bool) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -102,7 +102,7 @@ func (a *audience) known(room, user string) (version uint64, member bool) {
 	return e.version, ok
 }
 
-// tell puts c in all queues. a.mu is held.
+// tell adds c to all queues. a.mu is held.
 func (a *audience) tell(c Change) {
 	for _, w := range a.watchers {
 		if len(w.queue) >= maxQueue {
@@ -146,7 +146,7 @@ func (a *audience) over(w *watcher) bool {
 	return a.closed || w.stopped
 }
 
-// call calls w. What an application does wrong must not end the process.
+// call calls w. A panic of the application must not end the process.
 func (a *audience) call(w *watcher, c Change) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -179,8 +179,8 @@ func (a *audience) close(ctx context.Context) error {
 	}
 }
 
-// lost is called when the Store may have lost changes; patience is how long members may
-// be missing that are still there.
+// lost is called when the Store may have lost changes; patience is how long members who
+// are still there may be missing.
 func (a *audience) lost(patience time.Duration) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -190,7 +190,7 @@ func (a *audience) lost(patience time.Duration) {
 }
 
 // look compares the view with the Store. With a patience of 0 nothing is known yet, and
-// nobody is told what is found. a.mu is held.
+// what is found is not reported. a.mu is held.
 func (a *audience) look(patience time.Duration) {
 	v := a.view
 	if v.looking {
@@ -213,7 +213,7 @@ func (a *audience) look(patience time.Duration) {
 	})
 }
 
-// scan reads all members, and tells what is new.
+// scan reads all members, and reports what is new.
 func (a *audience) scan(v *view, patience time.Duration) {
 	a.mu.Lock()
 	v.begin()
@@ -240,8 +240,8 @@ func (a *audience) scan(v *view, patience time.Duration) {
 	}
 }
 
-// settle tells who has gone: those that scan has not found, and that are not there after
-// some time either.
+// settle reports who has gone: those that scan did not find, and that are still not
+// there after patience.
 func (a *audience) settle(v *view, patience time.Duration) {
 	a.mu.Lock()
 	absent := v.absent()
@@ -269,7 +269,7 @@ func (a *audience) settle(v *view, patience time.Duration) {
 	}
 }
 
-// pause waits for d. It reports false if nobody waits for the result any more.
+// pause waits for d. It returns false if nobody waits for the result any more.
 func (a *audience) pause(v *view, d time.Duration) bool {
 	timer := time.NewTimer(d)
 	defer timer.Stop()
