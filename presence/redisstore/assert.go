@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// maxBatch is how many seats one script takes or gives up: Redis does nothing else
-	// meanwhile, for about a millisecond.
+	// maxBatch is how many seats one script takes or gives up: it blocks Redis for
+	// about a millisecond.
 	maxBatch = 200
 	// maxCallsAtOnce is how many scripts are in one pipeline.
 	maxCallsAtOnce = 10
@@ -24,26 +24,26 @@ const (
 // errFenced means that others have declared this node dead.
 var errFenced = errors.New("this node was taken for dead")
 
-// outcome is what has come of a call for one seat.
+// outcome is the result of a call for one seat.
 type outcome struct {
-	seq       uint64 // of the call; 0 if the seat was not held any more
+	seq       uint64 // of the call; 0 if there is no result
 	refused   bool
-	full      bool // else evicted
+	full      bool // otherwise evicted
 	elsewhere bool // from the room ""
 	cause     presence.Cause
 	reason    string
 }
 
-// lookUp is a call that finds out whether a device was evicted from the room "", which is
-// in another partition than others.
+// lookUp returns a call that finds out whether a device was evicted from the room "",
+// which may be in another partition.
 func (s *Store) lookUp(user, device string) call {
 	marks := s.keys(partition("", user))[3]
 	return call{args: []any{"HGET", marks, evictionMark(device, entity("", user))}}
 }
 
-// assert tells Redis of seats that are held, at once. Those of a group are of one
-// partition. It returns the outcomes in the order of the seats. With an error some are
-// unknown, and their seq is 0.
+// assert tells Redis of seats that are held, at once. The seats of a group are in one
+// partition. It returns the outcomes in the order of the seats. If there is an error
+// some are unknown, and their seq is 0.
 func (s *Store) assert(ctx context.Context, lookUp *call, groups ...[]*held) ([]outcome, error) {
 	var calls []call
 	var all []outcome
@@ -75,7 +75,7 @@ func (s *Store) assert(ctx context.Context, lookUp *call, groups ...[]*held) ([]
 	}
 	s.mu.Unlock()
 	if len(calls) == 0 {
-		return make([]outcome, 1), nil // of a Join that was overtaken by a Leave
+		return make([]outcome, 1), nil // for a Join that was overtaken by a Leave
 	}
 	if lookUp != nil {
 		calls = append(calls, *lookUp)
@@ -114,7 +114,7 @@ func (s *Store) settle(c *redis.Cmd, seats []*held, all []outcome) error {
 		for i := range all {
 			all[i].seq = 0
 		}
-		return err // they may still be on their way
+		return err // the calls may still be on their way
 	case err == nil && len(reply) == 1 && reply[0] == "fenced":
 		err = errFenced
 	case err == nil && len(reply) != 3*len(seats):
@@ -144,8 +144,8 @@ func (s *Store) settle(c *redis.Cmd, seats []*held, all []outcome) error {
 	return err
 }
 
-// vacate tells Redis of seats that are given up, at once. Those of which it has been told are
-// settled, also with an error, which may be that of a part of Redis.
+// vacate tells Redis of seats that are given up, at once. Those that Redis has been told of
+// are settled even if there is an error, which may concern only a part of Redis.
 func (s *Store) vacate(ctx context.Context, leaves []leave) error {
 	type group struct {
 		partition int
@@ -155,7 +155,7 @@ func (s *Store) vacate(ctx context.Context, leaves []leave) error {
 	open := make(map[group]int)
 	var calls []call
 	var where []int
-	var made [][]leave // by each call
+	var made [][]leave // for each call
 	for _, l := range leaves {
 		g := group{partition(l.Room, l.User), l.cause, l.now}
 		i, ok := open[g]
@@ -183,7 +183,8 @@ func (s *Store) vacate(ctx context.Context, leaves []leave) error {
 	return err
 }
 
-// expect has a partition swept in so many microseconds, of which a script has told.
+// expect schedules a sweep of a partition in so many microseconds, as a script has
+// returned.
 func (s *Store) expect(p int, wait string) {
 	us, err := strconv.ParseInt(wait, 10, 64)
 	if err != nil || us < 0 {

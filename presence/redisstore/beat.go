@@ -7,39 +7,39 @@ import (
 	"time"
 )
 
-// maxNames is how many old epochs keep their leases: there is one more for each subscription
-// that is lost while a part of Redis is away.
+// maxNames is how many old epochs keep their leases: there is one more for each
+// subscription that is lost while a part of Redis is away.
 const maxNames = 100
 
-// node is what this process is to the others. Its owner's lock guards it.
+// node is this process as a node. The Store's lock guards it.
 type node struct {
 	epoch      string
-	next       string // an epoch of which it is not known whether it has a lease; "" if there is none
+	next       string // an epoch that may or may not have a lease; "" if there is none
 	registered bool
 	heal       string   // why a new epoch is needed; "" if none is
-	retired    []string // epochs whose seats are taken anew, in this order
+	retired    []string // epochs whose seats are being taken again, in this order
 	live       []string // epochs of all nodes
-	failing    bool     // the last call for the lease has failed
+	failing    bool     // the last call for the lease failed
 	calm       time.Time
 }
 
 // beat is a call for the lease of a node.
 type beat struct {
 	epoch  string
-	fresh  bool // it has none yet
+	fresh  bool // it has no lease yet
 	old    []string
 	unused string
 	reaped string
-	claims bool // it would reap another
+	claims bool // it is free to reap another node
 }
 
-// beatReply is what comes of it.
+// beatReply is the result of a beat.
 type beatReply struct {
 	lost   bool
 	dead   string // to be reaped; "" if there is none
-	ended  string // when its lease has, in microseconds
+	ended  string // when the lease of dead ended, in microseconds
 	next   time.Duration
-	walk   bool // all partitions are to be looked through
+	walk   bool // walk through all partitions
 	epochs []string
 }
 
@@ -69,8 +69,8 @@ func (s *Store) beat(ctx context.Context, b beat) (beatReply, error) {
 	}, nil
 }
 
-// register gets a lease, if there is none yet: a seat of a node without one might be
-// there for ever.
+// register gets a lease, if there is none yet: a seat of a node without one might
+// stay forever.
 func (s *Store) register(ctx context.Context) error {
 	s.mu.Lock()
 	epoch, registered := s.node.epoch, s.node.registered
@@ -89,7 +89,7 @@ func (s *Store) register(ctx context.Context) error {
 	return nil
 }
 
-// needHeal has the keeper take a new epoch, and all seats in it.
+// needHeal makes the keeper take a new epoch, and all seats in it.
 func (s *Store) needHeal(why string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

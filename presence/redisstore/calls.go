@@ -12,7 +12,7 @@ import (
 
 // Join implements [presence.Store]. It takes one round trip, the first one two. A seat
 // without a user is an error that wraps [presence.ErrUser], one in a room with a zero byte
-// one that wraps [presence.ErrRoom]. A device that has a seat is not refused with
+// an error that wraps [presence.ErrRoom]. A device that has a seat is not refused with
 // [presence.ErrFull].
 func (s *Store) Join(ctx context.Context, e presence.Entry) error {
 	if err := check(e.Seat); err != nil {
@@ -32,7 +32,7 @@ func (s *Store) Join(ctx context.Context, e presence.Entry) error {
 	if err != nil {
 		return err
 	}
-	result, fenced := new(outcome), new(bool) // of this call alone: one that was given up may still write
+	result, fenced := new(outcome), new(bool) // of this call alone: a call that was given up may still write
 	err = s.do(ctx, func(ctx context.Context) error {
 		if err := s.register(ctx); err != nil {
 			return err
@@ -46,7 +46,7 @@ func (s *Store) Join(ctx context.Context, e presence.Entry) error {
 		switch {
 		case err == nil:
 			*result = all[0]
-		case errors.Is(err, errFenced): // which says nothing of Redis
+		case errors.Is(err, errFenced): // which says nothing about Redis
 			*fenced = true
 			return nil
 		}
@@ -66,14 +66,14 @@ func (s *Store) Join(ctx context.Context, e presence.Entry) error {
 		return err
 	}
 	if d := s.seats.devices[deviceKey{e.User, e.Device}]; result.seq == 0 && d != nil && d.evicted != nil {
-		again := *d.evicted // it was told before the call
+		again := *d.evicted // the eviction came before the call
 		return &again
 	}
 	return s.refused(h, *result)
 }
 
-// refused takes note of what has come of a call that was to take h, and returns why it did
-// not. The lock is held.
+// refused records the outcome of a call that was to take h, and returns why it did not, or
+// nil. The lock is held.
 func (s *Store) refused(h *held, o outcome) error {
 	current := !h.gone && h.seq == o.seq
 	switch {
@@ -95,7 +95,7 @@ func (s *Store) refused(h *held, o outcome) error {
 		s.seats.evict(room, ev)
 	}
 	if current && !h.gone {
-		// It was evicted from the room "", and has been given a seat here.
+		// It was evicted from the room "", but has been given a seat here.
 		s.seats.later([]leave{s.seats.giveUp(h.entry.Seat, o.cause, o.cause == presence.CauseKicked)})
 		s.nudge()
 	}
@@ -111,14 +111,14 @@ func (s *Store) Leave(ctx context.Context, cause presence.Cause, now bool, all .
 	}
 	leaves := make([]leave, 0, len(all))
 	for _, seat := range all {
-		if check(seat) == nil { // else nobody has it
+		if check(seat) == nil { // otherwise nobody has it
 			leaves = append(leaves, s.seats.giveUp(seat, cause, now))
 		}
 	}
 	s.mu.Unlock()
 	var failure error
 	for batch := range slices.Chunk(leaves, maxBatch*maxCallsAtOnce) {
-		err := failure // the others would wait as well
+		err := failure // the other batches would wait as well
 		if err == nil {
 			err = s.do(ctx, func(ctx context.Context) error { return s.vacate(ctx, batch) })
 		}
@@ -133,13 +133,13 @@ func (s *Store) Leave(ctx context.Context, cause presence.Cause, now bool, all .
 	return failure
 }
 
-// Evict implements [presence.Store]. It takes one round trip. A user who is in his grace
-// goes offline, too. Devices of this process that Redis does not know yet are evicted when it
-// has answered. If the answer to a call was lost on the way, and the client has sent it again,
-// the devices are not counted.
+// Evict implements [presence.Store]. It takes one round trip. A user whose grace is running
+// goes offline, too. Devices of this process that Redis does not know yet are evicted when
+// it has answered. If the answer to a call was lost on the way, and the client has sent it
+// again, the devices are not counted.
 func (s *Store) Evict(ctx context.Context, user string, cause presence.Cause, reason string, except ...string) (int, error) {
 	if user == "" {
-		return 0, nil // who is nobody
+		return 0, nil // there is no such user
 	}
 	result := new([]string)
 	err := s.do(ctx, func(ctx context.Context) error {
@@ -177,7 +177,7 @@ func (s *Store) Evict(ctx context.Context, user string, cause presence.Cause, re
 	return len(*result), nil
 }
 
-// micros is d in microseconds, 0 if it is negative, and no more than a century.
+// micros returns d in microseconds, clamped to 0 and a century.
 func micros(d time.Duration) int64 {
 	return min(max(0, d), 100*365*24*time.Hour).Microseconds()
 }

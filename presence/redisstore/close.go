@@ -11,9 +11,9 @@ import (
 
 // Close implements [presence.Store]. If Redis is away, the users of this process stay
 // members until its lease has ended, and then for their grace. Close waits for what runs in
-// the background, thus also for a call of a function given to Watch, which must not call
-// it, and for calls under way, up to the timeouts of the client; but no longer than ctx,
-// whose error it returns then. Methods called afterwards return [presence.ErrClosed]. It
+// the background, and thus for a call of a function given to Watch, which must not call
+// Close, and for calls under way, up to the timeouts of the client; but no longer than ctx,
+// whose error it then returns. Methods called afterwards return [presence.ErrClosed]. It
 // may be called again.
 func (s *Store) Close(ctx context.Context) error {
 	s.closing.Do(func() {
@@ -30,7 +30,7 @@ func (s *Store) Close(ctx context.Context) error {
 				_ = b.feed.Close(context.WithoutCancel(ctx))
 				b.running.Wait()
 				err := s.drain(ctx)
-				s.running.Wait() // a call may be under way that gets a lease
+				s.running.Wait() // a call under way may get a lease
 				s.resign(context.WithoutCancel(ctx), err)
 			}
 			s.running.Wait()
@@ -44,7 +44,7 @@ func (s *Store) Close(ctx context.Context) error {
 	}
 }
 
-// drain gives up all that is held.
+// drain gives up all seats that are held.
 func (s *Store) drain(ctx context.Context) (failed error) {
 	s.mu.Lock()
 	var all []leave
@@ -61,15 +61,16 @@ func (s *Store) drain(ctx context.Context) (failed error) {
 		all = append(all, s.seats.giveUp(seat, presence.CauseDrained, false))
 	}
 	s.mu.Unlock()
-	sortLeaves(all) // those of one partition in one batch
+	sortLeaves(all) // puts those of one partition into one batch
 	for batch := range slices.Chunk(all, maxBatch*maxCallsAtOnce) {
 		err := s.try(ctx, func(ctx context.Context) error { return s.vacate(ctx, batch) })
 		failed = cmp.Or(failed, err)
 	}
-	return failed // of a part of Redis, it may be
+	return failed // perhaps of a part of Redis only
 }
 
-// resign gives up the lease, unless there may be seats that go with it.
+// resign gives up the lease, unless there may be seats that need it to end by
+// itself.
 func (s *Store) resign(ctx context.Context, failed error) {
 	s.mu.Lock()
 	n, epochs := len(s.node.retired), []string{s.node.epoch}
@@ -82,12 +83,12 @@ func (s *Store) resign(ctx context.Context, failed error) {
 		s.logger.WarnContext(ctx, "redisstore: seats are not given up, and end with the lease", "error", failed)
 		return
 	case n > 0:
-		return // others may have seats
+		return // the retired epochs may have seats
 	}
 	err := s.try(ctx, func(ctx context.Context) error {
 		_, err := s.client.Pipelined(ctx, func(p redis.Pipeliner) error {
 			p.ZRem(ctx, s.nodeKeys()[0], epochs)
-			p.HDel(ctx, s.nodeKeys()[2], epochs...) // if others have extended it
+			p.HDel(ctx, s.nodeKeys()[2], epochs...) // in case others have extended it
 			return nil
 		})
 		return err

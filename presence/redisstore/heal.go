@@ -11,8 +11,8 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// anew takes a new epoch. All seats are to be told anew in it; those that Redis believes in
-// and that are not are given up with the old epoch.
+// anew takes a new epoch. All seats are then reported again in it; seats in which Redis
+// believes but which do not exist are given up with the old epoch.
 func (k *keeper) anew(ctx context.Context, why string) error {
 	k.mu.Lock()
 	if k.node.next == "" {
@@ -38,7 +38,7 @@ func (k *keeper) anew(ctx context.Context, why string) error {
 	return nil
 }
 
-// retryLeaves gives up what could not be given up in time.
+// retryLeaves gives up the seats that could not be given up in time.
 func (k *keeper) retryLeaves(ctx context.Context) error {
 	k.mu.Lock()
 	all := slices.Collect(maps.Values(k.seats.leaves))
@@ -69,8 +69,8 @@ func sortLeaves(all []leave) {
 	slices.SortFunc(all, func(a, b leave) int { return partition(a.Room, a.User) - partition(b.Room, b.User) })
 }
 
-// assertDirty tells Redis of seats of which it may not know, a few at a time, so that nodes
-// that all have many leave it time for others.
+// assertDirty tells Redis of seats that it may not know, a few at a time, so that when all
+// nodes have many, Redis has time for others.
 func (k *keeper) assertDirty(ctx context.Context) error {
 	k.mu.Lock()
 	all := make([]*held, 0, len(k.seats.dirty))
@@ -101,15 +101,16 @@ func (k *keeper) assertDirty(ctx context.Context) error {
 	return nil
 }
 
-// skip has a partition wait for the next pass, and its graces for longer: once it is there
-// again, others need time to tell of those who are back. The lock is held.
+// skip makes a partition wait for the next pass, and its graces for longer: once it is
+// back, other nodes need time to report those who are back. The lock is held.
 func (k *keeper) skip(p int) {
 	k.away[p] = true
 	k.back.sweeps.calm[p] = time.Now().Add(k.lease / 3)
 }
 
-// proceed is called between two batches with what came of the first. It returns nil if one
-// may go on: after an error that may be a part of Redis alone, which the lease is not in.
+// proceed is called between two batches with the error of the first. It returns nil if the
+// caller may go on, even after an error, which may concern only a part of Redis, if the
+// lease can be renewed.
 func (k *keeper) proceed(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
@@ -121,7 +122,8 @@ func (k *keeper) proceed(ctx context.Context, err error) error {
 	return k.renew(ctx)
 }
 
-// assertSome tells Redis of some seats, of which a part may have become known with an error.
+// assertSome tells Redis of some seats. Even if there is an error, some of them may be
+// known.
 func (k *keeper) assertSome(ctx context.Context, batch []*held, groups [][]*held) error {
 	k.mu.Lock()
 	epoch := k.node.epoch
@@ -133,7 +135,7 @@ func (k *keeper) assertSome(ctx context.Context, batch []*held, groups [][]*held
 	})
 }
 
-// learn takes note of what has come of seats that were told.
+// learn records the outcomes of seats that were reported.
 func (k *keeper) learn(epoch string, batch []*held, all []outcome) {
 	bySeq := make(map[uint64]outcome, len(all))
 	for _, o := range all {
@@ -147,7 +149,7 @@ func (k *keeper) learn(epoch string, batch []*held, all []outcome) {
 	for _, h := range batch {
 		o, ok := bySeq[h.seq]
 		if !ok || h.gone || h.joining > 0 {
-			continue // it is told by another call, or has an answer by one
+			continue // another call reports it, or has an answer for it
 		}
 		k.seats.trust(h)
 		ev := &presence.Eviction{User: h.entry.User, Device: h.entry.Device, Cause: presence.CauseReplaced}
@@ -164,7 +166,8 @@ func (k *keeper) learn(epoch string, batch []*held, all []outcome) {
 	}
 }
 
-// retire gives up epochs that are not in use any more, when no seat is to be taken anew.
+// retire gives up epochs that are not in use any more, once no seat is left to be taken
+// again.
 func (k *keeper) retire(ctx context.Context) error {
 	for {
 		k.mu.Lock()

@@ -11,17 +11,18 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// background is what runs beside the calls, from the first Join or Watch on.
+// background is what runs besides the calls, from the first Join or Watch on.
 type background struct {
 	cancel  context.CancelFunc
 	running sync.WaitGroup
 	feed    *redisclient.Feed
 	sweeps  sweeps
-	woken   chan struct{} // has room for one: the keeper is to look at once
-	nudged  chan struct{} // the same, but soon
+	woken   chan struct{} // buffered, 1: the keeper is to make a pass at once
+	nudged  chan struct{} // buffered, 1: it is to make one soon
 }
 
-// start starts what runs in the background, if it does not run. The lock is held.
+// start starts what runs in the background, if it is not running. The lock is
+// held.
 func (s *Store) start() {
 	if s.back != nil || s.closed {
 		return
@@ -41,10 +42,10 @@ func (s *Store) start() {
 	b.running.Go(func() { (&keeper{Store: s}).run(ctx) })
 }
 
-// wake has the keeper look at once. The lock is held.
+// wake has the keeper make a pass at once. The lock is held.
 func (s *Store) wake() { signal(s.back.woken) }
 
-// nudge has the keeper look soon: a call has failed. The lock is held.
+// nudge has the keeper make a pass soon: a call has failed. The lock is held.
 func (s *Store) nudge() {
 	if s.back != nil {
 		signal(s.back.nudged)
@@ -58,20 +59,20 @@ func signal(c chan struct{}) {
 	}
 }
 
-// keeper keeps the lease of a node, and has Redis know of its seats what it has not been
+// keeper keeps the lease of a node, and tells Redis about its seats what it could not be
 // told in time, on a goroutine of its own.
 type keeper struct {
 	*Store
 
-	last   time.Time // when the lease was renewed
+	last   time.Time // when the lease was last renewed
 	next   time.Duration
-	reaped chan string // an epoch that has been reaped, "" after another job; nil if there is none
-	done   string      // an epoch that has been reaped, and Redis does not know
-	partly bool        // some seats could not be told
+	reaped chan string // receives the epoch that was reaped, "" after another job; nil if there is no job
+	done   string      // an epoch that has been reaped, which Redis does not know yet
+	partly bool        // some seats could not be reported
 
-	// Of a pass:
-	untold error            // why some seats could not be told
-	away   [partitions]bool // where
+	// In the current pass:
+	untold error            // why some seats could not be reported
+	away   [partitions]bool // in which partitions
 }
 
 // run keeps until ctx ends.
@@ -105,9 +106,9 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// wait is how long to wait until the next pass: a third of the lease, less after one that
-// failed, and not always as long, so that nodes do not keep in step; or until the lease of
-// another node ends, if that is earlier.
+// wait returns how long to wait until the next pass: a third of the lease, less after one
+// that failed, varied so that nodes do not keep in step; or until the lease of another
+// node ends, if that is earlier.
 func (k *keeper) wait() time.Duration {
 	k.mu.Lock()
 	unsettled := k.node.failing || len(k.seats.dirty)+len(k.seats.leaves)+len(k.node.retired) > 0 || k.node.heal != ""
@@ -117,20 +118,20 @@ func (k *keeper) wait() time.Duration {
 		d = k.lease / 12
 	}
 	d -= rand.N(d / 8)
-	if k.reaped == nil { // else the end of that wakes
+	if k.reaped == nil { // otherwise the end of the job wakes the keeper
 		d = min(d, k.next+5*time.Millisecond+rand.N(10*time.Millisecond))
 	}
 	return d
 }
 
-// note takes note of how a pass went.
+// note records how a pass went, and logs when that changes.
 func (k *keeper) note(ctx context.Context, err error) {
 	k.mu.Lock()
 	failing := k.node.failing
 	k.node.failing = err != nil
 	if failing && err == nil {
-		// Others may not have noticed yet that Redis is back, and not have told it of
-		// those who have come back to them.
+		// Others may not have noticed yet that Redis is back, and may not have told
+		// it of those who have come back to them.
 		k.node.calm = time.Now().Add(k.lease / 6)
 	}
 	k.mu.Unlock()
@@ -151,8 +152,8 @@ func (k *keeper) note(ctx context.Context, err error) {
 	k.partly = !k.partly
 }
 
-// pass does what is to be done. The error is that of the lease; where a part of Redis is
-// away that it is not in, the seats of others are told.
+// pass does what needs to be done. The error is that of the lease; if a part of Redis is
+// away that does not hold the leases, seats in the other parts are still reported.
 func (k *keeper) pass(ctx context.Context) error {
 	k.next = k.lease
 	k.untold, k.away = nil, [partitions]bool{}
@@ -178,12 +179,13 @@ func (k *keeper) pass(ctx context.Context) error {
 		return err
 	}
 	if k.untold != nil {
-		return nil // seats that are to be given up go with their own causes
+		return nil // seats to be given up must go with their own causes
 	}
 	return k.retire(ctx)
 }
 
-// renew renews the lease, and sees to another one that has ended.
+// renew renews the lease, and begins to look after another node whose lease has
+// ended.
 func (k *keeper) renew(ctx context.Context) error {
 	k.mu.Lock()
 	b := beat{epoch: k.node.epoch, fresh: !k.node.registered, reaped: k.done, claims: k.reaped == nil, old: slices.Clone(k.node.retired)}
@@ -225,7 +227,7 @@ func (k *keeper) beatOnce(ctx context.Context, b beat) (beatReply, error) {
 	return *result, nil
 }
 
-// onTime renews the lease in between, if it is time.
+// onTime renews the lease between batches, if it is time.
 func (k *keeper) onTime(ctx context.Context) error {
 	if time.Since(k.last) < k.lease/3 {
 		return nil

@@ -10,10 +10,11 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// partitions is how many there are. It is the same for all nodes, for ever.
+// partitions is how many there are. It must never change, and be the same for
+// all nodes.
 const partitions = 64
 
-// partition returns where a room is, or what is known of a user everywhere.
+// partition returns where a room is, or what is known about a user everywhere.
 func partition(room, user string) int {
 	h := fnv.New64a()
 	if room == "" {
@@ -24,8 +25,8 @@ func partition(room, user string) int {
 	return int((sum ^ sum>>32) % partitions)
 }
 
-// entity is what stands for a user in a room, in the keys of its partition. All of one
-// room come one after the other.
+// entity returns what stands for a user in a room, in the keys of its partition. Those
+// of one room are adjacent.
 func entity(room, user string) string { return "m" + room + "\x00" + user }
 
 // parseEntity is the inverse of entity.
@@ -38,16 +39,17 @@ func parseEntity(e string) (room, user string, ok bool) {
 	return room, user, ok && user != ""
 }
 
-// rangeOf returns the first and the last that a room's entities may be, as
-// ZRANGEBYLEX has them.
+// rangeOf returns the bounds of a room's entities, in the syntax of
+// ZRANGEBYLEX.
 func rangeOf(room string) (from, to string) {
 	return "[m" + room + "\x00", "(m" + room + "\x01"
 }
 
-// evictionMark is the name of what is left of a seat whose device was evicted.
+// evictionMark returns the name of the mark left for a seat whose device was
+// evicted.
 func evictionMark(device, entity string) string { return "e" + device + "\x00" + entity }
 
-// check returns why there can be no such seat.
+// check returns why there cannot be such a seat, or nil.
 func check(seat presence.Seat) error {
 	if seat.User == "" {
 		return presence.ErrUser
@@ -58,13 +60,14 @@ func check(seat presence.Seat) error {
 	return nil
 }
 
-// keys are the names of the keys of a partition, in the order in which scripts have them.
+// keys returns the names of the keys of a partition, in the order in which scripts take
+// them.
 func (s *Store) keys(p int) []string {
 	base := s.prefix + "{p" + strconv.Itoa(p) + "}:"
 	return []string{base + "members", base + "order", base + "due", base + "marks", base + "seen"}
 }
 
-// nodeKeys are those of the nodes.
+// nodeKeys returns the names of the keys about nodes.
 func (s *Store) nodeKeys() []string {
 	base := s.prefix + "{n}:"
 	return []string{base + "nodes", base + "dying", base + "expiry", base + "last", base + "walk"}
@@ -72,8 +75,8 @@ func (s *Store) nodeKeys() []string {
 
 func (s *Store) channel() string { return s.prefix + "events" }
 
-// newEpoch returns a name for a node. It is no number that Redis counts, which would begin
-// anew with a Redis that comes back empty.
+// newEpoch returns a name for a node. It is not a number counted by Redis, which would
+// start again in a Redis that comes back empty.
 func newEpoch() string {
 	var b [12]byte
 	_, _ = rand.Read(b[:]) // never fails

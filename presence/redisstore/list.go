@@ -15,8 +15,8 @@ const maxPage = 1000
 
 var errCursor = errors.New("redisstore: a cursor that is none of this store's")
 
-// span is where members are: from one partition to before another, and in each from one
-// entity to another, as ZRANGEBYLEX has them.
+// span is where members are: from one partition to before another, and in each between
+// two entities, in the syntax of ZRANGEBYLEX.
 type span struct {
 	first, end int
 	from, to   string
@@ -25,8 +25,8 @@ type span struct {
 // everything is where all members are.
 var everything = span{0, partitions, "-", "+"}
 
-// has reports whether an entity of a cursor, which may be "", is one of the span: else it
-// would tell of other rooms.
+// has reports whether an entity of a cursor, which may be "", is in the span: otherwise
+// the cursor would reveal other rooms.
 func (s span) has(name string) bool {
 	return name == "" || strings.HasPrefix(name, "m") && (s.from == "-" || strings.HasPrefix(name, s.from[1:]))
 }
@@ -72,9 +72,9 @@ func (s *Store) Count(ctx context.Context, room string) (int, error) {
 	return sum, err
 }
 
-// list returns up to n members of a span, and the cursor that goes on.
+// list returns up to n members of a span, and the cursor for the next page.
 func (s *Store) list(ctx context.Context, where span, cursor string, n int) ([]presence.Record, string, error) {
-	after := "" // in the first partition
+	after := "" // an entity in the first partition
 	if cursor != "" {
 		number, rest, ok := strings.Cut(cursor, ":")
 		p, err := strconv.Atoi(number)
@@ -86,7 +86,7 @@ func (s *Store) list(ctx context.Context, where span, cursor string, n int) ([]p
 	n = min(max(n, 1), maxPage)
 	pages := []page{{partition: where.first, n: n}}
 	if where.end-where.first > 1 {
-		// Most may be empty: it depends on how full they are which are asked.
+		// Most partitions may be empty: ask only those that are needed.
 		counts, err := s.counts(ctx, where)
 		if err != nil {
 			return nil, "", err
@@ -109,7 +109,7 @@ func (s *Store) list(ctx context.Context, where span, cursor string, n int) ([]p
 			if r, err := parseRecord(name, p.records[i]); err == nil {
 				records = append(records, r)
 			}
-			// The page is full; or this partition, of which there may be more.
+			// The page is full, or this partition may have more.
 			if len(records) == n || i+1 == p.n {
 				return records, strconv.Itoa(p.partition) + ":" + name, nil
 			}
@@ -121,7 +121,7 @@ func (s *Store) list(ctx context.Context, where span, cursor string, n int) ([]p
 	return records, "", nil
 }
 
-// page is what is asked of a partition, and what it has.
+// page is what is asked of a partition, and its answer.
 type page struct {
 	partition int
 	n         int
@@ -130,9 +130,10 @@ type page struct {
 	records   []string
 }
 
-// plan returns what is to be asked of partitions for n members, by how many they have. It
-// reaches to the last one if those have fewer. Of each all those are asked for that there
-// may be room for: some may have come since they were counted, and none may be left out.
+// plan returns what to ask of partitions for n members, given how many members they have.
+// It reaches to the last partition if there are fewer. Each is asked for as many as there
+// is room for on the page: some may have come since they were counted, and none may be
+// left out.
 func plan(first int, counts []int, n int) []page {
 	var pages []page
 	for i, count := range counts {

@@ -77,7 +77,8 @@ func (s *Store) Get(ctx context.Context, room string, users ...string) ([]presen
 	return records, nil
 }
 
-// score is a time in microseconds that is a score, as either protocol has it.
+// score returns the time that a score is, in microseconds, as either protocol
+// returns it.
 func score(v any) time.Time {
 	us, ok := v.(float64)
 	if text, is := v.(string); is {

@@ -7,11 +7,12 @@ import (
 	"time"
 )
 
-// jobTries is how often a script for another node is tried before it is left to others.
+// jobTries is how often a script for another node is tried before that is left to
+// others.
 const jobTries = 5
 
-// work begins to look after others, on a goroutine of its own, so that the lease of this
-// node is renewed meanwhile.
+// work begins to look after other nodes, on a goroutine of its own, so that the lease of
+// this node is renewed meanwhile.
 func (k *keeper) work(ctx context.Context, r beatReply) {
 	if k.reaped != nil {
 		return
@@ -44,19 +45,20 @@ func (s *Store) reap(ctx context.Context, epoch, ended string) error {
 	})
 }
 
-// walk looks through all partitions for what should not be. Nodes that were known when it
-// began are of no concern: one that has been closed meanwhile is not to be known again. Nor
-// is one that has come and gone since, nor one that is being reaped: as seats are given up
-// before the lease, or by who reaps, whoever is neither, and has seats after that, is none.
+// walk searches all partitions for seats of nodes that do not exist. Nodes that were known
+// when it began are ignored: one that has been closed meanwhile must not become known
+// again. So are nodes that have come and gone since, and nodes that are being reaped: since
+// seats are given up before the lease, or by whoever reaps, an epoch that is neither and
+// has seats after that is not a node.
 func (s *Store) walk(ctx context.Context, known []string) error {
 	strays, err := s.strays(ctx, known)
 	if err != nil || len(strays) == 0 {
 		return err
 	}
-	live := new([]string) // a call that was given up may go on
+	live := new([]string) // of this call alone: it may go on after it was given up
 	err = s.try(ctx, func(ctx context.Context) error {
 		var all []string
-		for _, key := range s.nodeKeys()[:2] { // in the order in which nodes go from one to the other
+		for _, key := range s.nodeKeys()[:2] { // in the order in which nodes move from one to the other
 			some, err := s.client.ZRange(ctx, key, 0, -1).Result()
 			if err != nil {
 				return err
@@ -88,7 +90,7 @@ func (s *Store) walk(ctx context.Context, known []string) error {
 	})
 }
 
-// strays returns whose seats there are, but for some nodes.
+// strays returns the epochs that have seats, except those of known nodes.
 func (s *Store) strays(ctx context.Context, known []string) (map[string]bool, error) {
 	epochs := make(map[string]bool)
 	err := s.through(ctx, func(p int, cursor string) call {
@@ -103,7 +105,8 @@ func (s *Store) strays(ctx context.Context, known []string) (map[string]bool, er
 	return epochs, err
 }
 
-// through goes through all partitions, page by page. Replies begin with the cursor.
+// through goes through all partitions, page by page. Each reply begins with the
+// cursor.
 func (s *Store) through(ctx context.Context, next func(p int, cursor string) call, each func(p int, reply []string)) error {
 	type place struct {
 		p      int

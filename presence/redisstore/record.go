@@ -15,7 +15,7 @@ var (
 	errVersion = errors.New("unknown version")
 )
 
-// pack returns a list of fields, each with its length in front of it.
+// pack returns a list of fields, each preceded by its length.
 func pack(fields ...string) string {
 	var b strings.Builder
 	for _, f := range fields {
@@ -41,7 +41,7 @@ func unpack(s string) ([]string, error) {
 	return fields, nil
 }
 
-// reader reads fields of other kinds. Its first error stays.
+// reader reads fields of other kinds. It keeps an error.
 type reader struct{ err error }
 
 func (r *reader) number(s string) uint64 {
@@ -61,13 +61,13 @@ func (r *reader) time(s string) time.Time {
 	return time.UnixMicro(int64(us))
 }
 
-// The fields of a record in front of those of the devices, and those of a device.
+// The numbers of fields of a record before those of the devices, and of a device.
 const (
 	recordFields = 5
 	deviceFields = 6
 )
 
-// parseRecord reads what lib.lua has saved of an entity.
+// parseRecord reads what lib.lua has saved for an entity.
 func parseRecord(name, s string) (presence.Record, error) {
 	room, user, ok := parseEntity(name)
 	f, err := unpack(s)
@@ -106,14 +106,15 @@ func (r *reader) device(id, since, away, meta string) presence.Device {
 // message is what is published.
 type message struct {
 	partition       int
-	version, before uint64 // of this message, and of the one before it in the partition
+	version, before uint64 // of this message, and of the previous one in the partition
 	change          *presence.Change
 	room            string // of the evictions
 	evictions       []presence.Eviction
-	lost            bool // the partition lacks what it had
+	lost            bool // the partition has lost data
 }
 
-// format is that of messages. A node that does not know it tells that events were lost.
+// format is the format of messages. A node that does not know it reports that events
+// were lost.
 const format = "1"
 
 // decode reads a message.

@@ -35,7 +35,7 @@ var (
 	mendSource string
 )
 
-// script is a script, and of which types its keys are.
+// script is a script, and the types of its keys.
 type script struct {
 	*redis.Script
 	types []any
@@ -57,7 +57,7 @@ var (
 	mendScript  = redis.NewScript(mendSource)
 )
 
-// errReply means that what answers is not the script, or not Redis.
+// errReply means that the reply is not one of the script, or not of Redis.
 var errReply = errors.New("unexpected reply")
 
 // call is a call of a script or, if that is nil, a command.
@@ -77,8 +77,8 @@ func (c call) add(ctx context.Context, p redis.Pipeliner, whole bool) *redis.Cmd
 	return c.script.EvalSha(ctx, p, c.keys, c.args...)
 }
 
-// exec makes calls at once, in one round trip unless Redis does not know a script. What
-// calls return is in the commands; the error is the first of theirs, but for redis.Nil.
+// exec makes calls at once, in one round trip unless Redis does not know a script. The
+// results are in the commands; the error is the first of theirs other than redis.Nil.
 func (s *Store) exec(ctx context.Context, calls ...call) ([]*redis.Cmd, error) {
 	cmds := make([]*redis.Cmd, len(calls))
 	all := make([]int, len(calls))
@@ -115,7 +115,7 @@ func (s *Store) exec(ctx context.Context, calls ...call) ([]*redis.Cmd, error) {
 	return cmds, err
 }
 
-// pipeline makes those of the calls that are named.
+// pipeline makes the calls in which, with whole scripts if whole is set.
 func (s *Store) pipeline(ctx context.Context, calls []call, cmds []*redis.Cmd, which []int, whole bool) {
 	if len(which) == 0 {
 		return

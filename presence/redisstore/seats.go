@@ -9,7 +9,7 @@ import (
 
 const (
 	// maxLeaves is how many seats may wait to be given up while Redis is away. If there
-	// are more they are forgotten, and all that is held is taken anew, in a new epoch.
+	// are more they are forgotten, and all that is held is taken again, in a new epoch.
 	maxLeaves = 10_000
 	// maxEvicted is how many devices are remembered to have been evicted, until their
 	// seats in the room "" are given up.
@@ -19,7 +19,7 @@ const (
 // deviceKey is a device.
 type deviceKey struct{ user, id string }
 
-// device is what is known of a device of this process.
+// device is what is known about a device of this process.
 type device struct {
 	seats   []*held
 	evicted *presence.Eviction
@@ -35,7 +35,8 @@ type held struct {
 	// flying is how many calls that take it may still be on their way: if it is given up
 	// they must not take it again.
 	flying int
-	// joining is how many calls of Join wait for their answers: they are who is told.
+	// joining is how many calls of Join wait for their answers: these report the
+	// outcome.
 	joining int
 	known   bool // Redis has been told of the entry
 	gone    bool
@@ -50,10 +51,10 @@ type leave struct {
 	doubt bool // a call that takes it may still be on its way
 }
 
-// seats are those of this process. Its owner's lock guards it.
+// seats are the seats of this process. The Store's lock guards it.
 type seats struct {
 	devices map[deviceKey]*device
-	evicted int                     // of devices
+	evicted int                     // how many devices have evicted set
 	seq     uint64                  // of calls that take seats or give them up: later ones win
 	dirty   map[*held]bool          // Redis may not know of them
 	dirtyIn [partitions]int         // how many of them there are in each partition
@@ -81,7 +82,7 @@ func (t *seats) find(seat presence.Seat) *held {
 	return nil
 }
 
-// hold holds the seat of e. The error is an Eviction.
+// hold holds the seat of e. The error is an *Eviction.
 func (t *seats) hold(e presence.Entry) (*held, error) {
 	key := deviceKey{e.User, e.Device}
 	d := t.devices[key]
@@ -108,7 +109,7 @@ func (t *seats) hold(e presence.Entry) (*held, error) {
 	return h, nil
 }
 
-// doubt notes that Redis may not know of h, trust that it does.
+// doubt records that Redis may not know of h; trust, that it does.
 func (t *seats) doubt(h *held) {
 	if !t.dirty[h] {
 		t.dirty[h] = true
@@ -123,7 +124,7 @@ func (t *seats) trust(h *held) {
 	}
 }
 
-// drop ceases to hold h.
+// drop stops holding h.
 func (t *seats) drop(h *held) {
 	h.gone = true
 	t.trust(h)
@@ -144,7 +145,8 @@ func (t *seats) tidy(key deviceKey, d *device) {
 	}
 }
 
-// evict remembers that a device has lost its seat in a room, if it is one of this process.
+// evict records that a device has lost its seat in a room, if it is a device of this
+// process.
 func (t *seats) evict(room string, e presence.Eviction) {
 	d := t.devices[deviceKey{e.User, e.Device}]
 	if d == nil || d.evicted != nil || t.evicted >= maxEvicted {
@@ -158,9 +160,9 @@ func (t *seats) evict(room string, e presence.Eviction) {
 	}
 }
 
-// evictDirty evicts the devices of a user that Redis may not know, but for some, from the
-// room "", and returns them. That they are not to have a seat there is told later: a call
-// that takes it may still be on its way.
+// evictDirty evicts from the room "" those devices of a user that Redis may not know,
+// except some, and returns them. That they are not to have a seat there is reported to
+// Redis later: a call that takes it may still be on its way.
 func (t *seats) evictDirty(e presence.Eviction, except []string) (gone []presence.Eviction) {
 	for h := range t.dirty {
 		if h.entry.User != e.User || h.entry.Room != "" || slices.Contains(except, h.entry.Device) {
@@ -170,7 +172,7 @@ func (t *seats) evictDirty(e presence.Eviction, except []string) (gone []presenc
 		t.seq++
 		l := leave{Seat: h.entry.Seat, cause: e.Cause, now: true, seq: t.seq, doubt: h.flying > 0}
 		t.evict("", e)
-		t.drop(h) // if too many are remembered
+		t.drop(h) // in case too many evictions are remembered
 		t.later([]leave{l})
 		gone = append(gone, e)
 	}
@@ -186,7 +188,7 @@ func (t *seats) pardon(key deviceKey) {
 	}
 }
 
-// giveUp ceases to hold a seat, and returns what Redis is to be told.
+// giveUp stops holding a seat, and returns what to tell Redis.
 func (t *seats) giveUp(seat presence.Seat, cause presence.Cause, now bool) leave {
 	t.seq++
 	l := leave{Seat: seat, cause: cause, now: now, seq: t.seq}

@@ -20,38 +20,38 @@ const (
 	DefaultLease   = 15 * time.Second
 )
 
-// maxCalls is how many calls may be under way: a Redis that hangs must not have the
-// process fill up with those who wait, before the breaker opens.
+// maxCalls is how many calls may be under way: while Redis hangs, waiting callers
+// must not pile up in the process before the breaker opens.
 const maxCalls = 1000
 
-// Options are what can be chosen. Its zero value, and nil, are the defaults.
+// Options configure a [Store]. The zero value, and nil, mean the defaults.
 type Options struct {
-	// Prefix of all keys and of the channel, without braces; "" means DefaultPrefix.
-	// Stores with one prefix in one Redis are nodes of one store. Two applications need
-	// two prefixes even if they use two databases of one Redis, since all databases have
-	// the same channels.
+	// Prefix is that of all keys and of the channel, without braces; "" means
+	// DefaultPrefix. Stores with one prefix in one Redis are nodes of one store. Two
+	// applications need two prefixes even if they use two databases of one Redis, since
+	// all databases share their channels.
 	Prefix string
 
-	// Timeout is how long a call may take; 0 means DefaultTimeout. A context that ends
-	// earlier counts, but says nothing about Redis: an outage is noticed only if this is
-	// less than what callers wait.
+	// Timeout is how long a call may take; 0 means DefaultTimeout. If the context ends
+	// earlier, so does the call, but that says nothing about Redis: an outage is noticed
+	// only if Timeout is less than what callers wait.
 	Timeout time.Duration
 
-	// Lease is how long the seats of a node are held after its process has died, or lost
-	// its way to Redis; 0 means DefaultLease. It is at least a second, and renewed three
-	// times in it. All nodes should have the same.
+	// Lease is how long the seats of a node are held after its process has died, or can
+	// no longer reach Redis; 0 means DefaultLease. It is at least a second, and is
+	// renewed three times in its duration. All nodes should use the same.
 	Lease time.Duration
 
 	// Logger gets what goes wrong in the background. Nil means slog.Default().
 	Logger *slog.Logger
 }
 
-// Store is a [presence.Store] in Redis. Make one with [New], for each process. Its methods
-// may be called concurrently.
+// Store is a [presence.Store] in Redis. Create one with [New], for each process. It is
+// safe for concurrent use.
 type Store struct {
 	client  redis.UniversalClient
 	caller  redisclient.Caller
-	worker  redisclient.Caller // for what is many seats at once, in the background
+	worker  redisclient.Caller // for batches of seats, in the background
 	prefix  string
 	timeout time.Duration
 	lease   time.Duration
@@ -77,9 +77,9 @@ var _ presence.Store = (*Store)(nil)
 
 var errBusy = fmt.Errorf("%w, since %d calls wait for it", redisclient.ErrBroken, maxCalls)
 
-// New returns a Store that uses client, which stays the caller's to close, after the
-// Store. It must not be a Ring, nor read from replicas. New does not connect: a Redis that
-// is away at the start makes calls fail, not New. An error names all faults.
+// New returns a Store that uses client. The caller closes client, after the Store. client
+// must not be a Ring, nor read from replicas. New does not connect: if Redis is away at
+// the start, calls fail, not New. The error joins all faults.
 func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {
@@ -139,7 +139,7 @@ func (s *Store) do(ctx context.Context, f func(ctx context.Context) error) error
 	}
 }
 
-// begin counts a call, whose end is told by done.
+// begin counts a call, which done ends.
 func (s *Store) begin() (done func(), err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -159,13 +159,13 @@ func (s *Store) begin() (done func(), err error) {
 	}, nil
 }
 
-// patience is how long to wait for what runs in the background.
+// patience is how long to wait for calls in the background.
 func patience(timeout, lease time.Duration) time.Duration { return max(timeout, lease/6) }
 
-// try is do for what runs in the background: it does not heed the breaker, since what it
-// does has to be done within a lease.
+// try is do for calls in the background: it ignores the breaker, since they have to be
+// done within a lease.
 func (s *Store) try(ctx context.Context, f func(ctx context.Context) error) error {
-	s.running.Add(1) // Close waits for who calls it before it waits for calls
+	s.running.Add(1) // Close waits for the callers of try before it waits for calls
 	return s.worker.Do(ctx, f, s.running.Done)
 }
 

@@ -11,28 +11,29 @@ import (
 const (
 	// sweepBatch is how many graces one script ends.
 	sweepBatch = 200
-	// sweepSlack is by how much a grace may end later than planned: the clock of Redis is
+	// sweepSlack is how much later than planned a grace may end: the clock of Redis is
 	// not ours.
 	sweepSlack = 100 * time.Millisecond
 	// sweepPoll is how often to see whether sweeping may go on.
 	sweepPoll = 20 * time.Millisecond
 )
 
-// sweeps are the times at which partitions are to be swept. The Store's lock guards it.
+// sweeps are the times at which to sweep partitions. The Store's lock guards it.
 type sweeps struct {
-	woken chan struct{} // has room for one
+	woken chan struct{} // buffered, 1
 	next  [partitions]time.Time
 	until [partitions]time.Time // when the last of the graces ends that this node knows of
-	calm  [partitions]time.Time // until then others may not have told Redis of who is back
+	calm  [partitions]time.Time // until then others may not have told Redis who is back
 	known [partitions]uint64    // the versions at the last sweep, which told.last may have forgotten
 	away  [partitions]bool      // the last sweep has failed
 	began time.Time
-	clock [partitions]int64 // of Redis, in microseconds, when it was began; 0 if it is not known
+	clock [partitions]int64 // the time at Redis at began, in microseconds; 0 if not known
 }
 
 func newSweeps() sweeps { return sweeps{woken: make(chan struct{}, 1), began: time.Now()} }
 
-// at is the time at Redis in so long, in microseconds, or 0 if it is not known.
+// at returns the time at Redis after d, in microseconds, or 0 if it is not
+// known.
 func (w *sweeps) at(p int, d time.Duration) int64 {
 	if w.clock[p] == 0 {
 		return 0
@@ -40,7 +41,7 @@ func (w *sweeps) at(p int, d time.Duration) int64 {
 	return w.clock[p] + (time.Since(w.began) + d).Microseconds()
 }
 
-// plan has a partition swept at a time.
+// plan schedules a sweep of a partition.
 func (w *sweeps) plan(p int, at time.Time) {
 	if w.next[p].IsZero() || at.Before(w.next[p]) {
 		w.next[p] = at
@@ -51,8 +52,8 @@ func (w *sweeps) plan(p int, at time.Time) {
 	signal(w.woken)
 }
 
-// sweepAll ends graces in time: those that began by this node, and, if other nodes have
-// died, all those in the partitions that fall to this one.
+// sweepAll ends graces in time: those that were begun by this node and, in case other
+// nodes have died, all those in the partitions that this node is in charge of.
 func (s *Store) sweepAll(ctx context.Context) {
 	tick := time.NewTicker(max(s.lease/6, time.Second))
 	defer tick.Stop()
@@ -77,7 +78,7 @@ func (s *Store) sweepAll(ctx context.Context) {
 	}
 }
 
-// planOwn has the partitions swept that fall to this node.
+// planOwn schedules sweeps of the partitions that this node is in charge of.
 func (s *Store) planOwn() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -89,7 +90,8 @@ func (s *Store) planOwn() {
 	}
 }
 
-// owns reports whether a partition falls to this node, by one of its names. The lock is held.
+// owns reports whether this node, under one of its names, is in charge of a partition. The
+// lock is held.
 func (s *Store) owns(p int) bool {
 	best, owner := uint64(0), ""
 	for _, epoch := range s.node.live {
@@ -102,9 +104,9 @@ func (s *Store) owns(p int) bool {
 	return owner == s.node.epoch || slices.Contains(s.node.retired, owner)
 }
 
-// dueSweeps returns the partitions that are to be swept now, and how long it is until
-// others are. As long as Redis does not know of all seats of this node in a partition, or
-// others may not have told it of theirs, it is not: who has come back would be taken for
+// dueSweeps returns the partitions to sweep now, and how long it is until others are due.
+// A partition is not swept as long as Redis does not know of all seats of this node in
+// it, or others may not have reported theirs: those who have come back would be taken for
 // gone.
 func (s *Store) dueSweeps() (due []int, wait time.Duration) {
 	s.mu.Lock()
@@ -138,7 +140,7 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 		known := max(s.back.sweeps.known[p], s.told.last[p].Load())
 		batch := sweepBatch
 		if s.back.sweeps.away[p] {
-			batch = 0 // it is asked whether it is back
+			batch = 0 // only ask whether it is back
 		}
 		until[i] = s.back.sweeps.at(p, patience(s.timeout, s.lease))
 		calls[i] = call{&sweepScript, s.keys(p), []any{s.channel(), p, batch, known, until[i]}}
@@ -168,21 +170,22 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 	return true
 }
 
-// swept plans what is to come in a partition, of which a sweep that was to be there by a time
-// of Redis has told, if it is for this node to see to. The lock is held.
+// swept plans what is to come in a partition, according to the reply of a sweep that should
+// have arrived by a time of Redis, if it is for this node to take care of. The lock is
+// held.
 func (s *Store) swept(p int, until int64, reply []string) {
 	w := &s.back.sweeps
 	w.known[p], _ = strconv.ParseUint(reply[1], 10, 64)
 	clock, _ := strconv.ParseInt(reply[2], 10, 64)
 	w.clock[p] = clock - time.Since(w.began).Microseconds()
-	if w.away[p] { // others need time to tell of those who are back
+	if w.away[p] { // others need time to report those who are back
 		w.away[p], w.calm[p] = false, time.Now().Add(s.lease/3)
 	}
 	us, err := strconv.ParseInt(reply[0], 10, 64)
 	if err != nil || us < 0 {
 		return
 	}
-	// Microseconds are rounded, and TIME is that of the beginning of a script.
+	// Microseconds are rounded, and TIME is taken at the beginning of a script.
 	next := time.Now().Add(time.Duration(us)*time.Microsecond + time.Millisecond)
 	if clock > until || s.owns(p) || !next.After(w.until[p].Add(sweepSlack)) {
 		if w.next[p].IsZero() || next.Before(w.next[p]) {

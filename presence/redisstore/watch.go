@@ -10,7 +10,7 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// maxQueue is how many events wait for those who watch before the subscription does.
+// maxQueue is how many events wait for the watchers before the subscription waits.
 const maxQueue = 16_384
 
 // watcher is a function given to Watch.
@@ -19,15 +19,15 @@ type watcher struct {
 	stopped atomic.Bool
 }
 
-// told is what is told to those who watch, by a goroutine of its own: one who is slow must
-// not keep a lease from being renewed.
+// told reports events to the watchers, on a goroutine of its own: a slow one must not keep
+// a lease from being renewed.
 type told struct {
-	wake  chan struct{}             // has room for one: there are events
-	space chan struct{}             // has room for one: there is room for events
-	last  [partitions]atomic.Uint64 // version of the last message; 0 if it is not known. The Feed sets it.
+	wake  chan struct{}             // buffered, 1: there are events
+	space chan struct{}             // buffered, 1: there is room for events
+	last  [partitions]atomic.Uint64 // version of the last message; 0 if not known. The Feed sets it.
 
 	mu       sync.Mutex
-	watchers []*watcher // a new slice at each change
+	watchers []*watcher // copied on write
 	queue    []presence.Event
 }
 
@@ -35,7 +35,7 @@ func (t *told) start() {
 	t.wake, t.space = make(chan struct{}, 1), make(chan struct{}, 1)
 }
 
-// add has an event told, and reports whether there is room for more.
+// add queues an event, and reports whether there is room for more.
 func (t *told) add(e presence.Event) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -47,7 +47,7 @@ func (t *told) add(e presence.Event) bool {
 	return len(t.queue) < maxQueue
 }
 
-// take returns what is to be told, and to whom.
+// take returns the queued events, and whom to report them to.
 func (t *told) take() ([]presence.Event, []*watcher) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -57,11 +57,11 @@ func (t *told) take() ([]presence.Event, []*watcher) {
 	return queue, t.watchers
 }
 
-// Watch implements [presence.Store]. It waits until the subscription stands, but not for
-// longer than [Options].Timeout: once it does f is told that events may have been lost, as
-// it is whenever the subscription was. f is called on a goroutine of the Store; a call that
-// is under way when stop is called ends after stop has returned. A panic of f is logged.
-// After Close, Watch does nothing.
+// Watch implements [presence.Store]. It waits for the subscription, but no longer than
+// [Options].Timeout: in that case f is told that events may have been lost once there is
+// one, as it is whenever the subscription was lost. f is called on a goroutine of the
+// Store; a call that is under way when stop is called ends after stop has returned. A panic
+// of f is logged. After Close, Watch does nothing.
 func (s *Store) Watch(f func(presence.Event)) (stop func()) {
 	w := &watcher{f: f}
 	s.mu.Lock()
@@ -88,10 +88,10 @@ func (s *Store) Watch(f func(presence.Event)) (stop func()) {
 	}
 }
 
-// tell has an event told.
+// tell queues an event.
 func (s *Store) tell(e presence.Event) { s.told.add(e) }
 
-// tellAll tells events until ctx ends.
+// tellAll reports events until ctx ends.
 func (s *Store) tellAll(ctx context.Context) {
 	for {
 		select {
@@ -110,7 +110,7 @@ func (s *Store) tellAll(ctx context.Context) {
 	}
 }
 
-// call calls w. A panic must not end the process, nor the telling.
+// call calls w. A panic must end neither the process nor the goroutine.
 func (s *Store) call(w *watcher, e presence.Event) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -121,10 +121,10 @@ func (s *Store) call(w *watcher, e presence.Event) {
 }
 
 // subscribed is called after each subscription. What was published before it may be lost:
-// devices that are known to have been evicted, of which none has given its seats up yet, are
-// told again. At the first one others may have been, which Redis answers when their seats
-// are taken again. Later ones may be due to a Redis that has taken
-// over, and lacks the latest: then it also believes in seats that were given up.
+// the known evictions of devices that have not given up their seats yet are reported again.
+// At the first subscription there may have been others, which Redis reports when their
+// seats are taken again. Later subscriptions may be due to a Redis that has taken over, and
+// lacks the latest changes: then it also believes in seats that were given up.
 func (s *Store) subscribed(first bool) {
 	s.told.forget()
 	s.mu.Lock()
@@ -159,8 +159,8 @@ func (s *Store) doubt(p int) {
 	}
 }
 
-// heard tells what a message holds. One that cannot be read is lost: it may be that of
-// another version of this package.
+// heard reports what a message holds. One that cannot be read counts as lost: it may
+// be of another version of this package.
 func (s *Store) heard(ctx context.Context, payload string) {
 	m, err := decode(payload)
 	if err != nil {
@@ -191,15 +191,16 @@ func (s *Store) heard(ctx context.Context, payload string) {
 	}
 }
 
-// forget is called when messages may have been lost: those who watch are told once, not for
-// each partition.
+// forget is called when messages may have been lost: the watchers are notified once, not
+// for each partition.
 func (t *told) forget() {
 	for p := range t.last {
 		t.last[p].Store(0)
 	}
 }
 
-// hear has an event told that came from others, which wait while too many do.
+// hear reports an event that came from others, and then waits while too many are
+// queued.
 func (s *Store) hear(ctx context.Context, e presence.Event) {
 	for more := s.told.add(e); !more; more = s.told.fits() {
 		select {
