@@ -17,9 +17,9 @@ import (
 const maxBatch = 500
 
 // keeper renews the slots of a Store and gives them back, on a goroutine of its own.
-// It does one thing at a time, and waits for its end: what is given back while it is
-// renewed, Redis is told after that. It does not heed the breaker, since what it does
-// has to be done within a lease.
+// It does one thing at a time, and waits for its end: slots that are given back
+// during a renewal are reported to Redis after it. It ignores the breaker, since what
+// it does has to be done within a lease.
 type keeper struct {
 	*Store
 	cancel context.CancelFunc
@@ -27,9 +27,9 @@ type keeper struct {
 
 	// The rest is for the goroutine alone.
 
-	later   []release // to be given back when slots are renewed
+	later   []release // to be given back at the next renewal
 	failing bool
-	doubt   time.Time // until when a renewal that failed may take slots
+	doubt   time.Time // until when a failed renewal may still take slots
 }
 
 // run keeps slots until ctx ends.
@@ -70,9 +70,8 @@ func (k *keeper) run(ctx context.Context) {
 	}
 }
 
-// next is how long to wait until the next renewal: a third of the lease, or less
-// after one that failed, and not always as long, so that processes do not keep in
-// step.
+// next returns how long to wait until the next renewal: a third of the lease, or
+// less after one that failed, varied so that processes do not keep in step.
 func (k *keeper) next() time.Duration {
 	d := k.lease / 3
 	if k.failing {
@@ -81,7 +80,7 @@ func (k *keeper) next() time.Duration {
 	return d - rand.N(d/8)
 }
 
-// note takes note of how it went.
+// note records how it went, and logs when that changes.
 func (k *keeper) note(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:
@@ -103,7 +102,7 @@ func (k *keeper) released() []release {
 	return r
 }
 
-// leave gives back all that is held. Nothing is held any more after Close.
+// leave gives back all slots. None is held any more after Close.
 func (k *keeper) leave() {
 	all := append(k.later, k.released()...)
 	k.later = nil
@@ -120,7 +119,8 @@ func (k *keeper) leave() {
 	}
 }
 
-// tell gives slots back, and has those for later where it fails, or may not last.
+// tell gives slots back, and keeps those for later for which that fails, or may
+// not last.
 func (k *keeper) tell(ctx context.Context, all []release) error {
 	var failure error
 	for batch := range slices.Chunk(all, maxBatch) {
@@ -156,7 +156,7 @@ func (k *keeper) renew(ctx context.Context) error {
 			slotsScript.EvalSha(ctx, p, calls[i].keys, calls[i].args...)
 		})
 		unknown := calls[:0]
-		var others error // of another server of a Cluster
+		var others error // of calls for other servers of a Cluster
 		for i, err := range errs {
 			if redis.HasErrorPrefix(err, "NOSCRIPT") || errors.Is(err, redis.ErrNoScript) {
 				unknown = append(unknown, calls[i])
@@ -184,8 +184,8 @@ type renewal struct {
 	args []any
 }
 
-// renewals are the calls that take those slots again, of which all of one key come
-// one after the other.
+// renewals returns the calls that take those slots again. Slots of one key must be
+// adjacent.
 func (k *keeper) renewals(batch []slot) []renewal {
 	var calls []renewal
 	for _, sl := range batch {
@@ -198,11 +198,11 @@ func (k *keeper) renewals(batch []slot) []renewal {
 	return calls
 }
 
-// errNone is that of a pipeline of which no call has succeeded.
+// errNone is the error of a pipeline in which no call has succeeded.
 var errNone = errors.New("no call has succeeded")
 
-// pipeline makes n calls at once, and returns their errors and one that stands for
-// all of them.
+// pipeline makes n calls at once, and returns their errors, and one error for all
+// of them.
 func (k *keeper) pipeline(ctx context.Context, n int, call func(ctx context.Context, p redis.Pipeliner, i int)) ([]error, error) {
 	errs := make([]error, n)
 	if n == 0 {

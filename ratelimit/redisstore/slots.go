@@ -17,26 +17,26 @@ var slotsSource string
 
 var slotsScript = redis.NewScript(slotsSource)
 
-// slot is a slot of a key of Redis, by the name of who holds it.
+// slot is one slot of a Redis key, by the name of its holder.
 type slot struct{ key, id string }
 
 // release is a slot that is to be given back.
 type release struct {
 	slot
-	until time.Time // when it is free by itself
-	// doubt is whether a call that takes it may still be on its way to Redis, so
-	// that it is to be given back again.
+	until time.Time // when it becomes free by itself
+	// doubt is whether a call that takes the slot may still be on its way to
+	// Redis, so that it has to be given back again.
 	doubt bool
 }
 
-// slots are those of this process.
+// slots are the slots of this process.
 type slots struct {
-	wake chan struct{} // has room for one: there are releases
+	wake chan struct{} // buffered, 1: there are releases
 
 	mu       sync.Mutex
 	held     map[slot]struct{}
 	releases []release
-	given    map[string]map[string]struct{} // back, by key, as far as Redis may not know it
+	given    map[string]map[string]struct{} // given back, by key, as long as Redis may not know it
 	keeper   *keeper                        // nil before the first Acquire
 	closed   bool
 }
@@ -49,11 +49,11 @@ func newSlots() slots {
 	}
 }
 
-// Acquire implements [ratelimit.SlotStore]. It takes one round trip. A slot is held
-// as long as this process renews it, and [Options].Lease from then on. If the answer
-// is lost, so that there is an error, the slot is given back as soon as Redis can be
-// told, or else free after the lease. What this process has given back before counts as
-// free, whether Redis has been told or not.
+// Acquire implements [ratelimit.SlotStore]. It takes one round trip. A slot is held as
+// long as this process renews it, and for [Options].Lease from then on. If it returns
+// an error because the answer was lost, the slot is given back as soon as Redis can be
+// reached, or becomes free after the lease. Slots that this process has given back
+// before count as free, whether Redis knows it yet or not.
 func (s *Store) Acquire(ctx context.Context, key string, max int64) (release func(), v ratelimit.Verdict, err error) {
 	if max < 1 {
 		return nil, ratelimit.Verdict{}, fmt.Errorf("%w: %d slots", ratelimit.ErrLimit, max)
@@ -64,7 +64,7 @@ func (s *Store) Acquire(ctx context.Context, key string, max int64) (release fun
 	sl := slot{s.slotsKey(key), newID()}
 	args := append([]any{s.lease.Milliseconds(), max, sl.id}, s.slots.free(sl.key)...)
 	var reply slotsReply
-	var ended atomic.Bool // one of the call, and who waits for it; the second gives back
+	var ended atomic.Bool // set by the call, or by its caller; whoever comes second gives the slot back
 	err = s.do(ctx, func(ctx context.Context) error {
 		r, err := parseSlots(slotsScript.Run(ctx, s.client, []string{sl.key}, args...))
 		reply = r
@@ -83,11 +83,12 @@ func (s *Store) Acquire(ctx context.Context, key string, max int64) (release fun
 	if !reply.held {
 		return nil, v, nil
 	}
-	if n := max - reply.count; n > 0 { // those that Redis had forgotten may be too many
+	if n := max - reply.count; n > 0 { // slots that Redis had forgotten may make too many
 		v.Remaining = n
 	}
 	if !s.hold(sl) {
-		// Close did not know of it. If this fails it is free after its lease.
+		// Close did not know of it. If this fails it becomes free after its
+		// lease.
 		_ = s.caller.Do(context.WithoutCancel(ctx), func(ctx context.Context) error {
 			return s.client.ZRem(ctx, sl.key, sl.id).Err()
 		}, func() {})
@@ -113,7 +114,7 @@ func parseSlots(c *redis.Cmd) (slotsReply, error) {
 	return slotsReply{reply[0] == 1, reply[1]}, nil
 }
 
-// keep starts the keeper, if there is none. It reports false after Close.
+// keep starts the keeper, if there is none. It returns false after Close.
 func (s *Store) keep() bool {
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
@@ -129,7 +130,7 @@ func (s *Store) keep() bool {
 	return true
 }
 
-// hold has sl renewed. It reports false after Close.
+// hold has sl renewed. It returns false after Close.
 func (s *Store) hold(sl slot) bool {
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
@@ -141,7 +142,7 @@ func (s *Store) hold(sl slot) bool {
 }
 
 // giveBack has the keeper tell Redis that sl is free. It does nothing after Close,
-// which has done it.
+// which has given back all slots.
 func (s *Store) giveBack(sl slot, doubt bool) {
 	s.slots.mu.Lock()
 	defer s.slots.mu.Unlock()
@@ -160,11 +161,11 @@ func (s *Store) giveBack(sl slot, doubt bool) {
 	}
 }
 
-// maxGiven is how many slots that were given back one call tells of.
+// maxGiven is how many slots that were given back one call reports.
 const maxGiven = 100
 
-// free returns who has given a slot of a key back, if Redis may not know it yet: who
-// comes back at once must not be refused for his own slot.
+// free returns the holders that have given a slot of key back, if Redis may not know
+// it yet: whoever comes back at once must not be refused because of their own slot.
 func (s *slots) free(key string) (ids []any) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -176,7 +177,7 @@ func (s *slots) free(key string) (ids []any) {
 	return ids
 }
 
-// known notes that Redis knows that sl is free.
+// known records that Redis knows that sl is free.
 func (s *slots) known(sl slot) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -185,12 +186,13 @@ func (s *slots) known(sl slot) {
 	}
 }
 
-// Close gives the slots back that this process holds, in one attempt: if Redis is
-// away they are free after their lease. It waits for that, and for the renewal of
-// slots if one is under way, up to the timeouts of the client; but no longer than
-// ctx, whose error it returns then. Methods called afterwards return [ErrClosed], and
-// what Acquire has returned does nothing; calls under way are not waited for, but give
-// back what they have taken if the client is still open. It may be called again.
+// Close gives back the slots that this process holds, in one attempt: if Redis is away
+// they become free after their lease. It waits for that, and for a renewal of slots
+// that is under way, up to the timeouts of the client; but no longer than ctx, whose
+// error it then returns. Methods called afterwards return [ErrClosed], and the
+// functions that Acquire has returned do nothing; calls under way are not waited for,
+// but give back what they have taken if the client is still open. It may be called
+// again.
 func (s *Store) Close(ctx context.Context) error {
 	s.closed.Store(true)
 	s.slots.mu.Lock()

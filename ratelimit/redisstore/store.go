@@ -23,33 +23,34 @@ const (
 	DefaultLease   = 15 * time.Second
 )
 
-// maxCalls is how many calls may be under way: a Redis that hangs must not have the
-// process fill up with those who wait, before the breaker opens.
+// maxCalls is how many calls may be under way: while Redis hangs, waiting callers
+// must not pile up in the process before the breaker opens.
 const maxCalls = 1000
 
-// Options are what can be chosen. Its zero value, and nil, are the defaults.
+// Options configure a [Store]. The zero value, and nil, mean the defaults.
 type Options struct {
-	// Prefix of all keys, without braces; "" means DefaultPrefix. Stores with one
-	// prefix in one Redis share their buckets and slots.
+	// Prefix is that of all keys, without braces; "" means DefaultPrefix. Stores
+	// with one prefix in one Redis share their buckets and slots.
 	Prefix string
 
-	// Timeout is how long a call may take; 0 means DefaultTimeout. A context that
-	// ends earlier counts, but says nothing about Redis: an outage is noticed only
-	// if this is less than what callers wait, which is a second in package ratelimit.
+	// Timeout is how long a call may take; 0 means DefaultTimeout. If the context
+	// ends earlier, so does the call, but that says nothing about Redis: an outage is
+	// noticed only if Timeout is less than what callers wait, which is a second in
+	// package ratelimit.
 	Timeout time.Duration
 
-	// Lease is how long a slot is held after its process has died, or lost its way
-	// to Redis; 0 means DefaultLease. It is at least a second. Slots are renewed
-	// three times in it.
+	// Lease is how long a slot is held after its process has died, or can no
+	// longer reach Redis; 0 means DefaultLease. It is at least a second. Slots are
+	// renewed three times in each lease.
 	Lease time.Duration
 
 	// Logger gets when Redis begins and ceases to fail. Nil means slog.Default().
 	Logger *slog.Logger
 }
 
-// Store is a [ratelimit.SlotStore] in Redis. Make one with [New], for all limits of a
-// process: they then share what is known about an outage. Its methods may be called
-// concurrently.
+// Store is a [ratelimit.SlotStore] in Redis. Create one with [New], for all limits of
+// a process: they then share what is known about an outage. It is safe for concurrent
+// use.
 type Store struct {
 	client  redis.UniversalClient
 	caller  redisclient.Caller
@@ -66,20 +67,19 @@ type Store struct {
 
 var _ ratelimit.SlotStore = (*Store)(nil)
 
-// ErrClosed is what methods return after [Store.Close].
+// ErrClosed is returned by methods after [Store.Close].
 var ErrClosed = errors.New("redisstore: closed")
 
-// ErrBroken is what methods return at once, wrapped, while Redis is not asked: after
-// some calls in a row that failed, but for one now and then to see whether it is back,
-// and where too many wait for an answer.
+// ErrBroken is returned by methods at once, wrapped, while Redis is not asked: after
+// some failed calls in a row, except for one call now and then to see whether it is
+// back, and while too many calls wait for an answer.
 var ErrBroken = redisclient.ErrBroken
 
 var errBusy = fmt.Errorf("%w, since %d calls wait for it", ErrBroken, maxCalls)
 
-// New returns a Store that uses client, which stays the caller's to close, after
-// the Store. It must not be a Ring, nor read from replicas. New does not connect:
-// a Redis that is away at the start makes calls fail, not New. An error names all
-// faults.
+// New returns a Store that uses client. The caller closes client, after the
+// Store. client must not be a Ring, nor read from replicas. New does not connect:
+// if Redis is away at the start, calls fail, not New. The error joins all faults.
 func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	var o Options
 	if opts != nil {
@@ -142,7 +142,7 @@ var takeSource string
 
 var takeScript = redis.NewScript(takeSource)
 
-// errReply means that what answers is not the script, or not Redis.
+// errReply means that the reply is not one of the script, or not of Redis.
 var errReply = errors.New("unexpected reply")
 
 // Take implements [ratelimit.Store]. It takes one round trip.
@@ -150,7 +150,7 @@ func (s *Store) Take(ctx context.Context, key string, l ratelimit.Limit, n int64
 	return s.take(ctx, takeScript, key, l, n)
 }
 
-// take is Take by a script that gets further arguments.
+// take is Take with a script that gets further arguments.
 func (s *Store) take(ctx context.Context, script *redis.Script, key string, l ratelimit.Limit, n int64, more ...any) (ratelimit.Verdict, error) {
 	if err := l.Check(); err != nil {
 		return ratelimit.Verdict{}, err
@@ -161,13 +161,13 @@ func (s *Store) take(ctx context.Context, script *redis.Script, key string, l ra
 	count, per := l.Rate()
 	rate, err := gcra.New(count, per, l.Size())
 	if err != nil {
-		return ratelimit.Verdict{}, fmt.Errorf("redisstore: %w", err) // Check has let it pass
+		return ratelimit.Verdict{}, fmt.Errorf("redisstore: %w", err) // not after Check
 	}
 	takes := n
 	if n > rate.Burst {
-		takes = 0 // but it is to be told how the bucket stands
+		takes = 0 // only to learn how the bucket stands
 	}
-	reply := new(takeReply) // of this call alone: one that was given up may still write
+	reply := new(takeReply) // of this call alone: a call that was given up may still write
 	err = s.do(ctx, func(ctx context.Context) (err error) {
 		keys, args := []string{s.bucketKey(key)}, append(takeArgs(rate, takes), more...)
 		*reply, err = parseTake(script.Run(ctx, s.client, keys, args...), rate)
@@ -188,7 +188,7 @@ func (s *Store) take(ctx context.Context, script *redis.Script, key string, l ra
 	return v, nil
 }
 
-// takeArgs are the arguments of the script.
+// takeArgs returns the arguments of the script.
 func takeArgs(r gcra.Rate, n int64) []any {
 	args := make([]any, 0, 8)
 	for _, ticks := range [...]int64{n * r.Interval, r.Room(n), r.Full()} {
