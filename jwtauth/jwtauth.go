@@ -223,8 +223,7 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 	})
 }
 
-// protocol returns the subprotocol to answer an offer that has a token in it
-// with.
+// protocol returns the subprotocol that answers an offer with a token in it.
 func (a *Auth[C]) protocol(r *http.Request) (answer string) {
 	if !slices.Contains(a.opts.Sources, Subprotocol()) {
 		return ""
