@@ -39,7 +39,7 @@ var concurrentCases = []storeCase{
 		}
 	}},
 	{"LastTabs", saysAlternate, func(k *kit) {
-		// All tabs of a user are closed at once, on all nodes: he goes offline once.
+		// All tabs of a user are closed at once, on all nodes: the user goes offline once.
 		const rounds, tabs = 15, 4
 		all := k.watchAll()
 		var wants []want
@@ -75,11 +75,11 @@ var concurrentCases = []storeCase{
 	{"Churn", saysConcurrent, churn},
 }
 
-// churn has many come and go, and compares what is known in the end with what is true.
+// churn makes many devices come and go, and compares what is known in the end with the truth.
 func churn(k *kit) {
 	const workers, ops, users = 12, 60, 4
 	all := k.watchAll()
-	held := make([][]presence.Seat, workers) // in the end
+	held := make([][]presence.Seat, workers) // held in the end
 	var wg sync.WaitGroup
 	for n := range workers {
 		wg.Go(func() {
@@ -152,7 +152,7 @@ func churn(k *kit) {
 	}
 }
 
-// truly checks that a user has these devices, once his grace has passed.
+// truly checks that a user has these devices, once the grace has passed.
 func (k *kit) truly(s presence.Store, room, user string, want map[string]bool) {
 	k.Helper()
 	var r presence.Record

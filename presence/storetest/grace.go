@@ -121,7 +121,7 @@ var graceCases = []storeCase{
 			updated(presence.CauseKicked, "c", 1), offline(presence.CauseKicked))
 	}},
 	{"GraceCut", saysTold, func(k *kit) {
-		// Who is back in time is not given up when the grace would have ended.
+		// A user who is back in time does not go when the grace would have ended.
 		w := k.watch(k.store())
 		k.join("", "u", "a", grace(brief))
 		before := time.Now()
@@ -142,7 +142,7 @@ var graceCases = []storeCase{
 	{"GraceDeadline", saysAlternate, deadline},
 }
 
-// deadline has users come back at the moment in which their grace ends.
+// deadline makes users come back at the moment when their grace ends.
 func deadline(k *kit) {
 	const users, rounds, short = 16, 8, 60 * time.Millisecond
 	all := k.watchAll()

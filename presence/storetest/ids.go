@@ -159,8 +159,8 @@ func (k *kit) same(users []string, ok func(i int, r presence.Record) bool, room 
 	}
 }
 
-// odd are strings that a store might not keep apart, or not at all. No two are equal in the
-// first half of the first 1 MB.
+// odd returns strings that a store might confuse with each other, or fail to keep. No two
+// are equal in the first half of the first 1 MB.
 func odd() []string {
 	long := strings.Repeat("x", 1<<20)
 	return []string{

@@ -11,13 +11,13 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// fail reports an error beside the sentence that it breaks.
+// fail reports an error with the sentence that is broken.
 func (k *kit) fail(format string, args ...any) {
 	k.Helper()
 	k.Errorf("%s\nthe contract: %q", text(format, args...), k.says)
 }
 
-// text is fmt.Sprintf where a precision shortens what is told or known as a whole, and not
+// text is fmt.Sprintf, but a precision shortens the text of a value as a whole, and not
 // each of its fields.
 func text(format string, args ...any) string {
 	args = slices.Clone(args)
@@ -31,10 +31,10 @@ func text(format string, args ...any) string {
 	return fmt.Sprintf(format, args...)
 }
 
-// store is the first of the nodes.
+// store returns the first of the nodes.
 func (k *kit) store() presence.Store { return k.nodes[0] }
 
-// seat is a seat of this case; the room "" is the same for all.
+// seat returns a seat of this case; the room "" is the same for all cases.
 func (k *kit) seat(room, user, device string) presence.Seat {
 	return presence.Seat{Room: k.room(room), User: k.user(user), Device: k.device(device)}
 }
@@ -49,7 +49,7 @@ func (k *kit) room(name string) string {
 func (k *kit) user(name string) string   { return k.tag + name }
 func (k *kit) device(name string) string { return k.tag + "-" + name }
 
-// entry is one of this case.
+// entry returns an entry of this case.
 func (k *kit) entry(room, user, device string, with ...func(*presence.Entry)) presence.Entry {
 	e := presence.Entry{Seat: k.seat(room, user, device)}
 	for _, f := range with {
@@ -109,7 +109,7 @@ func (k *kit) leaveAt(s presence.Store, cause presence.Cause, now bool, seats ..
 	}
 }
 
-// get returns the record of one user, of this case, from one node.
+// get returns the record of one user of this case, from one node.
 func (k *kit) get(s presence.Store, room, user string) presence.Record {
 	k.Helper()
 	all, err := s.Get(k.Context(), k.room(room), k.user(user))
@@ -145,7 +145,7 @@ func (k *kit) sound(r presence.Record) {
 	}
 }
 
-// recent checks a time by the store's clock, of something that has happened in the test.
+// recent checks a time by the store's clock, of something that happened in the test.
 func (k *kit) recent(t time.Time) {
 	k.Helper()
 	if d := time.Since(t); d < -slack || d > 10*time.Minute {
@@ -173,7 +173,7 @@ func (k *kit) devices(s presence.Store, room, user string, want ...string) prese
 	return r
 }
 
-// absent checks that a user is no member of a room.
+// absent checks that a user is not a member of a room.
 func (k *kit) absent(s presence.Store, room, user string) {
 	k.Helper()
 	if r := k.get(s, room, user); r.Version != 0 {
@@ -190,7 +190,7 @@ func (k *kit) count(s presence.Store, room string, want int) {
 	}
 }
 
-// list returns a room by pages of n.
+// list returns the members of a room, in pages of n.
 func (k *kit) list(s presence.Store, room string, n int) []presence.Record {
 	k.Helper()
 	return k.pages(n, func(cursor string) ([]presence.Record, string, error) {

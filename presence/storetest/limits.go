@@ -47,7 +47,7 @@ var limitCases = []storeCase{
 			k.join(room, "u", "a", limit(2), keep)
 			k.join(room, "u", "b", limit(2), keep)
 			k.is(k.joinAt(k.store(), k.entry(room, "u", "c", limit(2), keep)), presence.ErrFull)
-			k.join(room, "u", "a", limit(2), keep, away) // has its seat
+			k.join(room, "u", "a", limit(2), keep, away) // keeps its seat
 			k.join(room, "v", "c", limit(2), keep)
 			k.devices(k.store(), room, "u", "a", "b")
 			k.leave(presence.CauseLost, false, k.seat(room, "u", "c"))
@@ -61,7 +61,7 @@ var limitCases = []storeCase{
 		w.noEviction("a", "b", "c", "d", "e", "f")
 	}},
 	{"FullGrace", saysFull, func(k *kit) {
-		// One who is in his grace has no device.
+		// A user whose grace is running has no device.
 		k.join("", "u", "a", limit(1), keep, grace(long))
 		k.is(k.joinAt(k.store(), k.entry("", "u", "b", limit(1), keep)), presence.ErrFull)
 		k.leave(presence.CauseLost, false, k.seat("", "u", "a"))
@@ -103,7 +103,7 @@ var limitCases = []storeCase{
 	}},
 }
 
-// race has many devices come at once, of which two may stay.
+// race makes many devices come at once, of which two may stay.
 func race(k *kit, how func(*presence.Entry)) {
 	const devices, most = 24, 2
 	all := k.watchAll()
@@ -198,7 +198,7 @@ var evictCases = []storeCase{
 		k.devices(k.store(), "", "u", "b")
 	}},
 	{"EvictedRoom", saysEvicted, func(k *kit) {
-		// That a seat in a room is given up does not let the device in again.
+		// Giving up a seat in a room does not let the device in again.
 		k.join("", "u", "a")
 		k.join("r", "u", "a")
 		k.join("", "u", "b")

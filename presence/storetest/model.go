@@ -7,7 +7,8 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// model is what a store does, for one caller at a time and graces that end by now alone.
+// model does what a store does, but for one caller at a time, and with graces that end
+// only by now.
 type model struct {
 	members map[place]*modelMember
 	evicted map[string]presence.Eviction // by device
@@ -28,7 +29,7 @@ func newModel() *model {
 	}
 }
 
-// tell notes what is to be told; how many devices there are is known by now.
+// tell records what is to be told; by now the number of devices is known.
 func (m *model) tell(at place, kind presence.Kind, cause presence.Cause, device string, replaced int) {
 	w := want{kind: kind, cause: cause, device: device, replaced: replaced}
 	if x := m.members[at]; x != nil {
@@ -121,7 +122,7 @@ func (m *model) gone(at place, cause presence.Cause) {
 func (m *model) evict(user string, cause presence.Cause, reason string, except []string) (n int) {
 	at := place{"", user}
 	x := m.members[at]
-	if x == nil || len(x.entries) == 0 { // what becomes of a grace is not for the model
+	if x == nil || len(x.entries) == 0 { // the model does not follow graces
 		return 0
 	}
 	var stay []presence.Entry
@@ -141,8 +142,8 @@ func (m *model) evict(user string, cause presence.Cause, reason string, except [
 	return n
 }
 
-// differs says where a record is not what it should be, "" if nowhere. version is that of
-// the record before, and how many changes have been told since.
+// differs says where a record is not what it should be, or "". version is that of the
+// previous record, changes how many changes have been told since.
 func (m *model) differs(r presence.Record, version uint64, changes int) string {
 	x := m.members[place{r.Room, r.User}]
 	switch {

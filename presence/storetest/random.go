@@ -59,7 +59,7 @@ type randomDevice struct {
 
 func (r *random) node() presence.Store { return r.nodes[r.IntN(len(r.nodes))] }
 
-// entryOf is what a device brings.
+// entryOf returns what a device brings.
 func (r *random) entryOf(d *randomDevice, room string) presence.Entry {
 	e := r.entry(room, d.user, d.id)
 	if r.IntN(3) == 0 {
@@ -110,7 +110,7 @@ func (r *random) take(d *randomDevice, room string) string {
 	return what
 }
 
-// give gives seats of a device up. One that has none any more is used no more.
+// give gives up seats of a device. One that has none any more is not used again.
 func (r *random) give(d *randomDevice, now bool, rooms ...string) string {
 	r.Helper()
 	var seats []presence.Seat
@@ -132,7 +132,7 @@ func (r *random) evict(d *randomDevice) string {
 	r.Helper()
 	at := place{"", r.user(d.user)}
 	if x := r.model.members[at]; x != nil && len(x.entries) == 0 {
-		return "nothing" // in his grace
+		return "nothing" // in the grace
 	}
 	var except []string
 	for _, o := range r.devices {
@@ -149,7 +149,7 @@ func (r *random) evict(d *randomDevice) string {
 	return what
 }
 
-// abandon does for devices that have been evicted what their nodes do.
+// abandon does what the nodes of evicted devices do.
 func (r *random) abandon() {
 	r.Helper()
 	for _, d := range slices.Clone(r.devices) {
@@ -200,7 +200,7 @@ func (r *random) check(what string) {
 	}
 }
 
-// end gives all up, and compares what has been told.
+// end gives up everything, and compares what has been told.
 func (r *random) end() {
 	for len(r.devices) > 0 {
 		r.give(r.devices[0], true, r.devices[0].rooms...)

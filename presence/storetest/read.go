@@ -113,7 +113,7 @@ var readCases = []storeCase{
 	}},
 }
 
-// once checks that members of a room are those users, each once.
+// once checks that the members of a room are those users, each once.
 func (k *kit) once(all []presence.Record, room string, users map[string]bool, others bool) {
 	k.Helper()
 	times := make(map[string]int)
@@ -135,7 +135,7 @@ func (k *kit) once(all []presence.Record, room string, users map[string]bool, ot
 	}
 }
 
-// some users, each in the room.
+// fill puts some users into the room, with a device each.
 func (k *kit) fill(room string, n int) map[string]bool {
 	k.Helper()
 	users := make(map[string]bool)
@@ -221,7 +221,7 @@ var listCases = []storeCase{
 }
 
 // listing lists a room, or all, again and again while others come and go there: some for
-// each page, so that a list does not run after them.
+// each page, so that a list does not follow them.
 func (k *kit) listing(room string, scan bool) {
 	const workers = 3
 	stay := k.fill("r", 30)

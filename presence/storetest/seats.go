@@ -19,7 +19,7 @@ const (
 	saysWhat    = "Device is the one that has come or gone, with what it brought"
 )
 
-// What is mostly to be told.
+// The usual changes.
 func online(device string) want {
 	return want{kind: presence.Online, cause: presence.CauseJoined, device: device, devices: 1}
 }
@@ -97,7 +97,7 @@ var seatCases = []storeCase{
 		names := []string{"m", "z", "a", "k", "0", "y", "b", "x"}
 		for i, name := range names {
 			k.join("r", "u", name)
-			k.join("r", "u", names[0], meta(`"`+name+`"`)) // who changes stays where he is
+			k.join("r", "u", names[0], meta(`"`+name+`"`)) // a device that changes keeps its place
 			k.devices(k.store(), "r", "u", append([]string(nil), names[:i+1]...)...)
 		}
 	}},

@@ -45,7 +45,7 @@ var nodeCases = []storeCase{
 		}
 	}},
 	{"NodesGrace", saysTold, func(k *kit) {
-		// He moves from node to node.
+		// The user moves from node to node.
 		all := k.watchAll()
 		n := len(k.nodes)
 		k.enter(k.nodes[0], k.entry("", "u", "0", grace(long)))
@@ -120,8 +120,9 @@ var nodeCases = []storeCase{
 
 var drainCases = []storeCase{
 	{"Drain", saysClose, func(k *kit) {
-		// Who comes back elsewhere in time has not been away; who has another device has lost
-		// one; who does not come back goes when his grace has ended, though his node is gone.
+		// A user who comes back elsewhere in time has not been away; one who has another
+		// device has lost one; one who does not come back goes when the grace has ended,
+		// though the node is gone.
 		w := k.watch(k.nodes[1])
 		k.enter(k.nodes[0], k.entry("", "back", "a", grace(long)))
 		k.enter(k.nodes[0], k.entry("", "both", "b", grace(long)))

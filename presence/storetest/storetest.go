@@ -10,9 +10,9 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// Run tests a [presence.Store] against its documentation; what fails quotes the sentence.
-// It calls open for each case, from tests that run in parallel. What open opens it closes
-// by t.Cleanup, though a case may have closed it by then. Each is a store of its own, but
+// Run tests a [presence.Store] against its documentation; a failure quotes the sentence.
+// It calls open for each case, from tests that run in parallel. open closes what it opens
+// with t.Cleanup, though a case may have closed it by then. Each store is separate, but
 // what it keeps may be shared with others, and need not be empty.
 func Run(t *testing.T, open func(t *testing.T) presence.Store) {
 	t.Helper()
@@ -25,8 +25,8 @@ func Run(t *testing.T, open func(t *testing.T) presence.Store) {
 }
 
 // RunShared tests stores that share what they keep, as the nodes of a cluster do. It calls
-// open for each case, for n of them; see [Run] for what else holds. A store for one process
-// has no use for it.
+// open for each case, for n stores; otherwise it is like [Run]. It is of no use for a store
+// for one process.
 func RunShared(t *testing.T, open func(t *testing.T, n int) []presence.Store) {
 	t.Helper()
 	for _, c := range sharedCases() {
@@ -50,7 +50,7 @@ func sharedCases() []storeCase {
 	return slices.Concat(nodeCases, drainCases, concurrentCases, modelCases)
 }
 
-// storeCase is a sentence of the documentation, and what it means.
+// storeCase is a sentence of the documentation, and the test for it.
 type storeCase struct {
 	name, says string
 	run        func(k *kit)
@@ -59,9 +59,9 @@ type storeCase struct {
 const (
 	// patience is how long the tests wait for what must happen.
 	patience = 15 * time.Second
-	// slack is by how much a store's clock may differ from ours.
+	// slack is how much a store's clock may differ from ours.
 	slack = 2 * time.Second
-	// brief is a grace that a test waits for, long one that does not end.
+	// brief is a grace that a test waits for; long is one that does not end.
 	brief = 150 * time.Millisecond
 	long  = time.Minute
 )
@@ -69,9 +69,9 @@ const (
 // kit is what a case works with.
 type kit struct {
 	testing.TB
-	nodes    []presence.Store // one, but for RunShared
+	nodes    []presence.Store // one, except in RunShared
 	says     string
-	tag      string // sets what this case uses apart from all else in the store
+	tag      string // separates what this case uses from all else in the store
 	patience time.Duration
 	start    time.Time
 
@@ -87,8 +87,8 @@ func newKit(tb testing.TB, c storeCase, nodes ...presence.Store) *kit {
 	}
 }
 
-// runCase runs a case, checks what holds for whatever it has been told, and leaves nothing
-// behind.
+// runCase runs a case, checks what must hold for everything that was told, and leaves
+// nothing behind.
 func runCase(k *kit, c storeCase) {
 	defer k.clean()
 	c.run(k)

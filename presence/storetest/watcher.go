@@ -19,13 +19,13 @@ const (
 // place is a user in a room.
 type place struct{ room, user string }
 
-// change is a Change that has been told, and when.
+// change is a Change that was told, and when.
 type change struct {
 	presence.Change
 	told time.Time
 }
 
-// watcher is what a function given to Watch was told about this case.
+// watcher records what a function given to Watch was told about this case.
 type watcher struct {
 	k      *kit
 	late   bool // somebody may have come before
@@ -40,7 +40,7 @@ type watcher struct {
 
 type violation struct{ says, what string }
 
-// watch has s watched from now on.
+// watch watches s from now on.
 func (k *kit) watch(s presence.Store) *watcher { return k.watching(s, false) }
 
 // watchLate is watch after users have come.
@@ -55,7 +55,7 @@ func (k *kit) watching(s presence.Store, late bool) *watcher {
 	return w
 }
 
-// watchAll has each node watched.
+// watchAll watches each node.
 func (k *kit) watchAll() (all []*watcher) {
 	for _, s := range k.nodes {
 		all = append(all, k.watch(s))
@@ -116,13 +116,13 @@ func (w *watcher) violate(says, format string, args ...any) {
 	if enough {
 		return
 	}
-	v := violation{says, text(format, args...)} // which may take long
+	v := violation{says, text(format, args...)} // this may take long
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.wrong = append(w.wrong, v)
 }
 
-// check reports what was wrong with what has been told.
+// check reports what was wrong with what was told.
 func (w *watcher) check() {
 	w.k.Helper()
 	w.mu.Lock()
@@ -133,7 +133,7 @@ func (w *watcher) check() {
 	w.wrong = nil
 }
 
-// told returns what has been told of a user in a room of this case.
+// told returns what was told about a user in a room of this case.
 func (w *watcher) told(room, user string) []change {
 	return w.toldOf(place{w.k.room(room), w.k.user(user)})
 }
@@ -145,19 +145,18 @@ func (w *watcher) toldOf(at place) []change {
 	return all[:len(all):len(all)]
 }
 
-// want is a change that is to be told.
+// want is a change that is expected.
 type want struct {
 	kind    presence.Kind
 	cause   presence.Cause
 	device  string // of this case
 	devices int
-	// replaced: how many devices of that go in the same moment. They may still be counted,
-	// and that they go may be told on its own.
+	// replaced is how many of these devices go at the same moment. They may still be
+	// counted, and their going may be told separately.
 	replaced int
 }
 
-// expect waits for so many changes of a user in a room, and compares all that have been
-// told.
+// expect waits for that many changes of a user in a room, and compares all that were told.
 func (w *watcher) expect(room, user string, wants ...want) {
 	w.k.Helper()
 	w.expectAt(place{w.k.room(room), w.k.user(user)}, wants)
@@ -177,7 +176,7 @@ func (w *watcher) expectAt(at place, wants []want) {
 	w.check()
 }
 
-// differs says where what was told is not what was to be, "" if nowhere.
+// differs says where what was told is not what was expected, or "".
 func (w *watcher) differs(told []change, wants []want) string {
 	i := 0
 	for n, want := range wants {
@@ -206,10 +205,10 @@ func (w *watcher) differs(told []change, wants []want) string {
 	return ""
 }
 
-// some is a device of which only the store knows which.
+// some is a device that only the store can name.
 const some = "some"
 
-// expectEviction waits until an eviction has been told.
+// expectEviction waits until an eviction was told.
 func (w *watcher) expectEviction(want presence.Eviction) {
 	w.k.Helper()
 	all := func() []presence.Eviction {
@@ -228,7 +227,7 @@ func (w *watcher) expectEviction(want presence.Eviction) {
 	}
 }
 
-// noEviction checks that no eviction of devices was told.
+// noEviction checks that no eviction of these devices was told.
 func (w *watcher) noEviction(devices ...string) {
 	w.k.Helper()
 	w.mu.Lock()

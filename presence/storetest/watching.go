@@ -157,8 +157,8 @@ var closeCases = []storeCase{
 	}},
 }
 
-// ended checks a call whose context has ended: it fails for that reason, or has been
-// done, if the store needs no time for it.
+// ended checks a call whose context has ended: it fails for that reason, or
+// succeeds, if the store needs no time for it.
 func (k *kit) ended(ctx context.Context, what string, call func() error) {
 	k.Helper()
 	c := make(chan error, 1)
