@@ -27,8 +27,7 @@ var changeCases = []storeCase{
 	}, false},
 	{"SlowerLimit", saysChange, func(k *kit) {
 		k.allowed("2 of 60", k.key(""), ratelimit.PerHour(60), 2, 58) // full in two minutes
-		// Some time has passed: less than one in an hour is missing, so that not all
-		// are there.
+		// Some time has passed: less than one per hour is missing, so not all are there.
 		v := k.take(k.key(""), ratelimit.Every(time.Hour).Burst(3), 0)
 		if v.Remaining != 2 {
 			k.fail("%+v, want 2 remaining", v)
@@ -43,8 +42,8 @@ var changeCases = []storeCase{
 		k.about("ResetAfter", v.ResetAfter, 12*time.Minute)
 	}, false},
 	{"MuchSmallerLimit", saysNoLoss, func(k *kit) {
-		// What a mistake in a configuration has locked out for hours must not stay so
-		// once that is put right.
+		// A mistake in a configuration that has locked somebody out for hours must
+		// not last once it has been fixed.
 		k.allowed("all of 10", k.key(""), ratelimit.PerHour(1).Burst(10), 10, 0)
 		l := ratelimit.Every(20 * time.Millisecond)
 		if !k.eventually(func() bool { return k.take(k.key(""), l, 1).Allowed }) {

@@ -1,6 +1,5 @@
-// Package storetest tests stores of package ratelimit against their documentation:
-// [Run] is the contract of [ratelimit.Store] and [ratelimit.SlotStore] in a form that
-// can be executed.
+// Package storetest tests stores of package ratelimit against their documentation: [Run]
+// is the contract of [ratelimit.Store] and [ratelimit.SlotStore] in executable form.
 //
 //	func TestStore(t *testing.T) {
 //		storetest.Run(t, func(t *testing.T) ratelimit.Store {
@@ -12,9 +11,9 @@
 //
 // # What it does
 //
-// Each case is a subtest that checks one sentence, and quotes it where the store does
-// not keep it. Cases run in parallel, each with keys of its own, in real time: against
-// a server as well as in memory. Run it with -race, too.
+// Each case is a subtest that checks one sentence, and quotes it if the store breaks
+// it. Cases run in parallel, each with keys of its own, in real time: against a server
+// as well as in memory. Run it with -race, too.
 //
 // # Where in the chain
 //

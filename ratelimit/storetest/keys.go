@@ -34,7 +34,7 @@ var keyCases = []storeCase{
 		}
 	}, false},
 	{"EmptyKey", saysKey, func(k *kit) {
-		// Others may use it, so that nothing is known of how its bucket stands.
+		// Others may use this key, so nothing is known about its bucket.
 		l := ratelimit.PerHour(1e9)
 		before := k.take("", l, 0).Remaining
 		if v := k.take("", l, 1); !v.Allowed && before > 0 {
@@ -42,7 +42,7 @@ var keyCases = []storeCase{
 		}
 	}, false},
 	{"LongKeys", saysKey, func(k *kit) {
-		// Two that differ in the last byte, and one that is the beginning of them.
+		// Two keys that differ in the last byte, and one that is a prefix of both.
 		l := ratelimit.Every(time.Hour)
 		long := k.tag + strings.Repeat("x", 1<<20)
 		for _, key := range []string{long + "a", long + "b", long} {

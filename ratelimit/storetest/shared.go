@@ -40,7 +40,7 @@ var sharedCases = []storeCase{
 			calls.Add(1)
 			return time.Since(start) < 300*time.Millisecond
 		})
-		least := min(l.Size(), calls.Load()-workers) // the last of each worker is not made
+		least := min(l.Size(), calls.Load()-workers) // the last call of each worker is not made
 		if took := time.Since(start); allowed > most(l, took) || allowed < least {
 			k.fail("%d allowed in %v under %v, want %d to %d", allowed, took, l, least, most(l, took))
 		}

@@ -59,7 +59,7 @@ var slotCases = []storeCase{
 		releases[0]()
 		k.free(k.key(""), 3)
 		releases[0]()
-		// What is released may take a moment to be free.
+		// A released slot may take a moment to be free.
 		for range 20 {
 			k.occupied(k.key(""), 3)
 			wait(k.Context(), 5*time.Millisecond)

@@ -12,9 +12,9 @@ import (
 	"github.com/sioware/sioware/ratelimit"
 )
 
-// Run tests a [ratelimit.Store] against its documentation, and where it is a
-// [ratelimit.SlotStore] against that as well; what fails quotes the sentence. It calls
-// open for each case, from tests that run in parallel. What open opens it closes by
+// Run tests a [ratelimit.Store] against its documentation, and if it is a
+// [ratelimit.SlotStore] against that too; a failure quotes the sentence. It calls open
+// for each case, from tests that run in parallel. open closes what it opens with
 // t.Cleanup. The store need not be empty, and may be the same each time.
 func Run(t *testing.T, open func(t *testing.T) ratelimit.Store) {
 	t.Helper()
@@ -39,7 +39,7 @@ func cases() []storeCase {
 	return all
 }
 
-// storeCase is a sentence of the documentation, and what it means.
+// storeCase is a sentence of the documentation, and the test for it.
 type storeCase struct {
 	name, says string
 	run        func(k *kit)
@@ -51,7 +51,7 @@ const (
 	patience = 10 * time.Second
 	// soon is how long a call may take whose context has ended.
 	soon = 5 * time.Second
-	// slack is by how much a store's clock may differ from ours within a case.
+	// slack is how much a store's clock may differ from ours within a case.
 	slack = time.Second
 )
 
@@ -59,10 +59,10 @@ const (
 type kit struct {
 	testing.TB
 	store    ratelimit.Store
-	slots    ratelimit.SlotStore // nil if store is none
+	slots    ratelimit.SlotStore // nil if store is not a SlotStore
 	says     string
 	start    time.Time
-	tag      string // sets the keys of this case apart from all else in the store
+	tag      string // separates the keys of this case from all else in the store
 	patience time.Duration
 }
 
@@ -72,7 +72,7 @@ func newKit(tb testing.TB, c storeCase, s ratelimit.Store) *kit {
 	return k
 }
 
-// fail reports an error beside the sentence that it breaks.
+// fail reports an error with the sentence that is broken.
 func (k *kit) fail(format string, args ...any) {
 	k.Helper()
 	k.Errorf("%s\nthe contract: %q", fmt.Sprintf(format, args...), k.says)
@@ -81,7 +81,7 @@ func (k *kit) fail(format string, args ...any) {
 // key returns a key of this case.
 func (k *kit) key(name string) string { return k.tag + name }
 
-// take takes, and checks what holds for every verdict.
+// take takes n, and checks what must hold for every verdict.
 func (k *kit) take(key string, l ratelimit.Limit, n int64) ratelimit.Verdict {
 	k.Helper()
 	v, err := k.store.Take(k.Context(), key, l, n)
@@ -92,7 +92,7 @@ func (k *kit) take(key string, l ratelimit.Limit, n int64) ratelimit.Verdict {
 	return v
 }
 
-// sound checks a verdict against itself.
+// sound checks a verdict for consistency.
 func (k *kit) sound(v ratelimit.Verdict, l ratelimit.Limit, n int64) {
 	k.Helper()
 	full := fill(l, l.Size())
@@ -132,7 +132,7 @@ func (k *kit) refused(what, key string, l ratelimit.Limit, n, remaining int64) r
 	return v
 }
 
-// about checks a time that was want at the earliest when the case began, and has been
+// about checks a time that was at least want when the case began, and has been
 // running down since.
 func (k *kit) about(what string, got, want time.Duration) {
 	k.Helper()
@@ -174,15 +174,15 @@ func wait(ctx context.Context, d time.Duration) bool {
 	}
 }
 
-// fill is how long n tokens take to come back, rounded up far enough for the limits
-// that the cases use.
+// fill returns how long n tokens take to come back, rounded up far enough for the
+// limits that the cases use.
 func fill(l ratelimit.Limit, n int64) time.Duration {
 	count, per := l.Rate()
 	return time.Duration(n) * ((per + time.Duration(count) - 1) / time.Duration(count))
 }
 
-// odd are strings that a store might not keep apart, or not at all. No two are equal
-// in the first half of the first 1 MB.
+// odd returns strings that a store might confuse with each other, or fail to keep.
+// No two are equal in the first half of the first 1 MB.
 func odd() []string {
 	long := string(make([]byte, 1<<20))
 	return []string{

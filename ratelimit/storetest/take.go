@@ -18,8 +18,8 @@ const (
 	saysRemain = "Limit is the burst, and Remaining how much of it is there now"
 )
 
-// takeCases are about what is taken. Tokens that take minutes to come back do not come
-// back while they run.
+// takeCases are about what is taken. Their tokens take minutes to come back, so none
+// do while they run.
 var takeCases = []storeCase{
 	{"Burst", saysTakes, func(k *kit) {
 		l := ratelimit.PerHour(5)
@@ -48,8 +48,8 @@ var takeCases = []storeCase{
 		k.refused("all again", k.key("b"), l, 10, 0)
 	}, false},
 	{"Large", saysTakes, func(k *kit) {
-		// So many that a float has not enough bits for a sixteenth of a nanosecond. Some
-		// come back meanwhile, but not what is missing for a second half.
+		// So many that a float64 cannot hold them in sixteenths of a nanosecond. Some
+		// come back meanwhile, but not enough for a second half.
 		const burst = 1 << 30
 		l := ratelimit.PerSecond(1000).Burst(burst)
 		if v := k.take(k.key(""), l, burst/2); !v.Allowed || v.Remaining < burst/2 || v.Remaining > burst/2+1e6 {
@@ -94,7 +94,7 @@ var takeCases = []storeCase{
 	}, false},
 }
 
-// argumentCases are about n and l that take nothing.
+// argumentCases are about values of n and l that take nothing.
 var argumentCases = []storeCase{
 	{"Fresh", saysFresh, func(k *kit) {
 		v := k.take(k.key(""), ratelimit.PerHour(7), 0)

@@ -9,7 +9,7 @@ import (
 const saysRate = "A full one allows a burst at once and the rate from then on: in any time t at most burst + rate * t."
 
 // timeCases use tokens that come back in milliseconds. No machine is too slow for
-// them, since what they check follows from the times that have really passed.
+// them, since they check against the time that has really passed.
 var timeCases = []storeCase{
 	{"ComesBack", saysFresh, func(k *kit) {
 		l := ratelimit.Every(20 * time.Millisecond).Burst(3)
@@ -25,7 +25,7 @@ var timeCases = []storeCase{
 		k.allowed("all of it", k.key(""), l, 3, 0)
 	}, false},
 	{"OneByOne", saysRemain, func(k *kit) {
-		// Nobody takes, so that what is there cannot become less.
+		// Nobody takes, so what is there cannot become less.
 		l := ratelimit.Every(20 * time.Millisecond).Burst(5)
 		k.exhaust(k.key(""), l, 5)
 		last := k.take(k.key(""), l, 0)
@@ -45,7 +45,7 @@ var timeCases = []storeCase{
 		for _, n := range []int64{1, 2, 5} {
 			v := k.exhaust(k.key(""), l, n)
 			wait(k.Context(), v.RetryAfter)
-			// A clock of its own may have a grain of its own.
+			// A store's own clock may have its own granularity.
 			for try := 0; ; try++ {
 				v = k.take(k.key(""), l, n)
 				if v.Allowed {
@@ -60,7 +60,7 @@ var timeCases = []storeCase{
 		}
 	}, false},
 	{"NotBefore", saysRate, func(k *kit) {
-		// One after the other, as fast as it goes.
+		// One after the other, as fast as possible.
 		l := ratelimit.Every(5 * time.Millisecond).Burst(100)
 		start, allowed := time.Now(), int64(0)
 		for took := time.Duration(0); took < 200*time.Millisecond; took = time.Since(start) {
@@ -85,7 +85,7 @@ var timeCases = []storeCase{
 		k.refused("one more", k.key(""), slow, 1, 0)
 	}, false},
 	{"WaitingIsFree", saysTakes, func(k *kit) {
-		// Refusals take nothing, so that those who ask all the time get what comes back.
+		// Refusals take nothing, so those who ask all the time get what comes back.
 		l := ratelimit.Every(20 * time.Millisecond).Burst(2)
 		k.exhaust(k.key(""), l, 2)
 		if !k.eventually(func() bool { return k.take(k.key(""), l, 2).Allowed }) {
@@ -94,8 +94,8 @@ var timeCases = []storeCase{
 	}, false},
 }
 
-// exhaust takes n until that is refused, and returns the refusal. A machine may be so
-// slow that as many come back as it takes; not for ever.
+// exhaust takes n until that is refused, and returns the refusal. On a slow machine
+// as many may come back as it takes, but not forever.
 func (k *kit) exhaust(key string, l ratelimit.Limit, n int64) (v ratelimit.Verdict) {
 	k.Helper()
 	start := time.Now()
@@ -111,7 +111,7 @@ func (k *kit) exhaust(key string, l ratelimit.Limit, n int64) (v ratelimit.Verdi
 	}
 }
 
-// most is how many l allows in d, of a full bucket.
+// most returns how many l allows in d, from a full bucket.
 func most(l ratelimit.Limit, d time.Duration) int64 {
 	n, per := l.Rate()
 	return l.Size() + int64(float64(n)*d.Seconds()/per.Seconds()) + 1
