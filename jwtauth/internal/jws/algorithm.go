@@ -6,8 +6,8 @@ import (
 	_ "crypto/sha512"
 )
 
-// algorithm is one that can sign a token; zero is none. There is no "none", nor
-// anything of RFC 7518 that it calls for encryption.
+// algorithm is one that can sign a token; zero is none. "none" is not among
+// them, nor is anything that RFC 7518 defines for encryption.
 type algorithm uint8
 
 const (
@@ -24,23 +24,23 @@ const (
 	es384
 	es512
 	edDSA
-	algorithms // their number, and one
+	algorithms // the number of algorithms, plus one
 )
 
-// names are those of RFC 7518, section 3.1, and RFC 8037, section 3.1. They are
-// case-sensitive.
+// names are the names of RFC 7518, section 3.1, and RFC 8037, section 3.1. They
+// are case-sensitive.
 var names = [algorithms]string{
 	"", "HS256", "HS384", "HS512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512",
 	"ES256", "ES384", "ES512", "EdDSA",
 }
 
-// hashes are what each algorithm signs. Ed25519 signs the message itself.
+// hashes are the hashes that algorithms sign. Ed25519 signs the message itself.
 var hashes = [algorithms]crypto.Hash{
 	0, crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA256, crypto.SHA384, crypto.SHA512,
 	crypto.SHA256, crypto.SHA384, crypto.SHA512, crypto.SHA256, crypto.SHA384, crypto.SHA512, 0,
 }
 
-// algorithmOf returns the algorithm that is called name, or zero.
+// algorithmOf returns the algorithm called name, or zero.
 func algorithmOf[S string | []byte](name S) algorithm {
 	for a := hs256; a < algorithms; a++ {
 		if names[a] == string(name) {
@@ -51,7 +51,7 @@ func algorithmOf[S string | []byte](name S) algorithm {
 }
 
 // Known reports whether alg names an algorithm that can verify a token: HS256,
-// HS384, HS512, and the same of RS, PS and ES, and EdDSA.
+// HS384, HS512, their RS, PS and ES counterparts, and EdDSA.
 func Known(alg string) bool { return algorithmOf(alg) != 0 }
 
 // set is a set of algorithms.

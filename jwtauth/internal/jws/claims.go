@@ -17,7 +17,7 @@ type Claims struct {
 	Audience []string // aud, one string or several
 
 	// In seconds since 1970. Fractions count against the token: exp and iat are
-	// rounded down, nbf up. An exp before 1970 is what it says: expired.
+	// rounded down, nbf up. An exp before 1970 counts as expired.
 	ExpiresAt, NotBefore, IssuedAt          int64 // exp, nbf, iat
 	HasExpiresAt, HasNotBefore, HasIssuedAt bool
 }
@@ -25,7 +25,7 @@ type Claims struct {
 // registered are the names that a claim must not have in another case.
 var registered = [...]string{"iss", "sub", "aud", "exp", "nbf", "iat", "jti", "sid"}
 
-// maxDate is the end of the year 9999, the last that time.Time writes as JSON.
+// maxDate is the end of the year 9999, the last year that time.Time can write as JSON.
 const maxDate = 253402300799
 
 var (
@@ -35,12 +35,12 @@ var (
 	errRequired = errors.New("jws: required claim missing")
 )
 
-// ParseClaims returns the registered claims in payload, that of a token whose
-// signature was verified, and refuses what encoding/json could read otherwise into
-// the type of the given shape than it is read here, or elsewhere: two members of
-// one name at any level (RFC 7519, section 4), names that are known ones but for
-// their case, and bytes and escapes that are no text. It refuses registered claims
-// of a wrong type, and claims without all that are required, or with null for one.
+// ParseClaims returns the registered claims in payload, which must be that of a token
+// whose signature was verified. It refuses what encoding/json could read differently
+// into the type of the given shape, or what others could: two members with one name
+// at any level (RFC 7519, section 4), names that differ from known ones only in case,
+// and bytes and escapes that are not text. It also refuses registered claims of a
+// wrong type, and claims that lack a required one, or have null for it.
 func ParseClaims(payload []byte, shape *Shape, required []string) (Claims, error) {
 	var c Claims
 	w, err := walk(payload)
@@ -58,7 +58,7 @@ func ParseClaims(payload []byte, shape *Shape, required []string) (Claims, error
 			return Claims{}, err
 		}
 		if w.peek() != 'n' {
-			// Each name is there once, or leave refuses them all.
+			// Each name occurs once, or leave refuses the claims.
 			for _, r := range required {
 				if r == string(name) {
 					missing--
@@ -82,8 +82,7 @@ func ParseClaims(payload []byte, shape *Shape, required []string) (Claims, error
 	return c, nil
 }
 
-// parse reads the claim that is next. One that is not registered has the given
-// shape.
+// parse reads the next claim. One that is not registered has the given shape.
 func (c *Claims) parse(w *walker, name []byte, shape *Shape) (err error) {
 	switch string(name) {
 	case "iss":
@@ -104,9 +103,9 @@ func (c *Claims) parse(w *walker, name []byte, shape *Shape) (err error) {
 		c.IssuedAt, c.HasIssuedAt, err = w.date(0, false)
 	default:
 		for _, claim := range registered {
-			// No rune has more than three bytes that folds to an ASCII letter.
+			// No rune that folds to an ASCII letter has more than three bytes.
 			if len(name) <= 3*len(claim) && strings.EqualFold(string(name), claim) {
-				return fmt.Errorf("%w: %q", errTwin, claim) // ours, not the token's
+				return fmt.Errorf("%w: %q", errTwin, claim) // the name of ours, not the token's
 			}
 		}
 		return w.skip(shape)
@@ -114,7 +113,7 @@ func (c *Claims) parse(w *walker, name []byte, shape *Shape) (err error) {
 	return err
 }
 
-// optional returns the string that is next, or "" for null.
+// optional returns the next value, a string, or "" for null.
 func (w *walker) optional() (string, error) {
 	if w.null() {
 		return "", nil
@@ -126,7 +125,7 @@ func (w *walker) optional() (string, error) {
 	return string(text), err
 }
 
-// audience returns the strings in the value that is next, or nil for null.
+// audience returns the strings in the next value, or nil for null.
 func (w *walker) audience() ([]string, error) {
 	switch w.peek() {
 	case 'n':
@@ -155,8 +154,8 @@ func (w *walker) audience() ([]string, error) {
 	return nil, errAudience
 }
 
-// date returns the NumericDate that is next, as whole seconds between least and
-// maxDate, and whether it is not null.
+// date returns the next value, a NumericDate, as whole seconds between least
+// and maxDate, and whether it is not null.
 func (w *walker) date(least int64, up bool) (int64, bool, error) {
 	if w.null() {
 		return 0, false, nil

@@ -7,8 +7,8 @@ import (
 	"unicode"
 )
 
-// Header is what a token says of itself: nothing but a hint, until it is verified
-// by a key that was chosen for other reasons than what it says.
+// Header is what a token says about itself: no more than a hint until it is
+// verified with a key that was not chosen by what the header says.
 //
 // Parse refuses a header that is not one JSON object with each name once, and one
 //   - without alg, or with an alg that is not [Known] (RFC 8725, section 3.1);
@@ -16,19 +16,19 @@ import (
 //     (RFC 7515, section 4.1.11), nor is b64 (RFC 7797), refused without it too;
 //   - with a typ other than JWT and at+jwt, as it was made for another purpose
 //     (RFC 8725, section 3.11; RFC 9068, section 4);
-//   - with a kid that is no string, is longer than 1024 bytes, or holds control
-//     characters: it ends up in logs;
-//   - with a name that is one of these but for its case.
+//   - with a kid that is not a string, is longer than 1024 bytes, or contains
+//     control characters: it ends up in logs;
+//   - with a name that differs from one of these only in case.
 //
-// Keys in a header, jwk, jku, x5c and x5u, are ignored like all else that is
-// unknown: whoever signs a token does not choose the key (RFC 8725, section 3.5).
+// Keys in a header, jwk, jku, x5c and x5u, are ignored like everything unknown:
+// whoever signs a token does not choose the key (RFC 8725, section 3.5).
 type Header struct {
 	Algorithm string // alg
 	KeyID     string // kid, or ""
 	Type      string // typ as it is written, or ""
 }
 
-// maxKeyID is the size of the longest kid.
+// maxKeyID is the length of the longest kid.
 const maxKeyID = 1 << 10
 
 var (
@@ -125,7 +125,7 @@ func (t *Token) parseTyp(w *walker) error {
 	if err != nil {
 		return err
 	}
-	if string(text) == "JWT" { // costs no memory
+	if string(text) == "JWT" { // without an allocation
 		t.Header.Type = "JWT"
 		return nil
 	}

@@ -8,7 +8,7 @@ import (
 	"unicode/utf8"
 )
 
-// maxDepth bounds how deep values nest. A header is walked before anything of it
+// maxDepth bounds how deep values nest. A header is walked before anything in it
 // is verified: 8 KiB of brackets would make stacks of megabytes.
 const maxDepth = 64
 
@@ -21,9 +21,8 @@ var (
 	errDepth     = errors.New("jws: JSON nested too deep")
 )
 
-// walker walks over the JSON in data, finds what encoding/json is lenient about,
-// and keeps no more than the names that it has yet to compare. It relies on data
-// being valid.
+// walker walks over the JSON in data, and finds what encoding/json is lenient about.
+// It keeps only the names that it has yet to compare. It relies on data being valid.
 type walker struct {
 	data  []byte
 	pos   int
@@ -31,7 +30,7 @@ type walker struct {
 	depth int
 }
 
-// few is how many names can be compared with each other at no cost to speak of.
+// few is how many names can be compared with each other at negligible cost.
 const few = 16
 
 // walk begins a walk over data, which must be one object.
@@ -57,7 +56,7 @@ func (w *walker) peek() byte {
 	return w.data[w.pos]
 }
 
-// enter goes into the object or array that is next. What it returns is for leave.
+// enter goes into the next object or array. Its result is for leave.
 func (w *walker) enter() (mark int, err error) {
 	w.pos++
 	w.depth++
@@ -68,7 +67,7 @@ func (w *walker) enter() (mark int, err error) {
 }
 
 // more goes to the next member or element, and reports whether there is one. If
-// there is none it goes behind the closing bracket.
+// there is none it goes past the closing bracket.
 func (w *walker) more() bool {
 	switch w.peek() {
 	case '}', ']':
@@ -81,8 +80,8 @@ func (w *walker) more() bool {
 	return true
 }
 
-// name returns the name of the member that is next, and goes to its value. It
-// may share the memory of data.
+// name returns the name of the next member, and goes to its value. It may share
+// the memory of data.
 func (w *walker) name() ([]byte, error) {
 	w.peek()
 	name, err := w.text()
@@ -96,8 +95,8 @@ func (w *walker) name() ([]byte, error) {
 	return name, nil
 }
 
-// leave refuses the object since enter if two of its members have one name
-// (RFC 7515, section 4; RFC 7519, section 4): parsers differ in which one counts.
+// leave refuses the object since enter if two of its members have one name (RFC
+// 7515, section 4; RFC 7519, section 4): parsers differ in which one counts.
 func (w *walker) leave(mark int) error {
 	names := w.names[mark:]
 	w.names = w.names[:mark]
@@ -121,7 +120,7 @@ func (w *walker) leave(mark int) error {
 	return nil
 }
 
-// skip walks over the value that is next, of the given shape.
+// skip walks over the next value, which has the given shape.
 func (w *walker) skip(s *Shape) error {
 	switch w.peek() {
 	case '{':
@@ -161,7 +160,7 @@ func (w *walker) skip(s *Shape) error {
 	}
 }
 
-// literal returns the number, true, false or null that is next.
+// literal returns the next value, a number, true, false or null.
 func (w *walker) literal() []byte {
 	start := w.pos
 	for w.pos < len(w.data) {
@@ -174,7 +173,7 @@ func (w *walker) literal() []byte {
 	return w.data[start:]
 }
 
-// null walks over the value that is next if it is null, and reports whether so.
+// null walks over the next value if it is null, and reports whether it is.
 func (w *walker) null() bool {
 	if w.peek() != 'n' {
 		return false
@@ -183,7 +182,7 @@ func (w *walker) null() bool {
 	return true
 }
 
-// skipText walks over the string that is next.
+// skipText walks over the next value, a string.
 func (w *walker) skipText() error {
 	raw, escaped := w.raw()
 	if !escaped {
@@ -193,7 +192,7 @@ func (w *walker) skipText() error {
 	return err
 }
 
-// text returns the string that is next. It may share the memory of data.
+// text returns the next value, a string. It may share the memory of data.
 func (w *walker) text() ([]byte, error) {
 	raw, escaped := w.raw()
 	if !escaped {
@@ -202,7 +201,7 @@ func (w *walker) text() ([]byte, error) {
 	return unescape(make([]byte, 0, len(raw)), raw)
 }
 
-// raw returns what is between the quotes of the string that is next.
+// raw returns what is between the quotes of the next value, a string.
 func (w *walker) raw() (raw []byte, escaped bool) {
 	w.pos++
 	start := w.pos

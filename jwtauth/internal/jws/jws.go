@@ -1,13 +1,13 @@
 // Package jws parses and verifies JSON Web Tokens that are JSON Web Signatures in
 // compact form (RFC 7519, RFC 7515), and reads their claims.
 //
-// It takes no more than the RFCs ask for, with the advice of RFC 8725: one spelling
-// of each token, one meaning of each member name, and algorithms that are bound to
-// keys. The order is [Parse], [Token.Verify], [ParseClaims]; what comes before
-// Verify is the word of whoever sent the token. Time is not its business: the
-// caller compares exp, nbf and iat with its clock.
+// It accepts no more than the RFCs ask for, with the advice of RFC 8725: one
+// spelling of each token, one meaning of each member name, and algorithms that are
+// bound to keys. The order is [Parse], [Token.Verify], [ParseClaims]; anything
+// obtained before Verify is the word of whoever sent the token. Time is left to the
+// caller, who compares exp, nbf and iat with a clock.
 //
-// No error holds any part of a token.
+// No error contains any part of a token.
 package jws
 
 import (
@@ -17,8 +17,8 @@ import (
 	"strings"
 )
 
-// MaxToken is the size of the longest token in bytes. Servers take headers of no
-// more than that, and work on a token is linear in its size.
+// MaxToken is the length of the longest token in bytes. Servers accept headers
+// of no more than that, and the work on a token is linear in its size.
 const MaxToken = 8 << 10
 
 var (
@@ -27,13 +27,12 @@ var (
 	errBase64 = errors.New("jws: token is not base64url in its only spelling")
 )
 
-// base64url refuses padding and, as it is strict, bits after the last byte that
-// are not zero: RFC 4648, section 3.5, leaves that open, and then a signature has
-// up to 16 spellings.
+// base64url refuses padding and, being strict, trailing bits that are not zero: RFC 4648,
+// section 3.5, leaves that open, and then a signature would have up to 16 spellings.
 var base64url = base64.RawURLEncoding.Strict()
 
-// Token is a token whose syntax is right. Nothing of it is true until Verify has
-// returned nil. It is not for concurrent use.
+// Token is a token whose syntax is right. Nothing in it can be trusted until
+// Verify has returned nil. It is not for concurrent use.
 type Token struct {
 	Header Header
 
@@ -42,9 +41,9 @@ type Token struct {
 	payload, signature []byte
 }
 
-// Parse returns the parts of a token. It refuses, of the many ways to write one,
-// all but that of RFC 7515, section 7.1, any header that [Header] does not allow,
-// and what is longer than [MaxToken]. The payload may be anything.
+// Parse returns the parts of a token. It refuses all ways to write one other than
+// that of RFC 7515, section 7.1, any header that [Header] does not allow, and
+// anything longer than [MaxToken]. The payload may be anything.
 func Parse(token string) (*Token, error) {
 	if len(token) > MaxToken {
 		return nil, errSize
@@ -80,8 +79,7 @@ func Parse(token string) (*Token, error) {
 	return t, nil
 }
 
-// Verify returns nil if the signature of the token is one of k, by an algorithm
-// that k is for.
+// Verify returns nil if the token has a valid signature of k, by an algorithm that k is for.
 func (t *Token) Verify(k Key) error {
 	if k.k == nil {
 		return errZeroKey
@@ -96,14 +94,14 @@ func (t *Token) Verify(k Key) error {
 // It must not be changed.
 func (t *Token) Payload() []byte { return t.payload }
 
-// Hash returns the SHA-256 of what is signed, to name the token by. The signature
-// is no part of it: for one token there can be many that verify, and of ECDSA
+// Hash returns the SHA-256 of what is signed, to identify the token. The
+// signature is not included: one token can have many that verify, and for ECDSA
 // anybody can make a second one from the first.
 func (t *Token) Hash() [32]byte { return sha256.Sum256(t.signed) }
 
 // Issuer returns the claim iss, to choose keys by before Verify: "" if the payload
-// is not one JSON object with one such claim, a string. It never differs from
-// what [ParseClaims] finds, if that finds the payload in order.
+// is not one JSON object with one such claim, a string. It never differs from what
+// [ParseClaims] finds, if that accepts the payload.
 func (t *Token) Issuer() string {
 	w, err := walk(t.payload)
 	if err != nil {

@@ -10,20 +10,20 @@ import (
 )
 
 // Key verifies signatures, by the algorithms that it is for. The zero Key
-// verifies none. A Key never changes and is safe for concurrent use. What it
-// holds is out of reach of anything that prints: see [Key.String].
+// verifies none. A Key is immutable and safe for concurrent use. Nothing that
+// prints can reach what it holds: see [Key.String].
 type Key struct{ k *key }
 
 // key keeps the material in the closure verify: neither fmt nor a dumper that
-// follows pointers by reflection sees into one, wherever the Key is embedded.
+// follows pointers by reflection can see into it, wherever the Key is embedded.
 type key struct {
 	kind   string
 	allows set
 	verify verifier
 }
 
-// verifier returns errSignature unless sig is a's signature of signed. It is
-// called for no algorithm but those that fit the key.
+// verifier returns errSignature unless sig is a signature of signed by a. It is
+// called only for algorithms that fit the key.
 type verifier func(a algorithm, signed, sig []byte) error
 
 var (
@@ -32,8 +32,8 @@ var (
 	errSignature = errors.New("jws: the signature is not of the key")
 )
 
-// NewKey returns material as a Key for the given algorithms, or if there are none
-// for all that fit it:
+// NewKey returns material as a Key for the given algorithms or, if there are
+// none, for all that fit it:
 //
 //   - a []byte secret of 32 bytes at least for HS256, 48 for HS384 and 64 for
 //     HS512 (RFC 7518, section 3.2). It is copied. PEM is refused: it is mostly a
@@ -46,7 +46,7 @@ var (
 //     of it can be had without any private key.
 //   - a Key, to narrow it to fewer algorithms.
 //
-// The error says what is wrong and holds nothing of the material.
+// The error says what is wrong and contains nothing of the material.
 func NewKey(material any, algs ...string) (Key, error) {
 	k, err := newKey(material)
 	if err != nil {
@@ -72,8 +72,8 @@ func NewKey(material any, algs ...string) (Key, error) {
 // Allows reports whether k is for alg.
 func (k Key) Allows(alg string) bool { return k.k != nil && k.k.allows.has(algorithmOf(alg)) }
 
-// String returns the kind of the key, such as "RSA key", and so do all other
-// ways to print one.
+// String returns the kind of the key, such as "RSA key". All other ways to
+// print a Key show the same.
 func (k Key) String() string {
 	if k.k == nil {
 		return "no key"
@@ -93,7 +93,7 @@ func (k Key) MarshalJSON() ([]byte, error) { return json.Marshal(k.String()) }
 // LogValue returns what [Key.String] does.
 func (k Key) LogValue() slog.Value { return slog.StringValue(k.String()) }
 
-// digest returns the hash that a signs of signed.
+// digest returns the hash of signed that a signs.
 func digest(a algorithm, signed []byte) (crypto.Hash, []byte) {
 	h := hashes[a].New()
 	h.Write(signed)

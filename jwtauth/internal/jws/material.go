@@ -17,8 +17,8 @@ import (
 	"sync"
 )
 
-// Sizes of keys. What is above maxModulus costs a server too much: whoever may
-// name a key, such as a key server, could stall it.
+// Sizes of keys. A modulus above maxModulus costs a server too much: whoever
+// may name a key, such as a key server, could stall it.
 const (
 	minModulus = 2048
 	maxModulus = 8192
@@ -64,8 +64,8 @@ func newHMAC(secret []byte) (*key, error) {
 	}
 	secret = slices.Clone(secret)
 	k := &key{kind: "HMAC key"}
-	// A state that has been used once knows both of its padded keys: reset, it saves
-	// half of the work for a short token.
+	// A state that has been used once knows both of its padded keys: resetting it
+	// saves half of the work for a short token.
 	type state struct {
 		hash.Hash
 		sum [64]byte

@@ -1,15 +1,15 @@
 package jws
 
-// seconds returns the number that is written in JSON, rounded up or down. It is
-// exact, as a float64 is not: 1700000000.99999999 must not become a second later.
-// ok is false for what an int64 does not hold.
+// seconds returns the number written in JSON, rounded up or down. It is exact,
+// unlike a float64: 1700000000.99999999 must not become a second later. ok is
+// false if the number does not fit into an int64.
 func seconds(literal []byte, up bool) (n int64, ok bool) {
 	negative := literal[0] == '-'
 	if negative {
 		literal = literal[1:]
 	}
-	// The value is 0.d1d2d3... times 10 to the power of point, of the digits from the
-	// first that is not 0. Both loops of this function go over the literal once.
+	// The value is 0.d1d2d3... times 10 to the power of point, where the digits start at
+	// the first one that is not 0. Both loops of this function go over the literal once.
 	point, exponent := 0, 0
 	end := len(literal)
 	fraction, started := false, false
@@ -73,8 +73,8 @@ func seconds(literal []byte, up bool) (n int64, ok bool) {
 	return n, true
 }
 
-// parseExponent returns the exponent after the letter. What is beyond any token is
-// cut, so that it cannot overflow.
+// parseExponent returns the exponent after the letter. Values beyond those of any
+// token are clamped, so that it cannot overflow.
 func parseExponent(b []byte) int {
 	negative := false
 	if b[0] == '-' || b[0] == '+' {

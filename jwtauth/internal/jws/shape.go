@@ -14,20 +14,19 @@ import (
 	"unicode/utf8"
 )
 
-// Shape is what encoding/json decodes into a type: the names of the members that
-// it takes, at each level. encoding/json takes a name that differs in its case,
-// too, so that {"sub":"bob","SUB":"eve"} is eve; a Shape is there to refuse that.
-// A nil Shape, and that of a type which decodes itself, knows no names. A Shape
-// never changes.
+// Shape is what encoding/json decodes into a type: the names of the members that it
+// takes, at each level. encoding/json also takes a name that differs in case, so that
+// {"sub":"bob","SUB":"eve"} is eve; a Shape is there to refuse that. A nil Shape, and
+// that of a type which decodes itself, knows no names. A Shape is immutable.
 type Shape struct {
 	fields map[string]*Shape // of a struct, by exact name
-	folded map[string]string // the same names, by what fold makes of them
+	folded map[string]string // the same names, by their folded form
 	values *Shape            // of a map's values
 	items  *Shape            // of the elements of a slice or an array
 }
 
-// member returns the shape of the member that is called name. It refuses a name
-// that a field would get a value from without being called so.
+// member returns the shape of the member called name. It refuses a name that
+// does not match a field exactly, but would set it.
 func (s *Shape) member(name []byte) (*Shape, error) {
 	if s == nil {
 		return nil, nil
@@ -54,7 +53,7 @@ func (s *Shape) element() *Shape {
 }
 
 // Check returns an error for each field whose name differs from that of a
-// registered claim in its case only, as that of a field Sub without a tag does. No
+// registered claim only in case, as that of a field Sub without a tag does. No
 // token could have such a claim: [ParseClaims] would refuse it.
 func (s *Shape) Check() error {
 	if s == nil {
@@ -79,11 +78,11 @@ var (
 // ShapeOf returns the shape of t, which may be nil.
 func ShapeOf(t reflect.Type) *Shape { return shapes{}.of(t) }
 
-// shapes are those that are known so far, as types may contain themselves.
+// shapes are the shapes known so far, as types may contain themselves.
 type shapes map[reflect.Type]*Shape
 
 func (known shapes) of(t reflect.Type) *Shape {
-	// A type may be a pointer to itself; no value of it can be decoded.
+	// A type may be a pointer to itself; no value can be decoded into it.
 	for range 16 {
 		if t == nil || t.Kind() != reflect.Pointer {
 			break
@@ -107,8 +106,8 @@ func (known shapes) of(t reflect.Type) *Shape {
 		for name, typ := range fieldsOf(t) {
 			s.fields[name] = known.of(typ)
 			folded := string(fold(nil, []byte(name)))
-			// Fields that differ in their case only are all exact. Which of them is
-			// named does not matter, but should not change.
+			// Fields that differ only in case are all exact. Which of them is named
+			// does not matter, but should not change.
 			if other, ok := s.folded[folded]; !ok || name < other {
 				s.folded[folded] = name
 			}
@@ -128,13 +127,13 @@ type candidate struct {
 }
 
 // fieldsOf returns the types of the fields of a struct as encoding/json sees them:
-// those of embedded structs are its own; of fields with one name the one counts
-// that is embedded least deep, then one with a tag, and none if that is not one.
+// those of embedded structs are its own; of fields with one name, the least deeply
+// embedded one counts, then the one with a tag, and none if that is ambiguous.
 func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	fields := map[string]reflect.Type{}
-	decided := map[string]bool{} // names, at a level above
+	decided := map[string]bool{} // names found at a shallower level
 	visited := map[reflect.Type]bool{}
-	level := map[reflect.Type]int{t: 1} // how often each struct is embedded there
+	level := map[reflect.Type]int{t: 1} // how often each struct is embedded at this level
 	for len(level) > 0 {
 		next := map[reflect.Type]int{}
 		found := map[string][]candidate{}
@@ -147,7 +146,7 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 					next[embedded]++
 				case name != "" && times == 1:
 					found[name] = append(found[name], f)
-				case name != "": // stands beside itself
+				case name != "": // a duplicate cancels itself
 					found[name] = append(found[name], f, f)
 				}
 			}
@@ -170,8 +169,8 @@ func fieldsOf(t reflect.Type) map[string]reflect.Type {
 	return fields
 }
 
-// fieldOf returns the name of a field in JSON, "" if it has none, or else the
-// struct whose fields count as those of the one it is embedded in.
+// fieldOf returns the name of a field in JSON, "" if it has none, or the
+// embedded struct whose fields count as those of the outer one.
 func fieldOf(f reflect.StructField) (name string, c candidate, embedded reflect.Type) {
 	typ := f.Type
 	if f.Anonymous && typ.Kind() == reflect.Pointer {
@@ -199,9 +198,9 @@ func fieldOf(f reflect.StructField) (name string, c candidate, embedded reflect.
 	return f.Name, candidate{f.Type, false}, nil
 }
 
-// fold appends to dst what all names have in common that encoding/json matches
-// with name: of each rune the lowest that unicode.SimpleFold leads to. That makes
-// one of k, K and U+212A, and one of s, S and U+017F.
+// fold appends to dst a form that is the same for all names that encoding/json
+// matches with name: for each rune the lowest one that unicode.SimpleFold leads
+// to. It makes one of k, K and U+212A, and one of s, S and U+017F.
 func fold(dst, name []byte) []byte {
 	for i := 0; i < len(name); {
 		if c := name[i]; c < utf8.RuneSelf {

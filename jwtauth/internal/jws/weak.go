@@ -12,8 +12,9 @@ import (
 // Used RSA Moduli", CCS 2017, section 2. Both of its primes are k*M + (65537^a mod
 // M), with M the product of the first primes: 39 of them in the smallest keys,
 // more in larger ones. So modulo each of these primes n is a power of 65537. A
-// sound key passes for such a one with probability 2^-27, the product of the parts
-// that the powers are of all residues, and mostly fails at one of the first few.
+// sound key is mistaken for a flawed one with probability 2^-27, the product of
+// the fractions of residues that are such powers, and usually fails the test at
+// one of the first few primes.
 func flawed(n *big.Int) bool {
 	var residue, prime big.Int
 	for p := int64(3); p <= 167; p += 2 { // 167 is the 39th prime
@@ -34,7 +35,7 @@ func powerOf(base, x, p int64) bool {
 		if power == x {
 			return true
 		}
-		if power == 1 { // and so on from the start
+		if power == 1 { // the powers repeat from here
 			return false
 		}
 	}
@@ -44,9 +45,8 @@ func powerOf(base, x, p int64) bool {
 var prime25519 = new(big.Int).Sub(new(big.Int).Lsh(big.NewInt(1), 255), big.NewInt(19))
 
 // smallOrder reports whether pub is one of the points of edwards25519 (RFC 8032,
-// section 5.1) whose order divides 8. The sign of x does not matter for that, and
-// y is taken modulo the prime since crypto/ed25519 takes other encodings of a point
-// too.
+// section 5.1) whose order divides 8. The sign of x does not matter for that, and y is
+// taken modulo the prime since crypto/ed25519 accepts other encodings of a point too.
 //
 // The point of order 1 has y = 1, that of order 2 has y = -1, those of order 4 have
 // y = 0. Doubling one of order 8 gives y = 0, thus x^2 = -y^2, and by the equation
