@@ -10,21 +10,19 @@
 //		...
 //	})
 //
-// A client sends its token with each CONNECT: io(url, {auth: {token}}). The token
-// is verified, the application may look the user up ([Options].Verify), and a
-// [Store] may know that it has been revoked. The identity stays true while the
-// socket is connected: when the token expires, the socket is disconnected or made
-// a guest; the client is warned in time and may send a fresh token on the same
-// connection; a revocation, or a newer login of the same user, disconnects the
-// socket on every node. Nothing keeps the token: not the handshake, not an error,
-// not a log.
+// A client sends its token with each CONNECT: io(url, {auth: {token}}). The token is
+// verified, the application may look the user up ([Options].Verify), and a [Store]
+// may know that it has been revoked. The identity stays true while the socket is
+// connected: when the token expires, the socket is disconnected or made a guest; the
+// client is warned in time and may send a fresh token on the same connection; a
+// revocation, or a newer login of the same user, disconnects the socket on every
+// node. Nothing keeps the token: not the handshake, not an error, not a log.
 //
-// Verification is strict, and an option left empty cannot make it lax.
-// Algorithms are bound to the type of the key, so that neither "none" nor a
-// public key used as a secret verifies anything (RFC 8725, section 2.1); exp is
-// required; claims must have exactly the expected names, each once; critical
-// headers that are not understood, and encodings that are not canonical, are
-// refused.
+// Verification is strict, and an option left empty cannot make it lax. Algorithms
+// are bound to the type of the key, so that neither "none" nor a public key used
+// as a secret verifies anything (RFC 8725, section 2.1); exp is required; claims
+// must have exactly the expected names, each once; critical headers that are not
+// understood, and encodings that are not canonical, are refused.
 //
 // # Where in the chain
 //
@@ -61,10 +59,9 @@
 //
 // A refresh needs a token of the same user and issuer that does not expire before
 // the present one. Otherwise it is refused with forbidden, as it always is for
-// tokens without a subject; it is refused with rate_limited while another refresh
-// is under way, or beyond five in a row and then one every five seconds, so tokens
-// should live for at least 10 seconds. A "Bearer " in front of the token is
-// ignored.
+// tokens without a subject; it is refused with rate_limited while another refresh is
+// under way, or beyond five in a row and then one every five seconds, so tokens
+// should live for at least 10 seconds. A "Bearer " in front of the token is ignored.
 //
 // # Limits
 //

@@ -95,11 +95,10 @@ func (a *Auth[C]) Close(ctx context.Context) error {
 // token, for io.Use, nsp.Use or wrap.UseAll. See the package documentation for
 // what other clients are told. It also answers "auth:refresh".
 //
-// State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden
-// does, or every socket is refused with code internal. Then a recovered socket is
-// verified like any other, and refused with code forbidden if its state was another
-// user's, whose rooms it would get: a page that changes its user needs a new client
-// object.
+// State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden does,
+// or every socket is refused with code internal. Then a recovered socket is verified
+// like any other, and refused with code forbidden if its state was another user's,
+// whose rooms it would get: a page that changes its user needs a new client object.
 //
 // Why a client was refused goes to Options.Logger, at level Debug.
 func (a *Auth[C]) Middleware() socket.NamespaceMiddleware { return wrap.Func(a.join) }
@@ -144,8 +143,7 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 
 	n := newSession(a, s, id)
 	if id != nil {
-		// The index comes first, then the store: one of the two sees a
-		// revocation.
+		// The index comes first, then the store: one of the two sees a revocation.
 		a.index.add(n, id)
 		context.AfterFunc(wrap.Context(s), n.end)
 		if err := a.admit(ctx, id, ""); err != nil {
@@ -168,15 +166,14 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 	return nil
 }
 
-// Handler returns next behind the same authentication, as plain net/http middleware.
-// Through wrap it refuses a client before there is a connection, and keeps the token out
-// of the request that the host keeps; [Auth.Middleware] is still needed, and asks
-// Options.Verify and the Store again. Sources that HTTP does not have are left to
-// Middleware: with an AuthField, a handshake without a token passes. On a route of your
-// own such a request is refused, and [Auth.FromContext] returns who makes it. A visitor
-// who follows a link from another site, and whose [Cookie] comes along, is answered 403
-// origin_denied where browsers send Sec-Fetch-Site: keep pages that others link to out
-// of Handler.
+// Handler returns next behind the same authentication, as plain net/http middleware. Through
+// wrap it refuses a client before there is a connection, and keeps the token out of the
+// request that the host keeps; [Auth.Middleware] is still needed, and asks Options.Verify
+// and the Store again. Sources that HTTP does not have are left to Middleware: with an
+// AuthField, a handshake without a token passes. On a route of your own such a request is
+// refused, and [Auth.FromContext] returns who makes it. A visitor who follows a link from
+// another site, and whose [Cookie] comes along, is answered 403 origin_denied where browsers
+// send Sec-Fetch-Site: keep pages that others link to out of Handler.
 //
 // A refused request is answered as *wrap.Error does it, with the client data as JSON and
 // the status of its code (401, 403, 429, 500, 503), and with WWW-Authenticate if it is
@@ -297,8 +294,7 @@ func (a *Auth[C]) identity(s *socket.Socket) *Identity[C] {
 type identityKey[C any] struct{ auth *Auth[C] }
 
 // FromContext returns the identity that [Auth.Handler] found for a request. On a
-// socket use [Auth.Identity]: the identity of the handshake may have been
-// refreshed.
+// socket use [Auth.Identity]: the identity of the handshake may have been refreshed.
 func (a *Auth[C]) FromContext(ctx context.Context) (*Identity[C], bool) {
 	id, ok := ctx.Value(identityKey[C]{a}).(*Identity[C])
 	return id, ok

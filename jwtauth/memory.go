@@ -148,8 +148,7 @@ func fresh[K comparable, V any](m map[K]V) map[K]V {
 	return c
 }
 
-// watcher is a function given to Watch, with the changes that it is yet to be
-// told.
+// watcher is a function given to Watch, with the changes that it is yet to be told.
 type watcher struct {
 	f     func(Change)
 	queue []Change
@@ -173,8 +172,7 @@ func (m *MemoryStore) Watch(f func(Change)) (stop func()) {
 	}
 }
 
-// tell reports c to all watchers. It is called with m.mu held, and returns with
-// it released.
+// tell reports c to all watchers. It is called with m.mu held, and returns with it released.
 func (m *MemoryStore) tell(c Change) {
 	watchers := m.watchers
 	for _, w := range watchers {

@@ -136,8 +136,7 @@ func (m *MemoryStore) mark(u *logins, name string, until, now int64) {
 	m.names += len(u.marks)
 }
 
-// markCurrent remembers that the current login was replaced, under all its
-// names.
+// markCurrent remembers that the current login was replaced, under all its names.
 func (m *MemoryStore) markCurrent(u *logins, now int64) {
 	if u.names == nil {
 		m.mark(u, u.current.name, u.current.until, now)
@@ -147,8 +146,7 @@ func (m *MemoryStore) markCurrent(u *logins, now int64) {
 	}
 }
 
-// issued returns the time of issue. A token without one counts as older than all
-// others.
+// issued returns the time of issue. A token without one counts as older than all others.
 func issued(t time.Time) int64 {
 	if t.IsZero() {
 		return math.MinInt64

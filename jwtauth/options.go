@@ -32,9 +32,8 @@ const (
 	//
 	// Package presence asks only once who a socket belongs to, at CONNECT: it goes on
 	// counting the guest as the user, and the guest still gets what is sent to the user's
-	// room. Where that must not be, let Options.Changed call online.Leave(ctx, s, "")
-	// when after is nil. After a refresh, the client counts again with its next
-	// connection.
+	// room. Where that must not be, let Options.Changed call online.Leave(ctx, s, "") when
+	// after is nil. After a refresh, the client counts again with its next connection.
 	Downgrade
 	// Notify emits "auth:expired" and changes nothing: the client is trusted with
 	// an expired identity. It requires ManyLogins: to a [Store] the login is over
@@ -53,10 +52,9 @@ const (
 // Options configure an [Auth]. The zero value, and nil, are strict.
 type Options[C any] struct {
 	// Sources are where tokens are looked for. All are read: if two hold different
-	// tokens the client is refused, so that none takes precedence. But once the
-	// token that a connection was opened with has expired, CONNECT may bring another
-	// one of the same user in an AuthField. Nil means AuthField("token") and
-	// Bearer().
+	// tokens the client is refused, so that none takes precedence. But once the token
+	// that a connection was opened with has expired, CONNECT may bring another one of
+	// the same user in an AuthField. Nil means AuthField("token") and Bearer().
 	Sources []Source
 
 	// Guests admits clients that send no token. They have no identity. An
@@ -70,13 +68,11 @@ type Options[C any] struct {
 	// has code internal, or unavailable if it is a context error, and its cause goes to
 	// the log. A panic is internal too, wherever Verify is called, and its stack goes to
 	// the log. Verify runs when a socket connects, when a token is refreshed, and in
-	// [Auth.Handler] and [Auth.Authenticate], concurrently, with a context that ends
-	// after 10 seconds or when the client leaves (in Authenticate, with the caller's
-	// context).
+	// [Auth.Handler] and [Auth.Authenticate], concurrently, with a context that ends after
+	// 10 seconds or when the client leaves (in Authenticate, with the caller's context).
 	Verify func(ctx context.Context, id *Identity[C]) error
 
-	// Algorithms restricts the algorithms that the keys allow. Nil means no
-	// restriction.
+	// Algorithms restricts the algorithms that the keys allow. Nil means no restriction.
 	Algorithms []string
 
 	// Issuers and Audiences, if not nil, are the accepted values of iss, and the
@@ -85,8 +81,7 @@ type Options[C any] struct {
 	Issuers   []string
 	Audiences []string
 
-	// Required names further claims that a token must have, with a value other than
-	// null.
+	// Required names further claims that a token must have, with a value other than null.
 	Required []string
 
 	// Leeway is how far the clocks of issuer and server may differ: 0 by default,
@@ -130,8 +125,7 @@ type Options[C any] struct {
 	Changed func(s *socket.Socket, before, after *Identity[C])
 
 	// Logger gets what happens in the background, outages of keys or the Store (every 10
-	// seconds at most), and why clients are refused, at level Debug. Nil means
-	// slog.Default().
+	// seconds at most), and why clients are refused, at level Debug. Nil means slog.Default().
 	Logger *slog.Logger
 }
 

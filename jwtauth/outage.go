@@ -30,8 +30,7 @@ func (a *Auth[C]) hushed(ctx context.Context, err error) error {
 	return &bare
 }
 
-// outage logs an outage unless one was logged recently, and reports whether it
-// did.
+// outage logs an outage unless one was logged recently, and reports whether it did.
 func (a *Auth[C]) outage(ctx context.Context, cause error) bool {
 	now, last := int64(time.Since(begin)), a.logged.Load()
 	if last != 0 && now-last <= int64(quiet) || !a.logged.CompareAndSwap(last, now) {

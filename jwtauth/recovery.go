@@ -15,8 +15,7 @@ func owner[C any](id *Identity[C]) socket.Room {
 	if id == nil {
 		return "sioware:owner:guest"
 	}
-	// Quoted, so that no two owners collide: not even a user and a token with the
-	// same name.
+	// Quoted, so that no two owners collide: not even a user and a token with the same name.
 	who := "user" + strconv.Quote(id.Issuer) + strconv.Quote(id.Subject)
 	if id.Subject == "" {
 		who = "token" + strconv.Quote(id.Issuer) + strconv.Quote(id.ID)

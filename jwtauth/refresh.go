@@ -10,8 +10,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// A socket may refresh its token five times in a row, and then once every five
-// seconds.
+// A socket may refresh its token five times in a row, and then once every five seconds.
 const (
 	refreshEvery = 5 * time.Second
 	refreshBurst = 5

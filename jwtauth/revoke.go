@@ -63,8 +63,7 @@ func revokes[C any](r Revocation, id *Identity[C]) bool {
 	return id.Subject == r.Subject && id.IssuedAt.Before(r.Before)
 }
 
-// changed is called by the store. It must not block: the workers of the clocks
-// do the rest.
+// changed is called by the store. It must not block: the workers of the clocks do the rest.
 func (a *Auth[C]) changed(c Change) {
 	switch {
 	case c.Revocation.ID != "" || c.Revocation.Subject != "":

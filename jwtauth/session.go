@@ -26,8 +26,7 @@ const (
 	recheckAfter = 5 * time.Second
 )
 
-// session is what this package keeps for a socket. It must not refer to the
-// socket.
+// session is what this package keeps for a socket. It must not refer to the socket.
 type session[C any] struct {
 	auth     *Auth[C]
 	socket   weak.Pointer[socket.Socket]

@@ -42,9 +42,8 @@ const protocolPrefix = "bearer."
 //
 //	io(url, {auth: {token: "..."}})
 //
-// It is not in any URL, header or access log, and a client can change it for
-// the next attempt: the best place. A "Bearer " in front of the token is
-// ignored.
+// It is not in any URL, header or access log, and a client can change it for the
+// next attempt: the best place. A "Bearer " in front of the token is ignored.
 func AuthField(name string) Source { return Source{authField, name} }
 
 // Bearer is the Authorization header with the scheme Bearer (RFC 6750), which
@@ -59,15 +58,13 @@ func Bearer() Source { return Source{bearer, authorization} }
 func Header(name string) Source { return Source{header, http.CanonicalHeaderKey(name)} }
 
 // Cookie is a cookie. Browsers add it to requests that any page makes, so the
-// Origin is checked too (see Options.Origins); a foreign page is refused with
-// code origin_denied. A cookie whose value cannot be read is refused as
-// token_invalid.
+// Origin is checked too (see Options.Origins); a foreign page is refused with code
+// origin_denied. A cookie whose value cannot be read is refused as token_invalid.
 func Cookie(name string) Source { return Source{cookie, name} }
 
-// Query is a parameter of the URL. URLs end up in access logs, proxies and error
-// reports long before this package can remove the token: use it only for clients
-// that cannot do otherwise. A parameter whose value cannot be read is refused as
-// token_invalid.
+// Query is a parameter of the URL. URLs end up in access logs, proxies and error reports
+// long before this package can remove the token: use it only for clients that cannot do
+// otherwise. A parameter whose value cannot be read is refused as token_invalid.
 func Query(name string) Source { return Source{query, name} }
 
 // Subprotocol is an entry "bearer.<token>" in the Sec-WebSocket-Protocol
@@ -260,10 +257,9 @@ type found struct {
 	from  Source
 }
 
-// find returns the token that a client sent with CONNECT, and the one that it
-// opened its connection with; "" where there is none. Within each of the two, the
-// sources must agree: whoever can add a second token to a request must not choose
-// which one counts.
+// find returns the token that a client sent with CONNECT, and the one that it opened
+// its connection with; "" where there is none. Within each of the two, the sources must
+// agree: whoever can add a second token to a request must not choose which one counts.
 func find(sources []Source, auth any, r *http.Request) (late, early found, err error) {
 	for _, s := range sources {
 		values, err := s.read(auth, r)

@@ -57,8 +57,7 @@ type Login struct {
 // Verdict is what a [Store] decides about a [Login].
 type Verdict int
 
-// The verdicts, in order of precedence: a revoked token is Revoked whatever
-// else it is.
+// The verdicts, in order of precedence: a revoked token is Revoked whatever else it is.
 const (
 	// Admitted: neither revoked nor replaced, and now the login of its user.
 	Admitted Verdict = iota
@@ -77,11 +76,10 @@ const (
 )
 
 // LoginPolicy says how many logins a user may have at a time. A login is not a
-// connection: all sockets with one token, or with tokens of one session (the claim
-// sid), are one login. So are, after auth:refresh, the old token and the new one: a
-// browser tab may go on with the old one, or refresh it to yet another. A token
-// from a second sign-in, rather than from auth:refresh, is another login, unless it
-// has the same sid.
+// connection: all sockets with one token, or with tokens of one session (the claim sid),
+// are one login. So are, after auth:refresh, the old token and the new one: a browser
+// tab may go on with the old one, or refresh it to yet another. A token from a second
+// sign-in, rather than from auth:refresh, is another login, unless it has the same sid.
 //
 // A login ends at the last exp of its tokens. Policies other than ManyLogins hold only
 // if its sockets end then too, or become guests: [New] refuses them with [Notify].
@@ -131,9 +129,8 @@ func IssuedBefore(subject string, t time.Time) Revocation {
 	return Revocation{Subject: subject, Before: t}
 }
 
-// Change is what a [Store] tells its watchers: a revocation, or that a user's
-// login has been replaced. In the zero Change neither is set: anything may have
-// changed.
+// Change is what a [Store] tells its watchers: a revocation, or that a user's login
+// has been replaced. In the zero Change neither is set: anything may have changed.
 type Change struct {
 	Revocation Revocation // if its ID or Subject is not ""
 	Login      Login      // the login that is now the only one, if its Subject is not ""

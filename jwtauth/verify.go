@@ -241,9 +241,8 @@ func (a *Auth[C]) seek(ctx context.Context, auth any, r *http.Request) (*checked
 	if late.token == "" || first != nil && sha256.Sum256([]byte(late.token)) == first.hash {
 		return first, err
 	}
-	// A connection outlives the token that it was opened with, and cannot
-	// replace it: once it has expired, CONNECT may bring a newer one of the same
-	// user.
+	// A connection outlives the token that it was opened with, and cannot replace
+	// it: once it has expired, CONNECT may bring a newer one of the same user.
 	switch {
 	case errors.Is(err, ErrExpired):
 	case err == nil || errors.Is(err, ErrInvalid):

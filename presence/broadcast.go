@@ -23,8 +23,7 @@ const (
 )
 
 // Broadcast sends the named event to the sockets in a room whenever somebody joins or
-// leaves it, by [Tracker.Join] and [Tracker.Leave] or by coming and going. Its argument
-// is
+// leaves it, by [Tracker.Join] and [Tracker.Leave] or by coming and going. Its argument is
 //
 //	{clients, action, target, message, user, room, count, version}
 //
@@ -50,8 +49,7 @@ func (t *Tracker) Broadcast(event string) {
 	}
 }
 
-// room holds the sockets of this process in a room. The Tracker's lock guards
-// it.
+// room holds the sockets of this process in a room. The Tracker's lock guards it.
 type room struct {
 	name    string
 	sockets map[*socket.Socket]bool // whether they have been sent the members
@@ -121,7 +119,7 @@ func (t *Tracker) stir(c *Change) {
 }
 
 // stirAll records that changes may have been lost. For as long as patience, members may
-// then come again of whom nobody has been told that they had gone.
+// then come whose going has not been reported.
 func (t *Tracker) stirAll(patience time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

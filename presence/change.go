@@ -15,7 +15,7 @@ type Kind int
 // Kinds of changes.
 const (
 	Online  Kind = iota + 1 // a user has come: from none to the first device
-	Offline                 // a user has gone: his last device left Options.Grace ago
+	Offline                 // a user has gone: the last device left Options.Grace ago
 	Joined                  // a user is in a room
 	Left                    // a user is not in a room any more
 	Updated                 // one of his devices has come, gone, or changed; the user stays

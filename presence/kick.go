@@ -116,9 +116,8 @@ func (t *Tracker) evict(d *device, e *Eviction) {
 	}
 }
 
-// putOut disconnects the sockets of a device that was evicted, and waits for their
-// listeners of "disconnect". One that hangs must not keep the socket of another namespace
-// connected.
+// putOut disconnects the sockets of a device that was evicted, and waits for their listeners
+// of "disconnect". One that hangs must not keep the socket of another namespace connected.
 func (t *Tracker) putOut(d *device) {
 	d.mu.Lock()
 	e, sockets := d.evicted, slices.Clone(d.sockets)

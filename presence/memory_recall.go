@@ -18,8 +18,7 @@ type memRecall struct {
 
 func (r *memRecall) get(key memKey) *memMemory { return r.byKey[key] }
 
-// put remembers m in place of an older one with its key, and no more than limit
-// in all.
+// put remembers m in place of an older one with its key, and no more than limit in all.
 func (r *memRecall) put(limit int, m *memMemory) {
 	r.forget(m.key)
 	if len(r.byKey) >= limit {

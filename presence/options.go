@@ -44,9 +44,8 @@ type Options struct {
 	// [MemoryStore], for a single process.
 	Store Store
 
-	// Grace is how long a user stays online, and a member of rooms, after the user's
-	// last connection there has ended. 15 seconds if 0, none if negative; at most an
-	// hour.
+	// Grace is how long a user stays online, and a member of rooms, after the user's last
+	// connection there has ended. 15 seconds if 0, none if negative; at most an hour.
 	Grace time.Duration
 
 	// MaxDevices is how many connections a user may have, on all nodes; 0 means no limit. A

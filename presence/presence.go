@@ -34,8 +34,7 @@ var (
 	errRecovered = errors.New("presence: state recovery of another user's socket")
 )
 
-// Tracker knows who is online. Create one with [New]; it is safe for concurrent
-// use.
+// Tracker knows who is online. Create one with [New]; it is safe for concurrent use.
 type Tracker struct {
 	user  func(*socket.Socket) (string, bool)
 	opts  Options
@@ -100,11 +99,10 @@ func New(user func(*socket.Socket) (string, bool), opts *Options) (*Tracker, err
 // If the Store does not answer within Options.Timeout, sockets are let in all the same:
 // others learn of them when it does.
 //
-// State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden does,
-// or every socket is refused with code internal. Then a recovered socket is refused with
-// code forbidden if its state was another user's, whose messages it would get. The host's
-// rooms are recovered, but memberships are not: call [Tracker.Join] for a recovered
-// socket too.
+// State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden does, or
+// every socket is refused with code internal. Then a recovered socket is refused with code
+// forbidden if its state was another user's, whose messages it would get. The host's rooms
+// are recovered, but memberships are not: call [Tracker.Join] for a recovered socket too.
 func (t *Tracker) Middleware() socket.NamespaceMiddleware { return wrap.Func(t.admit) }
 
 // Identity is who a socket belongs to.
@@ -202,8 +200,7 @@ func (t *Tracker) mayJoin(ctx context.Context, d *device) error {
 	return nil
 }
 
-// errClosed returns a refusal without a cause: the log need not hear of a
-// server that ends.
+// errClosed returns a refusal without a cause: the log need not hear of a server that ends.
 func errClosed() error { return &wrap.Error{Code: "unavailable"} }
 
 // heard gets the events of the Store.

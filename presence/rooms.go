@@ -18,12 +18,11 @@ import (
 // reserved is the prefix of the names of rooms that are private to this module.
 const reserved = "sioware:"
 
-// Join makes s join a room, and its user a member of it with meta, which is marshaled
-// to JSON; nil means none. It joins the host's room of the same name too, so that
+// Join makes s join a room, and its user a member of it with meta, which is marshaled to
+// JSON; nil means none. It joins the host's room of the same name too, so that
 // io.To(room) reaches s. Rooms of the same name in all namespaces share their members.
-// Call it in a "connection" handler or later: from then on, the user stays a member
-// until none of the user's devices has a socket in the room, and Options.Grace has
-// passed.
+// Call it in a "connection" handler or later: from then on, the user stays a member until
+// none of the user's devices has a socket in the room, and Options.Grace has passed.
 //
 // It returns [ErrRoom], [ErrMeta] or [ErrRooms]; [ErrAbsent] if s has no user, has gone or
 // is being kicked, or if ctx ends while another call for its device is under way; or

@@ -199,8 +199,7 @@ func (t *Tracker) localMembers(room string) (members []Member) {
 	return members
 }
 
-// MembersFor is Members without those that viewer may not see, according to
-// Options.Visible.
+// MembersFor is Members without those that viewer may not see, according to Options.Visible.
 func (t *Tracker) MembersFor(ctx context.Context, viewer *socket.Socket, room string) iter.Seq2[Member, error] {
 	return func(yield func(Member, error) bool) {
 		for m, err := range t.Members(ctx, room) {

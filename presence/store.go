@@ -6,11 +6,11 @@ import (
 	"time"
 )
 
-// Store keeps who is where. [NewMemoryStore] makes one for a single process, package
-// redisstore one that many share. Package storetest holds a Store against what is said
+// Store keeps who is where. [NewMemoryStore] returns one for a single process, package
+// redisstore has one that many share. Package storetest tests a Store against what is said
 // here. Its methods may be called concurrently; those that take a context return by the
-// time it has ended, with its error or one that errors.Is finds to be [ErrUnavailable]. To
-// a Tracker one that panics has not answered.
+// time it has ended, with its error or one that errors.Is finds to be [ErrUnavailable]. A
+// Tracker treats a panic of a Store as no answer.
 //
 // What a Store counts are seats: a user has one in a room for each of his devices there.
 // The room "" is everywhere: who has a seat in it is online. A member of a room is a user
@@ -50,8 +50,8 @@ type Store interface {
 	Get(ctx context.Context, room string, users ...string) ([]Record, error)
 
 	// List returns up to n members of a room, in an order that is the Store's own, from
-	// where cursor says, which is "" at first, and the cursor that goes on, "" at the end.
-	// A member who stays is returned once, however many others come and go.
+	// where cursor says, which is "" at first, and the cursor for the next page, "" at the
+	// end. A member who stays is returned once, however many others come and go.
 	List(ctx context.Context, room, cursor string, n int) ([]Record, string, error)
 
 	// Scan is List for all rooms, "" among them.
@@ -95,7 +95,8 @@ type Record struct {
 	Room, User string
 
 	// Version grows with each change of the user in the room, also from one membership
-	// to the next, and over a restart of the store. 0 means that he is no member.
+	// to the next, and over a restart of the store. 0 means that the user is not a
+	// member.
 	Version uint64
 
 	// Devices are those with a seat, in the order in which they came. A member without
@@ -120,20 +121,20 @@ type Device struct {
 	Since time.Time
 }
 
-// Event is what a Store tells: one of a Change, an Eviction, or that some were lost.
+// Event is what a Store tells: a Change, an Eviction, or that some events were lost.
 type Event struct {
 	Change   *Change
 	Eviction *Eviction
 
-	// Lost means that events may have been lost: what was known is to be looked up
+	// Lost means that events may have been lost: what was known must be looked up
 	// again. A member who is not found then may be one whose node has not told the
-	// store again yet; if he is not found after this time either, he has gone.
+	// store again yet; one who is not found after this time either has gone.
 	Lost time.Duration
 }
 
 // Eviction is the end of a device's seat in the room "", by Evict or by Entry.Max. It is
-// told to all nodes, and again to the device's own whenever it would take a seat. As an
-// error it is what Join returns.
+// told to all nodes, and again to the device's own node whenever the device would take a
+// seat. Join returns it as an error.
 type Eviction struct {
 	User, Device string
 	Cause        Cause // CauseKicked or CauseReplaced

@@ -108,8 +108,7 @@ func (v *view) begin() {
 	v.round++
 }
 
-// found takes over what the Store knows, and returns the change to report, if
-// any.
+// found takes over what the Store knows, and returns the change to report, if any.
 func (v *view) found(r Record) (Change, bool) {
 	k := viewKey{r.Room, r.User}
 	if r.Version == 0 || r.Version <= v.left(k) {

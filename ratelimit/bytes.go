@@ -33,8 +33,7 @@ func withDebt(l Limit) (Limit, int64) {
 // begin is the time that others are measured from, on the monotonic clock.
 var begin = time.Now()
 
-// meter counts what arrives on a connection. It must not refer to the
-// connection.
+// meter counts what arrives on a connection. It must not refer to the connection.
 type meter struct {
 	l        *Limiter
 	client   *client

@@ -10,10 +10,9 @@
 //	wrap.UseAll(io, limit.Middleware()) // io.Use covers "/" alone
 //	http.Handle("/socket.io/", wrap.Handler(io.ServeHandler(nil), limit.Handler))
 //
-// Each [Limit] is a token bucket, counted exactly: the algorithm is GCRA in whole
-// numbers, and a [MemoryStore] for one process and ratelimit/redisstore for many
-// decide alike. Everything counted belongs to a [Key], which is the client's address
-// or the user.
+// Each [Limit] is a token bucket, counted exactly: the algorithm is GCRA in whole numbers,
+// and a [MemoryStore] for one process and ratelimit/redisstore for many decide alike.
+// Everything counted belongs to a [Key], which is the client's address or the user.
 //
 // # Where in the chain
 //
@@ -59,27 +58,25 @@
 // # When the Store is away
 //
 // Nobody waits for it for long: a decision takes a second at most if the Store heeds its
-// context; redisstore gives up earlier; and a Store that was too slow is not asked again
-// for a second. Options.Outage says what counts meanwhile; see [Insured]. Each node also
-// keeps in memory what it has let through itself, and refuses by that without asking: of
-// a flood, Redis sees no more than what Options.Penalty counts. What is held in memory
-// is bounded, whatever clients send; see [MemoryStore]. With a Store shared by many
-// nodes, at most 32 events of a socket ask it at a time, and 1,024 wait for their turn:
-// more are refused with policy events, whatever their limits, and Options.Penalty does
-// not count them.
+// context; redisstore gives up earlier; and a Store that was too slow is not asked again for
+// a second. Options.Outage says what counts meanwhile; see [Insured]. Each node also keeps
+// in memory what it has let through itself, and refuses by that without asking: of a flood,
+// Redis sees no more than what Options.Penalty counts. What is held in memory is bounded,
+// whatever clients send; see [MemoryStore]. With a Store shared by many nodes, at most 32
+// events of a socket ask it at a time, and 1,024 wait for their turn: more are refused with
+// policy events, whatever their limits, and Options.Penalty does not count them.
 //
 // # Limits
 //
-// An event has already been decoded when it is refused for its number or cost:
-// wrap.Harden bounds what that can take. Bytes are counted on each node alone, and those
-// of packets before the first CONNECT are not counted; an attachment that long-polling
-// sends in base64 counts as the bytes it stands for, without line breaks, of which there
-// may be any number. Acks are not events, and CONNECTs to namespaces that do not exist
-// are not attempts; both count as bytes. Handlers of OnAny see an event before it is
-// refused. WebTransport sessions do not pass the Handler. Behind a Unix socket clients
-// have no address, and all count as one. Clients in one IPv4 network may share an
-// address; count what they do by user once they are known, and leave room for the rest.
-// Somebody with many addresses has as many buckets: no limit per address stops that.
-// After Update with a smaller limit, one attempt may be refused that the new limit would
-// allow.
+// An event has already been decoded when it is refused for its number or cost: wrap.Harden
+// bounds what that can take. Bytes are counted on each node alone, and those of packets
+// before the first CONNECT are not counted; an attachment that long-polling sends in
+// base64 counts as the bytes it stands for, without line breaks, of which there may be any
+// number. Acks are not events, and CONNECTs to namespaces that do not exist are not
+// attempts; both count as bytes. Handlers of OnAny see an event before it is refused.
+// WebTransport sessions do not pass the Handler. Behind a Unix socket clients have no
+// address, and all count as one. Clients in one IPv4 network may share an address; count
+// what they do by user once they are known, and leave room for the rest. Somebody with
+// many addresses has as many buckets: no limit per address stops that. After Update with a
+// smaller limit, one attempt may be refused that the new limit would allow.
 package ratelimit

@@ -122,8 +122,7 @@ func (m *member) limit(ctx context.Context, p *policy, s *socket.Socket, e *wrap
 	return refused
 }
 
-// deny refuses an event of a member whose address has been denied since it
-// connected.
+// deny refuses an event of a member whose address has been denied since it connected.
 func (m *member) deny(ctx context.Context, p *policy, s *socket.Socket, e *wrap.Event) error {
 	v := Verdict{Policy: policyDeny}
 	p.told(ctx, Refusal{Verdict: v, Key: p.keyOf(s, m.addr), Socket: s, Event: e.Name})

@@ -94,8 +94,7 @@ func (p *policy) announce(h http.Header, v Verdict) {
 	h.Set("RateLimit", string(b))
 }
 
-// maxInteger is the largest integer in structured fields (RFC 9651, section
-// 3.3.1).
+// maxInteger is the largest integer in structured fields (RFC 9651, section 3.3.1).
 const maxInteger = 999_999_999_999_999
 
 // seconds is d in seconds, rounded up, but disregards the little that a bucket takes

@@ -12,9 +12,8 @@ import (
 // done takes tokens out of it. A full one allows a burst at once and the rate from
 // then on: in any time t at most burst + rate * t.
 //
-// Create one with [PerSecond], [PerMinute], [PerHour] or [Every]. The zero Limit
-// stands for "none" in [Options] and is refused everywhere else. Limits are
-// comparable.
+// Create one with [PerSecond], [PerMinute], [PerHour] or [Every]. The zero Limit stands
+// for "none" in [Options] and is refused everywhere else. Limits are comparable.
 //
 // A token takes a whole number of sixteenths of a nanosecond to come back, rounded
 // up, so that tokens never come back faster than the rate: with PerSecond(3) one in
@@ -82,8 +81,7 @@ func (l Limit) fault() error {
 	return fmt.Errorf("%v: %w", l, err)
 }
 
-// Rate returns how many tokens come back in what time. It is for those who write
-// a [Store].
+// Rate returns how many tokens come back in what time. It is for those who write a [Store].
 func (l Limit) Rate() (n int64, per time.Duration) { return l.n, l.per }
 
 // Size returns the burst: how many tokens a full bucket holds.

@@ -67,15 +67,13 @@ func NewMemoryStore(maxKeys int) *MemoryStore {
 	return m
 }
 
-// now returns the time in ticks. It begins at 1, since 0 stands for an absent
-// slot.
+// now returns the time in ticks. It begins at 1, since 0 stands for an absent slot.
 func (m *MemoryStore) now() int64 { return 1 + int64(time.Since(m.begin))*gcra.Nanosecond }
 
 // hash never returns 0, which stands for no key.
 func (m *MemoryStore) hash(key string) uint64 { return max(1, maphash.String(m.seed, key)) }
 
-// Take implements [Store]. It does not look at ctx, and takes no lock if the key is
-// known.
+// Take implements [Store]. It does not look at ctx, and takes no lock if the key is known.
 func (m *MemoryStore) Take(_ context.Context, key string, l Limit, n int64) (v Verdict, err error) {
 	v, _, err = m.take(key, l, n)
 	return v, err

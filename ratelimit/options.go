@@ -24,8 +24,7 @@ const (
 	// of this node alone (Options.Concurrent) until it ends, even when the Store is
 	// back. This is the default.
 	Insured Outage = iota
-	// Open allows everything, except to those whom this node knows to be
-	// banned.
+	// Open allows everything, except to those whom this node knows to be banned.
 	Open
 	// Closed refuses everything, with code unavailable. Events are not exempt.
 	Closed
@@ -39,8 +38,7 @@ const (
 type Key func(s *socket.Socket) (key string, ok bool)
 
 // ByIP counts by the client's address, an IPv6 one by its first Options.IPv6Prefix
-// bits. It is the default. All clients whose address is unknown share their
-// limits.
+// bits. It is the default. All clients whose address is unknown share their limits.
 func ByIP(*socket.Socket) (string, bool) { return "", false }
 
 // ByUser counts by user, as returned by subject, such as auth.Subject of package jwtauth,
@@ -105,10 +103,9 @@ type Options struct {
 	// allow it.) Names apply to all namespaces that the Limiter is used in.
 	Event map[string]Limit
 
-	// Cost is how much an event takes of Events; nil means 1 for each. With 0 the event
-	// is free; more than the burst is never allowed; a negative cost, or a panic, refuses
-	// the event with code internal and takes 1. It is called concurrently, and must not
-	// block.
+	// Cost is how much an event takes of Events; nil means 1 for each. With 0 the event is
+	// free; more than the burst is never allowed; a negative cost, or a panic, refuses the
+	// event with code internal and takes 1. It is called concurrently, and must not block.
 	Cost func(s *socket.Socket, e *wrap.Event) int64
 
 	// Bytes limits what the connections of a key send, counted as it arrives and on
@@ -160,13 +157,11 @@ type Options struct {
 	// Outage says how to decide while the Store cannot be asked.
 	Outage Outage
 
-	// Name separates the keys of this Limiter from those of others that use the same
-	// Store.
+	// Name separates the keys of this Limiter from those of others that use the same Store.
 	Name string
 
-	// Refused, if not nil, is called with each refusal, for metrics. It is called
-	// concurrently and often, and must not block. A panic in it goes to the default
-	// slog logger.
+	// Refused, if not nil, is called with each refusal, for metrics. It is called concurrently
+	// and often, and must not block. A panic in it goes to the default slog logger.
 	Refused func(r Refusal)
 
 	// Logger gets bans and outages of the Store, and refusals at level Debug. Nil means
@@ -174,8 +169,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// audit returns a copy of o with its defaults set, and all faults of it and of
-// connect.
+// audit returns a copy of o with its defaults set, and all faults of it and of connect.
 func (o *Options) audit(connect Limit) (Options, error) {
 	var c Options
 	if o != nil {

@@ -120,8 +120,7 @@ func (p *policy) keyOf(s *socket.Socket, a netip.Addr) string {
 	return p.address(a)
 }
 
-// standing returns what the lists say about the address of r: policyAllow,
-// policyDeny or "".
+// standing returns what the lists say about the address of r: policyAllow, policyDeny or "".
 func (p *policy) standing(r *http.Request) (a netip.Addr, policy string) {
 	a = p.clients.Of(r)
 	return a, p.listed(a)

@@ -29,8 +29,7 @@ func (l *Limiter) hold(ctx context.Context, p *policy, s *socket.Socket, c *clie
 			return h.verdict, nil
 		}
 		c.leave(key, h)
-		// The one that asked may have been canceled, which says nothing about
-		// this one.
+		// The one that asked may have been canceled, which says nothing about this one.
 		off := errors.Is(h.err, context.Canceled) || errors.Is(h.err, context.DeadlineExceeded)
 		if first || !off || ctx.Err() != nil {
 			return h.verdict, h.err

@@ -51,8 +51,7 @@ func (s *shard) find(h uint64) *slot {
 }
 
 // charge takes n tokens out of the bucket of h, if they are there, and returns how
-// many ticks it then needs to be full. ok is false if the slot is no longer that
-// of h.
+// many ticks it then needs to be full. ok is false if the slot is no longer that of h.
 func (m *MemoryStore) charge(e *slot, h uint64, now int64, r gcra.Rate, n int64) (wait int64, allowed, ok bool) {
 	for {
 		full := e.full.Load()
@@ -66,9 +65,8 @@ func (m *MemoryStore) charge(e *slot, h uint64, now int64, r gcra.Rate, n int64)
 		if allowed = wait <= r.Room(n); allowed {
 			wait += n * r.Interval
 		}
-		// A time that was clamped is clamped for good, or whoever asks again and
-		// again would wait forever. If nothing changes, a time that has passed
-		// stays as it is.
+		// A time that was clamped is clamped for good, or whoever asks again and again
+		// would wait forever. If nothing changes, a time that has passed stays as it is.
 		if now+wait == full || wait == 0 {
 			if e.full.Load() == full { // and still of h
 				return wait, allowed, true
@@ -115,8 +113,7 @@ func (m *MemoryStore) insert(s *shard, h uint64, now int64, r gcra.Rate, n int64
 	}
 }
 
-// place returns the slot of h, or one on the way to it that can be reused, or
-// nil.
+// place returns the slot of h, or one on the way to it that can be reused, or nil.
 func (s *shard) place(h uint64, now int64) (e *slot, free bool) {
 	slots := *s.table.Load()
 	for i := h; ; i++ {
@@ -177,8 +174,7 @@ func (s *shard) forget(now int64) {
 	}
 }
 
-// rebuild moves the entries still in use to a new table, of which they fill at
-// most half.
+// rebuild moves the entries still in use to a new table, of which they fill at most half.
 func (s *shard) rebuild(now int64) {
 	type entry struct {
 		hash uint64

@@ -173,9 +173,8 @@ func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error
 	return err
 }
 
-// calm calls the store and turns a panic into an error: on a handshake nobody else does.
-// An error that panics when it is asked for its cause, as a nil pointer may, is asked
-// here.
+// calm calls the store and turns a panic into an error: on a handshake nobody else does. An
+// error that panics when it is asked for its cause, as a nil pointer may, is asked here.
 func (t *tier) calm(ctx context.Context, f func(ctx context.Context) error) (err error) {
 	defer func() {
 		if v := recover(); v != nil {
@@ -192,8 +191,7 @@ func outage(ctx context.Context, err error) bool {
 	return ctx.Err() == nil && !errors.Is(err, ErrCost) && !errors.Is(err, ErrLimit) && !errors.Is(err, errPanic)
 }
 
-// decide decides without the store, which has returned err. v is this node's own
-// verdict.
+// decide decides without the store, which has returned err. v is this node's own verdict.
 func (t *tier) decide(err error, v Verdict) (Verdict, error) {
 	now, last := int64(time.Since(begin)), t.state.logged.Load()
 	t.state.away.Store(true)

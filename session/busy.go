@@ -5,8 +5,7 @@ import (
 	"sync"
 )
 
-// busy counts the calls of the store that are under way, so that Close can wait
-// for them.
+// busy counts the calls of the store that are under way, so that Close can wait for them.
 type busy struct {
 	mu   sync.Mutex
 	n    int
@@ -28,8 +27,7 @@ func (b *busy) leave() {
 	}
 }
 
-// wait waits until nothing is under way, or until ctx ends, and then returns its
-// error.
+// wait waits until nothing is under way, or until ctx ends, and then returns its error.
 func (b *busy) wait(ctx context.Context) error {
 	b.mu.Lock()
 	if b.n > 0 && b.none == nil {

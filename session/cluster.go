@@ -10,8 +10,7 @@ import (
 )
 
 // topic is the event with which the servers of a cluster notify each other of sessions
-// that have ended. Clients cannot send it: it belongs to the namespace, not to
-// sockets.
+// that have ended. Clients cannot send it: it belongs to the namespace, not to sockets.
 func (m *Manager) topic() string { return "sioware:session:" + m.name }
 
 // follow makes m know io, and receive what its other nodes send.

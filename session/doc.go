@@ -66,10 +66,9 @@
 // # Limits
 //
 // A lock of this process does not keep another node, or a handler that saves by itself,
-// from saving the session at the same moment: the later one wins, as always with
-// gorilla. Such a handler can also bring back a session that [Manager.Destroy] has
-// ended, if it loaded it before; the nodes that were notified refuse it for a minute or
-// two.
+// from saving the session at the same moment: the later one wins, as always with gorilla.
+// Such a handler can also bring back a session that [Manager.Destroy] has ended, if it
+// loaded it before; the nodes that were notified refuse it for a minute or two.
 //
 // What an HTTP handler changes is seen at the next look at the store (Options.Check) or
 // after [Session.Reload]. Gorilla's stores do not keep MaxAge and the other options that

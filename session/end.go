@@ -88,9 +88,8 @@ func (m *Manager) retireLocked(key string, only *Session) (retired []*Session) {
 	return retired
 }
 
-// putOut disconnects the sockets of a session that has ended, and returns how many.
-// It must not be called with the session's lock: listeners of "disconnect" may want
-// to use it.
+// putOut disconnects the sockets of a session that has ended, and returns how many. It must
+// not be called with the session's lock: listeners of "disconnect" may want to use it.
 func (m *Manager) putOut(key string, only *Session) int {
 	var sockets []*socket.Socket
 	m.mu.Lock()

@@ -19,8 +19,7 @@ func freeze(values map[any]any) map[any]any {
 	return frozen
 }
 
-// frozenValue is freeze for one value: one without pointers, or a list of such
-// values.
+// frozenValue is freeze for one value: one without pointers, or a list of such values.
 func frozenValue(v any) (any, bool) {
 	switch v := v.(type) {
 	case nil, bool, string, int, int8, int16, int32, int64, uint, uint8, uint16, uint32, uint64, float32, float64, time.Duration, time.Time:

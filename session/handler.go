@@ -25,9 +25,8 @@ type visit struct {
 	session           atomic.Pointer[Session]
 }
 
-// fresh returns what the store held at the handshake, only once, since the
-// connection keeps its visit as long as it lives; it returns nil if that is out of
-// date.
+// fresh returns what the store held at the handshake, only once, since the connection
+// keeps its visit as long as it lives; it returns nil if that is out of date.
 func (m *Manager) fresh(v *visit) *stored {
 	st := v.stored.Swap(nil)
 	if st == nil || time.Since(st.began) >= freshFor {
@@ -42,18 +41,16 @@ func (m *Manager) fresh(v *visit) *stored {
 }
 
 // Handler returns next behind the session of the request, as plain net/http middleware.
-// Through wrap, on the handshake, it finds the session that [Manager.Middleware]
-// attaches to sockets: it refuses pages of other origins, and creates a session where
-// there is none (Options.Missing), whose cookie the client gets over long-polling and
-// over WebSocket alike. On a route of your own [Manager.FromContext] returns the
-// session; there none is created, except by [Manager.Renew], so that a crawler does not
-// fill the store.
+// Through wrap, on the handshake, it finds the session that [Manager.Middleware] attaches
+// to sockets: it refuses pages of other origins, and creates a session where there is none
+// (Options.Missing), whose cookie the client gets over long-polling and over WebSocket
+// alike. On a route of your own [Manager.FromContext] returns the session; there none is
+// created, except by [Manager.Renew], so that a crawler does not fill the store.
 //
 // A session that a client claims to have but that the store does not know counts as
-// none: its ID is never used for a new one. A refused request is answered as
-// *wrap.Error does it, which also logs why: 403 for its origin, 401 without a session,
-// 503 if the store does not answer. If the client has left meanwhile, nothing is
-// logged.
+// none: its ID is never used for a new one. A refused request is answered as *wrap.Error
+// does it, which also logs why: 403 for its origin, 401 without a session, 503 if the
+// store does not answer. If the client has left meanwhile, nothing is logged.
 func (m *Manager) Handler(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connecting := mark.Connecting(r.Context())

@@ -17,12 +17,10 @@ import (
 //	})
 type Key[T any] string
 
-// Get returns the value in s, and false if there is none of this type. It takes no
-// lock.
+// Get returns the value in s, and false if there is none of this type. It takes no lock.
 //
 // A store that keeps sessions as JSON returns each number as a float64; if T is an
-// integer type, such as time.Duration, a number that is whole and fits is
-// converted.
+// integer type, such as time.Duration, a number that is whole and fits is converted.
 func (k Key[T]) Get(s *Session) (T, bool) {
 	v, _ := s.Get(string(k))
 	return as[T](v)
@@ -61,6 +59,5 @@ func as[T any](v any) (t T, ok bool) {
 	return t, true
 }
 
-// exact is the bound below which a float64 represents each whole number
-// exactly.
+// exact is the bound below which a float64 represents each whole number exactly.
 const exact = 1 << 53

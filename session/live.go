@@ -118,8 +118,7 @@ func (s *Session) see(st *stored) {
 	}
 }
 
-// publish is learn for s, and for the Session that sockets share if that is
-// another one.
+// publish is learn for s, and for the Session that sockets share if that is another one.
 func (s *Session) publish(st *stored) {
 	s.learn(st)
 	if s.readOnly {

@@ -24,8 +24,7 @@ type lock struct {
 	users int
 }
 
-// acquire waits for a lock until ctx ends, or until it is known that waiting is
-// no use.
+// acquire waits for a lock until ctx ends, or until it is known that waiting is no use.
 func (ls *locks) acquire(ctx context.Context, key string) (*lock, error) {
 	ls.mu.Lock()
 	l := ls.all[key]
@@ -54,9 +53,8 @@ func (ls *locks) acquire(ctx context.Context, key string) (*lock, error) {
 	return nil, err
 }
 
-// giveUp makes all who wait for l fail, unless it is released within the given time.
-// It does nothing, and returns false, if settled has been set: whoever sets it in time
-// releases l.
+// giveUp makes all who wait for l fail, unless it is released within the given time. It does
+// nothing, and returns false, if settled has been set: whoever sets it in time releases l.
 func (ls *locks) giveUp(l *lock, settled *atomic.Bool, within time.Duration) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()

@@ -66,15 +66,13 @@ type Options struct {
 	// stores and of redistore are known. Nil means that no other error does.
 	Unknown func(err error) bool
 
-	// Server is the server whose other nodes are notified of a session that has
-	// ended. It need not be set: a Manager knows the servers whose sockets it has
-	// seen. It is for a node that may have to log somebody out before it has had
-	// any sockets.
+	// Server is the server whose other nodes are notified of a session that has ended.
+	// It need not be set: a Manager knows the servers whose sockets it has seen. It is
+	// for a node that may have to log somebody out before it has had any sockets.
 	Server *socket.Server
 
-	// Logger gets what goes wrong in the background, at level Warn, panics of the
-	// store, at level Error, and why sockets were refused, at level Debug. Nil means
-	// slog.Default().
+	// Logger gets what goes wrong in the background, at level Warn, panics of the store, at
+	// level Error, and why sockets were refused, at level Debug. Nil means slog.Default().
 	Logger *slog.Logger
 }
 

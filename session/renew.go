@@ -27,9 +27,8 @@ var (
 
 // Renew gives the session of r a new ID, and the browser its cookie. Call it whenever
 // somebody signs in or gets other rights: anyone who planted the old ID in the browser
-// (session fixation) then holds a session that has ended. change, which may be nil,
-// gets the values and turns them into those of the new session; the old one never has
-// them.
+// (session fixation) then holds a session that has ended. change, which may be nil, gets
+// the values and turns them into those of the new session; the old one never has them.
 //
 // Sockets of the old session are disconnected on all nodes, with code session_expired and
 // retryAfterMs: the planter's may be among them. Those of the browser come back with the
@@ -165,14 +164,12 @@ func (m *Manager) discard(ctx context.Context, host string, st *stored) {
 	}
 }
 
-// Renew does from a socket what [Manager.Renew] does, as far as a socket can: it
-// returns a ticket, valid once and for 30 seconds. The client hands it to
-// [Manager.Claim], which changes the session and gives the browser its new cookie; see
-// there. change runs then, on what the session holds by then. A second call voids the
-// first ticket.
+// Renew does from a socket what [Manager.Renew] does, as far as a socket can: it returns
+// a ticket, valid once and for 30 seconds. The client hands it to [Manager.Claim], which
+// changes the session and gives the browser its new cookie; see there. change runs then,
+// on what the session holds by then. A second call voids the first ticket.
 //
-// It is also the way for a socket to write to a store that keeps sessions in
-// cookies alone.
+// It is also the way for a socket to write to a store that keeps sessions in cookies alone.
 func (s *Session) Renew(change func(values map[any]any) error) (ticket string, err error) {
 	if s == nil {
 		return "", refusal(ErrMissing, nil)

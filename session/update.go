@@ -10,8 +10,7 @@ import (
 
 var errOther = errors.New("the cookie leads to another session")
 
-// Reload looks at the store now. Calls that come while one is under way share one
-// more look.
+// Reload looks at the store now. Calls that come while one is under way share one more look.
 //
 // It returns [ErrGone] if the session has ended, whose sockets are then
 // disconnected, and [ErrUnavailable] if the store does not answer. A middleware can
@@ -142,9 +141,8 @@ func (s *Session) store(ctx context.Context, w *work, st *stored, values map[any
 	st.began = time.Now() // loads during the save may have seen the old values
 	s.m.wrote(s.key, lead, st.began)
 	if s.isGone() || st.ID != id {
-		// Another node, or a page, has ended it while we saved, and our save has
-		// brought it back: some stores then make a new one, which nobody would look
-		// for.
+		// Another node, or a page, has ended it while we saved, and our save has brought
+		// it back: some stores then make a new one, which nobody would look for.
 		ctx := context.WithoutCancel(ctx)
 		if _, err := s.m.erase(ctx, w, s.host, st); err != nil {
 			s.m.warn(ctx, "a session that has ended is in the store again", err)

@@ -77,8 +77,7 @@ func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error)
 	return body, nil
 }
 
-// bare returns err without the URL, query and all, that package net/http puts
-// around it.
+// bare returns err without the URL, query and all, that package net/http puts around it.
 func bare(err error) error {
 	var u *url.Error
 	for errors.As(err, &u) {

@@ -27,10 +27,9 @@ var (
 
 // Options configure a [Set]. The zero value, and nil, are good defaults.
 type Options struct {
-	// Client fetches the key set. Nil means a client of its own, with the proxy
-	// of the environment. Any client is held to the same rules: a fetch ends
-	// after 10 seconds, follows 3 redirects at most, and never one from https to
-	// http.
+	// Client fetches the key set. Nil means a client of its own, with the proxy of
+	// the environment. Any client is held to the same rules: a fetch ends after 10
+	// seconds, follows 3 redirects at most, and never one from https to http.
 	Client *http.Client
 
 	// Algorithms are those that keys of the set may be used for. Nil means all that
@@ -60,8 +59,7 @@ type Options struct {
 	// anybody on the network path could substitute keys of their own.
 	InsecureHTTP bool
 
-	// Logger gets failed fetches and keys that are left out. Nil means
-	// slog.Default().
+	// Logger gets failed fetches and keys that are left out. Nil means slog.Default().
 	Logger *slog.Logger
 }
 

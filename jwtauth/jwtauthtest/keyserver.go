@@ -101,8 +101,7 @@ func (k *KeyServer) Fetches() int {
 	return k.fetches
 }
 
-// ServeHTTP implements [http.Handler], for serving the key set on a server of
-// one's own.
+// ServeHTTP implements [http.Handler], for serving the key set on a server of one's own.
 func (k *KeyServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	k.mu.Lock()
 	k.fetches++

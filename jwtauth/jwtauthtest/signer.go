@@ -73,13 +73,11 @@ func NewSigner(tb testing.TB, alg string) *Signer {
 // Keys returns the keys that verify what s signs.
 func (s *Signer) Keys() jwtauth.Keys { return s.keys }
 
-// KeyID returns the kid of the tokens: random, and different for any two
-// Signers.
+// KeyID returns the kid of the tokens: random, and different for any two Signers.
 func (s *Signer) KeyID() string { return s.kid }
 
-// JWK returns the verification key as a JSON Web Key, with kid, alg and use. For
-// HMAC it is the secret itself: no server publishes one, and no client may accept
-// one.
+// JWK returns the verification key as a JSON Web Key, with kid, alg and use. For HMAC
+// it is the secret itself: no server publishes one, and no client may accept one.
 func (s *Signer) JWK() string {
 	s.tb.Helper()
 	public := s.private
@@ -117,9 +115,8 @@ func (s *Signer) Token(subject string, ttl time.Duration, more ...map[string]any
 	return s.Sign(claims)
 }
 
-// Sign returns a token with these claims and no others: whatever package
-// encoding/json can marshal. A json.RawMessage is signed byte for byte, even if
-// it is not JSON.
+// Sign returns a token with these claims and no others: whatever package encoding/json
+// can marshal. A json.RawMessage is signed byte for byte, even if it is not JSON.
 func (s *Signer) Sign(claims any) string {
 	s.tb.Helper()
 	return s.SignHeader(nil, claims)

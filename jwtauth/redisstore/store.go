@@ -36,8 +36,7 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Store is a [jwtauth.Store] in Redis. Create one with [New]. It is safe for
-// concurrent use.
+// Store is a [jwtauth.Store] in Redis. Create one with [New]. It is safe for concurrent use.
 type Store struct {
 	client  redis.UniversalClient
 	caller  redisclient.Caller

@@ -63,8 +63,7 @@ func (s *Store) Close(ctx context.Context) error {
 }
 
 // subscribed is called after each subscription. What was published before it may
-// be lost. For the first one that does not matter to those whose Watch has
-// waited.
+// be lost. For the first one that does not matter to those whose Watch has waited.
 func (s *Store) subscribed(first bool) {
 	if !first {
 		s.tell(jwtauth.Change{})

@@ -183,8 +183,7 @@ func (s *Store) vacate(ctx context.Context, leaves []leave) error {
 	return err
 }
 
-// expect schedules a sweep of a partition in so many microseconds, as a script has
-// returned.
+// expect schedules a sweep of a partition in so many microseconds, as a script has returned.
 func (s *Store) expect(p int, wait string) {
 	us, err := strconv.ParseInt(wait, 10, 64)
 	if err != nil || us < 0 {

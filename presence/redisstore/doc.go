@@ -29,9 +29,8 @@
 //
 // Join, Leave, Evict, Get and Count take one round trip each, whatever they change; the
 // first Join takes two. List takes one, or two for the room "", as does Scan. A lease is
-// renewed three times in its duration, by one call for all seats of a node. Each
-// partition is swept every sixth of a lease, in pipelines, by the node that is in charge
-// of it.
+// renewed three times in its duration, by one call for all seats of a node. Each partition
+// is swept every sixth of a lease, in pipelines, by the node that is in charge of it.
 //
 // A Redis user with an ACL needs the keys prefix*, the channel prefix + "events", and the
 // commands EVAL, EVALSHA, SUBSCRIBE and PING, as well as DEL, GET, HDEL, HEXISTS, HGET,

@@ -21,8 +21,7 @@ type background struct {
 	nudged  chan struct{} // buffered, 1: it is to make one soon
 }
 
-// start starts what runs in the background, if it is not running. The lock is
-// held.
+// start starts what runs in the background, if it is not running. The lock is held.
 func (s *Store) start() {
 	if s.back != nil || s.closed {
 		return
@@ -184,8 +183,7 @@ func (k *keeper) pass(ctx context.Context) error {
 	return k.retire(ctx)
 }
 
-// renew renews the lease, and begins to look after another node whose lease has
-// ended.
+// renew renews the lease, and begins to look after another node whose lease has ended.
 func (k *keeper) renew(ctx context.Context) error {
 	k.mu.Lock()
 	b := beat{epoch: k.node.epoch, fresh: !k.node.registered, reaped: k.done, claims: k.reaped == nil, old: slices.Clone(k.node.retired)}

@@ -10,8 +10,7 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// partitions is how many there are. It must never change, and be the same for
-// all nodes.
+// partitions is how many there are. It must never change, and be the same for all nodes.
 const partitions = 64
 
 // partition returns where a room is, or what is known about a user everywhere.
@@ -39,14 +38,12 @@ func parseEntity(e string) (room, user string, ok bool) {
 	return room, user, ok && user != ""
 }
 
-// rangeOf returns the bounds of a room's entities, in the syntax of
-// ZRANGEBYLEX.
+// rangeOf returns the bounds of a room's entities, in the syntax of ZRANGEBYLEX.
 func rangeOf(room string) (from, to string) {
 	return "[m" + room + "\x00", "(m" + room + "\x01"
 }
 
-// evictionMark returns the name of the mark left for a seat whose device was
-// evicted.
+// evictionMark returns the name of the mark left for a seat whose device was evicted.
 func evictionMark(device, entity string) string { return "e" + device + "\x00" + entity }
 
 // check returns why there cannot be such a seat, or nil.

@@ -77,8 +77,7 @@ func (s *Store) Get(ctx context.Context, room string, users ...string) ([]presen
 	return records, nil
 }
 
-// score returns the time that a score is, in microseconds, as either protocol
-// returns it.
+// score returns the time that a score is, in microseconds, as either protocol returns it.
 func score(v any) time.Time {
 	us, ok := v.(float64)
 	if text, is := v.(string); is {

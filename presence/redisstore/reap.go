@@ -7,8 +7,7 @@ import (
 	"time"
 )
 
-// jobTries is how often a script for another node is tried before that is left to
-// others.
+// jobTries is how often a script for another node is tried before that is left to others.
 const jobTries = 5
 
 // work begins to look after other nodes, on a goroutine of its own, so that the lease of
@@ -105,8 +104,7 @@ func (s *Store) strays(ctx context.Context, known []string) (map[string]bool, er
 	return epochs, err
 }
 
-// through goes through all partitions, page by page. Each reply begins with the
-// cursor.
+// through goes through all partitions, page by page. Each reply begins with the cursor.
 func (s *Store) through(ctx context.Context, next func(p int, cursor string) call, each func(p int, reply []string)) error {
 	type place struct {
 		p      int

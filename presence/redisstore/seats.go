@@ -35,8 +35,7 @@ type held struct {
 	// flying is how many calls that take it may still be on their way: if it is given up
 	// they must not take it again.
 	flying int
-	// joining is how many calls of Join wait for their answers: these report the
-	// outcome.
+	// joining is how many calls of Join wait for their answers: these report the outcome.
 	joining int
 	known   bool // Redis has been told of the entry
 	gone    bool

@@ -32,8 +32,7 @@ type sweeps struct {
 
 func newSweeps() sweeps { return sweeps{woken: make(chan struct{}, 1), began: time.Now()} }
 
-// at returns the time at Redis after d, in microseconds, or 0 if it is not
-// known.
+// at returns the time at Redis after d, in microseconds, or 0 if it is not known.
 func (w *sweeps) at(p int, d time.Duration) int64 {
 	if w.clock[p] == 0 {
 		return 0
@@ -104,10 +103,9 @@ func (s *Store) owns(p int) bool {
 	return owner == s.node.epoch || slices.Contains(s.node.retired, owner)
 }
 
-// dueSweeps returns the partitions to sweep now, and how long it is until others are due.
-// A partition is not swept as long as Redis does not know of all seats of this node in
-// it, or others may not have reported theirs: those who have come back would be taken for
-// gone.
+// dueSweeps returns the partitions to sweep now, and how long it is until others are due. A
+// partition is not swept as long as Redis does not know of all seats of this node in it, or
+// others may not have reported theirs: those who have come back would be taken for gone.
 func (s *Store) dueSweeps() (due []int, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -171,8 +169,7 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 }
 
 // swept plans what is to come in a partition, according to the reply of a sweep that should
-// have arrived by a time of Redis, if it is for this node to take care of. The lock is
-// held.
+// have arrived by a time of Redis, if it is for this node to take care of. The lock is held.
 func (s *Store) swept(p int, until int64, reply []string) {
 	w := &s.back.sweeps
 	w.known[p], _ = strconv.ParseUint(reply[1], 10, 64)

@@ -199,8 +199,7 @@ func (t *told) forget() {
 	}
 }
 
-// hear reports an event that came from others, and then waits while too many are
-// queued.
+// hear reports an event that came from others, and then waits while too many are queued.
 func (s *Store) hear(ctx context.Context, e presence.Event) {
 	for more := s.told.add(e); !more; more = s.told.fits() {
 		select {

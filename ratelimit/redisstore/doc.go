@@ -47,13 +47,11 @@
 // The slots of each key take one script call three times in each lease: 10,000 keys
 // and the default lease make 2,000 calls a second, in pipelines.
 //
-// One circuit breaker stands for all of Redis: if one of several nodes of a
-// Cluster is away, calls for its keys each fail after the timeout, as long as
-// others succeed.
+// One circuit breaker stands for all of Redis: if one of several nodes of a Cluster
+// is away, calls for its keys each fail after the timeout, as long as others succeed.
 //
-// A slot may stay taken for a lease after it was given back if Redis does not answer
-// at that time, and the slots of processes that died for as long as the clock of
-// Redis is set back.
+// A slot may stay taken for a lease after it was given back if Redis does not answer at that
+// time, and the slots of processes that died for as long as the clock of Redis is set back.
 //
 // A client without ContextTimeoutEnabled, or one for a Cluster, may take longer than
 // Timeout to give up a call. The call then goes on, in a goroutine of its own, until

@@ -119,8 +119,7 @@ func (k *keeper) leave() {
 	}
 }
 
-// tell gives slots back, and keeps those for later for which that fails, or may
-// not last.
+// tell gives slots back, and keeps those for later for which that fails, or may not last.
 func (k *keeper) tell(ctx context.Context, all []release) error {
 	var failure error
 	for batch := range slices.Chunk(all, maxBatch) {
@@ -184,8 +183,7 @@ type renewal struct {
 	args []any
 }
 
-// renewals returns the calls that take those slots again. Slots of one key must be
-// adjacent.
+// renewals returns the calls that take those slots again. Slots of one key must be adjacent.
 func (k *keeper) renewals(batch []slot) []renewal {
 	var calls []renewal
 	for _, sl := range batch {
@@ -201,8 +199,7 @@ func (k *keeper) renewals(batch []slot) []renewal {
 // errNone is the error of a pipeline in which no call has succeeded.
 var errNone = errors.New("no call has succeeded")
 
-// pipeline makes n calls at once, and returns their errors, and one error for all
-// of them.
+// pipeline makes n calls at once, and returns their errors, and one error for all of them.
 func (k *keeper) pipeline(ctx context.Context, n int, call func(ctx context.Context, p redis.Pipeliner, i int)) ([]error, error) {
 	errs := make([]error, n)
 	if n == 0 {

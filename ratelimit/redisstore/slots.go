@@ -87,8 +87,7 @@ func (s *Store) Acquire(ctx context.Context, key string, max int64) (release fun
 		v.Remaining = n
 	}
 	if !s.hold(sl) {
-		// Close did not know of it. If this fails it becomes free after its
-		// lease.
+		// Close did not know of it. If this fails it becomes free after its lease.
 		_ = s.caller.Do(context.WithoutCancel(ctx), func(ctx context.Context) error {
 			return s.client.ZRem(ctx, sl.key, sl.id).Err()
 		}, func() {})
@@ -187,12 +186,11 @@ func (s *slots) known(sl slot) {
 }
 
 // Close gives back the slots that this process holds, in one attempt: if Redis is away
-// they become free after their lease. It waits for that, and for a renewal of slots
-// that is under way, up to the timeouts of the client; but no longer than ctx, whose
-// error it then returns. Methods called afterwards return [ErrClosed], and the
-// functions that Acquire has returned do nothing; calls under way are not waited for,
-// but give back what they have taken if the client is still open. It may be called
-// again.
+// they become free after their lease. It waits for that, and for a renewal of slots that
+// is under way, up to the timeouts of the client; but no longer than ctx, whose error it
+// then returns. Methods called afterwards return [ErrClosed], and the functions that
+// Acquire has returned do nothing; calls under way are not waited for, but give back
+// what they have taken if the client is still open. It may be called again.
 func (s *Store) Close(ctx context.Context) error {
 	s.closed.Store(true)
 	s.slots.mu.Lock()

@@ -33,10 +33,9 @@ type Options struct {
 	// with one prefix in one Redis share their buckets and slots.
 	Prefix string
 
-	// Timeout is how long a call may take; 0 means DefaultTimeout. If the context
-	// ends earlier, so does the call, but that says nothing about Redis: an outage is
-	// noticed only if Timeout is less than what callers wait, which is a second in
-	// package ratelimit.
+	// Timeout is how long a call may take; 0 means DefaultTimeout. If the context ends
+	// earlier, so does the call, but that says nothing about Redis: an outage is noticed only
+	// if Timeout is less than what callers wait, which is a second in package ratelimit.
 	Timeout time.Duration
 
 	// Lease is how long a slot is held after its process has died, or can no
@@ -48,9 +47,8 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// Store is a [ratelimit.SlotStore] in Redis. Create one with [New], for all limits of
-// a process: they then share what is known about an outage. It is safe for concurrent
-// use.
+// Store is a [ratelimit.SlotStore] in Redis. Create one with [New], for all limits of a
+// process: they then share what is known about an outage. It is safe for concurrent use.
 type Store struct {
 	client  redis.UniversalClient
 	caller  redisclient.Caller

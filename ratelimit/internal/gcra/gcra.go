@@ -1,7 +1,6 @@
 // Package gcra is the algorithm by which the stores of package ratelimit decide: a
-// token bucket, kept as the one moment at which it will be full again (the
-// "theoretical arrival time" of the Generic Cell Rate Algorithm, ITU-T I.371,
-// annex A).
+// token bucket, kept as the one moment at which it will be full again (the "theoretical
+// arrival time" of the Generic Cell Rate Algorithm, ITU-T I.371, annex A).
 //
 // Time is counted in ticks of a sixteenth of a nanosecond, in whole numbers: two
 // stores that are asked the same questions at the same times give the same
@@ -71,13 +70,11 @@ func (r Rate) Room(n int64) int64 {
 	return (r.Burst - n) * r.Interval
 }
 
-// Remaining returns how many tokens are in a bucket that needs wait ticks to be
-// full.
+// Remaining returns how many tokens are in a bucket that needs wait ticks to be full.
 func (r Rate) Remaining(wait int64) int64 { return (r.Full() - wait) / r.Interval }
 
-// Until returns how long it takes, from now, until n tokens are in a bucket that
-// needs wait ticks to be full: zero if they are there, [Never] if it does not
-// hold as many.
+// Until returns how long it takes, from now, until n tokens are in a bucket that needs
+// wait ticks to be full: zero if they are there, [Never] if it does not hold as many.
 func (r Rate) Until(wait, n int64) time.Duration {
 	room := r.Room(n)
 	if room < 0 {
