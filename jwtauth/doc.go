@@ -38,7 +38,7 @@
 // A refused CONNECT is a connect_error whose data is {code, message, retryable}:
 //
 //	token_missing         no token, and guests are not admitted
-//	token_invalid         anything wrong with it; what, only the log knows
+//	token_invalid         anything wrong with it; only the log says what
 //	token_expired         good, but expired: get a new one
 //	token_revoked         revoked: sign in again
 //	replaced              a newer login of the user has taken over
@@ -53,7 +53,7 @@
 //
 //	"auth:expiring" {ttlMs}      from the server, once per token, before it expires
 //	"auth:refresh" token, ack    from the client; the ack gets {ttlMs}, or the
-//	                             data of a refusal, after which all is as before
+//	                             data of a refusal, which changes nothing
 //	"auth:expired" {code, ...}   from the server, under Downgrade and Notify
 //	"kicked" {code, ...}         from the server, before it disconnects the socket
 //

@@ -2,7 +2,7 @@ package jwtauth
 
 import "time"
 
-// Identity is says who a socket belongs to, according to a token. It is shared by all
+// Identity says who a socket belongs to, according to a token. It is shared by all
 // readers and never changes: a refresh replaces it with another one.
 type Identity[C any] struct {
 	// Claims are the token's claims, decoded into C.

@@ -79,11 +79,11 @@ func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 	return a, nil
 }
 
-// Close ends what runs in the background: sockets are notified of nothing any more,
-// and new ones are refused with code unavailable. It waits for disconnects, calls of
-// Options.Changed and calls of the Store that are under way until ctx ends, and then
-// returns its error; called from one of these it waits for itself. It may be called
-// again, and waits again. The Store is left to its owner.
+// Close ends what runs in the background: sockets are notified of nothing any more, and new
+// ones are refused with code unavailable. It waits for disconnects, calls of
+// Options.Changed and calls of the Store that are under way, until ctx ends, and then
+// returns its error; called from one of these it waits for itself. It may be called again,
+// and waits again. The Store is left to its owner.
 func (a *Auth[C]) Close(ctx context.Context) error {
 	if !a.closed.Swap(true) {
 		a.unwatch()

@@ -34,8 +34,9 @@
 //
 // The same holds for rooms: a user is a member of a room as long as one of the user's
 // devices has joined it with [Tracker.Join], and for the grace after that, unless the user
-// has left it with [Tracker.Leave], which also signs a whole device out. A client that
-// comes back joins again; if it does so in time, its user was never away.
+// has left it with [Tracker.Leave], which also takes out a whole device when somebody
+// signs out. A client that comes back joins again; if it does so in time, its user was
+// never away.
 //
 // # What is told
 //
@@ -54,10 +55,10 @@
 //
 // with the message "Disconnected by the server" or, if it was the limit, "Signed in
 // elsewhere", and then the end of the namespace; official clients do not come back by
-// themselves. A kick is kept in the Store until the device's node has carried it out, so
-// a lost message loses no kick. A kicked device is not online from the moment of the
-// kick; it remains a member of its rooms until its node has learned of the kick or, if
-// that node is dead, until its seats have been given up and the grace has passed.
+// themselves. A kick is kept in the Store until the device's node has carried it out, so no
+// kick is lost with a message. A kicked device is not online from the moment of the kick;
+// it remains a member of its rooms until its node has learned of the kick or, if that node
+// is dead, until its seats have been given up and the grace has passed.
 //
 // # What clients see
 //

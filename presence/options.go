@@ -16,7 +16,7 @@ type Policy int
 // The policies.
 const (
 	// NewestWins: those that came first are kicked, with code replaced. This is the
-	// default. A client that connects again nevertheless kicks the next one; to end
+	// default. A client that connects again anyway kicks the next one; to end
 	// logins rather than connections, use jwtauth's NewestLogin.
 	NewestWins Policy = iota
 	// OldestWins: those that are there stay, and a new one is refused with code

@@ -56,11 +56,11 @@ type Penalty struct {
 
 	// Ban, if positive, also keeps the key out: for that long the first time, for twice
 	// as long the second time and so on, up to MaxBan and to 4096 times Ban. After each
-	// MaxBan without a new ban, one doubling is forgotten. Sockets of a
-	// banned key are disconnected at their next event, on the node that has banned it;
-	// all nodes refuse new ones. A client whose key is known only behind the Limiter
-	// gets in, and is disconnected at its first event: to keep banned users out, let
-	// the Limiter stand behind what authenticates.
+	// MaxBan without a new ban, one doubling is forgotten. Sockets of a banned key are
+	// disconnected at their next event, on the node that has banned it; all nodes
+	// refuse new ones. A client whose key is known only behind the Limiter gets in, and
+	// is disconnected at its first event: to keep banned users out, let the Limiter
+	// stand behind what authenticates.
 	Ban time.Duration
 
 	// MaxBan is the longest ban: 32 times Ban if 0. At most 30 days.
@@ -108,13 +108,13 @@ type Options struct {
 	// event with code internal and takes 1. It is called concurrently, and must not block.
 	Cost func(s *socket.Socket, e *wrap.Event) int64
 
-	// Bytes limits what the connections of a key send, counted as it arrives and on
-	// each node alone; the type of a packet is one byte. Packets are never split: one
-	// that is larger than what is left is let through, and the rest is owed, up to 15
-	// bursts. While something is owed, events and acks are dropped before they are
-	// decoded. CONNECTs, pings and the like pass, but are counted, and count as
-	// refusals for the Penalty. A client whose CONNECTs or attachments exceed that is
-	// disconnected. The key is that of the connection's first socket when it connects.
+	// Bytes limits what the connections of a key send, counted as it arrives and on each node
+	// alone; the type of a packet is one byte. Packets are never split: one that is larger
+	// than what is left is let through, and the rest is owed, up to 15 bursts. While something
+	// is owed, events and acks are dropped before they are decoded. CONNECTs, pings and the
+	// like pass, but are counted, and count as refusals for the Penalty. A client that would
+	// owe more by its CONNECTs or attachments is disconnected. The key is that of the
+	// connection's first socket when it connects.
 	Bytes Limit
 
 	// Penalty is for clients that go on although they are refused.

@@ -93,8 +93,8 @@ func New(store sessions.Store, name string, opts *Options) (*Manager, error) {
 
 // Close ends what runs in the background: sessions are not checked any more, and new
 // sockets are refused with code unavailable. It waits for what is under way until ctx ends,
-// and then returns its error; but it does not wait for a call of the store that hangs for
-// twice Options.Timeout. The store is left to its owner, who may close it then; if it stays
+// and then returns its error; but no longer than twice Options.Timeout for a call of the
+// store that hangs. The store is left to its owner, who may close it then; if it stays
 // open, the remaining sockets can go on with their sessions. Close may be called again.
 func (m *Manager) Close(ctx context.Context) error {
 	m.closed.Store(true)
