@@ -35,8 +35,8 @@ func forge(header, payload string, key []byte) string {
 
 const hs256 = `{"alg":"HS256","typ":"JWT"}`
 
-// TestAttacks: tokens that others have let in, each signed with the right key
-// unless that is the point.
+// TestAttacks: tokens that other libraries have accepted, each signed with the
+// right key unless that is the point.
 func TestAttacks(t *testing.T) {
 	t.Parallel()
 	exp := time.Now().Add(time.Hour).Unix()
@@ -169,7 +169,7 @@ func TestConfusion(t *testing.T) {
 	}
 }
 
-// TestMalleable: what names a token does not depend on how it is spelled.
+// TestMalleable: the ID of a token does not depend on how it is spelled.
 func TestMalleable(t *testing.T) {
 	t.Parallel()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)

@@ -93,8 +93,7 @@ func BenchmarkFrom(b *testing.B) {
 	}
 }
 
-// BenchmarkConnect joins a namespace and is put out again, plain and with a
-// token.
+// BenchmarkConnect joins a namespace and is disconnected again, without and with a token.
 func BenchmarkConnect(b *testing.B) {
 	for _, name := range []string{"plain", "jwtauth"} {
 		b.Run(name, func(b *testing.B) {
@@ -118,8 +117,8 @@ func BenchmarkConnect(b *testing.B) {
 	}
 }
 
-// BenchmarkArmed puts 100,000 sessions with one exp into the index and on the
-// clock: what they cost beside their sockets, and how many goroutines.
+// BenchmarkArmed adds 100,000 sessions with one exp to the index and the clock:
+// what they cost besides their sockets, and how many goroutines.
 func BenchmarkArmed(b *testing.B) {
 	const n = 100_000
 	for b.Loop() {

@@ -13,7 +13,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestClose: what is closed tells nobody anything, and lets nobody in.
+// TestClose: a closed Auth notifies nobody, and lets nobody in.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, nil)
@@ -29,7 +29,7 @@ func TestClose(t *testing.T) {
 	refused(t, s, with(token(t, "ada", time.Hour)), "unavailable")
 }
 
-// TestClosed: nothing is found out any more, so nobody comes in, by no way.
+// TestClosed: nothing can be verified any more, so nobody gets in, in any way.
 func TestClosed(t *testing.T) {
 	t.Parallel()
 	b := newScripted()
@@ -76,7 +76,7 @@ func TestCloseWaits(t *testing.T) {
 		t.Fatalf("refresh: %s", got)
 	}
 	<-running
-	for range 2 { // who closes the Store next must know
+	for range 2 { // a second Close waits too, as the caller may close the Store next
 		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
 		defer cancel()
 		if err := a.Close(ctx); !errors.Is(err, context.DeadlineExceeded) {
@@ -85,8 +85,8 @@ func TestCloseWaits(t *testing.T) {
 	}
 }
 
-// TestCloseWhileConnecting: whose expiry could not be enforced any more is not let
-// in, in whatever moment Close comes.
+// TestCloseWhileConnecting: a socket whose expiry could no longer be enforced is
+// not let in, whenever Close comes.
 func TestCloseWhileConnecting(t *testing.T) {
 	t.Parallel()
 	for name, inStore := range map[string]bool{"in Verify": false, "in the store": true} {

@@ -82,7 +82,7 @@ func TestSources(t *testing.T) {
 }
 
 // TestAnotherScheme: what docs/from-passport-jwt.md shows for clients that do not say
-// Bearer, behind which the token is gone as ever.
+// Bearer. Behind it the token is removed as always.
 func TestAnotherScheme(t *testing.T) {
 	t.Parallel()
 	for _, early := range []bool{false, true} {
@@ -197,8 +197,8 @@ func TestNobody(t *testing.T) {
 	}
 }
 
-// TestFaultMakesNoGuest: a token that could not be verified is not no token, whatever
-// the error wraps.
+// TestFaultMakesNoGuest: a token that could not be verified does not count as no
+// token, whatever the error wraps.
 func TestFaultMakesNoGuest(t *testing.T) {
 	t.Parallel()
 	keys := jwtauth.KeyFunc(func(context.Context, jwtauth.Unverified) ([]any, error) {

@@ -15,7 +15,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestHandlerEarly: what Handler has found good is judged anew at each CONNECT.
+// TestHandlerEarly: what Handler has accepted is judged again at each CONNECT.
 func TestHandlerEarly(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, &jwtauth.Options[claims]{Sources: []jwtauth.Source{jwtauth.Bearer()}})
@@ -39,8 +39,8 @@ func TestHandlerEarly(t *testing.T) {
 	}
 }
 
-// TestEarlyExpires: a connection outlives the token that it was opened with; that
-// one admits nobody any more then.
+// TestEarlyExpires: a connection outlives the token that it was opened with; then
+// that token no longer admits anybody.
 func TestEarlyExpires(t *testing.T) {
 	t.Parallel()
 	for name, early := range map[string]bool{"Handler": true, "Middleware": false} {
@@ -115,8 +115,8 @@ func TestLateToken(t *testing.T) {
 	}
 }
 
-// TestLateTokenOutage: while the keys are away it is not known whether the token of the
-// connection has expired, so that the other one is not wrong.
+// TestLateTokenOutage: while the keys are away nobody knows whether the token of the
+// connection has expired, so the other one is not refused as invalid.
 func TestLateTokenOutage(t *testing.T) {
 	t.Parallel()
 	var away atomic.Bool

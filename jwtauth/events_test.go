@@ -56,8 +56,8 @@ func TestEvents(t *testing.T) {
 	}
 }
 
-// TestEventsAtExpiry: what counts is whether the token would still be taken, not
-// whether its expiry has been dealt with, which may be late.
+// TestEventsAtExpiry: what counts is whether the token would still be accepted,
+// not whether its expiry has been handled, which may be late.
 func TestEventsAtExpiry(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -14,7 +14,7 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// sent are what a reader may take for a token, whatever net/http makes of its value.
+// sent matches what a reader may take for a token, whatever net/http makes of it.
 var sent = map[string]*regexp.Regexp{
 	"Authorization": regexp.MustCompile(`(?i)^(?:[^"]*,[ \t]*)?bearer[ \t]+[^ \t]`),
 	"Cookie":        regexp.MustCompile(`(?:^|;)[ \t]*jwt[ \t]*=[^;]*[^;"\s]`),
@@ -22,7 +22,7 @@ var sent = map[string]*regexp.Regexp{
 }
 
 // FuzzSources: whatever a client puts where tokens are looked for, find does not
-// panic, does not overlook a token, and what it finds is taken out completely.
+// panic, does not overlook a token, and what it finds is removed completely.
 func FuzzSources(f *testing.F) {
 	f.Add(`{"token":"abc"}`, "Bearer abc", "jwt=abc; a=b", "token=abc&x=1", "socket.io, bearer.abc")
 	f.Add(`{"token":["abc"]}`, "bearer  abc", "jwt=\"abc\"", "%74oken=abc;a=b&token", "bearer.")

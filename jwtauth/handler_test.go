@@ -110,8 +110,8 @@ func TestHandlerOnAPage(t *testing.T) {
 	}
 }
 
-// TestHandlerAndGuests: a guest is who has sent no token. Whoever has sent one is
-// none, whatever it is that Verify says of it.
+// TestHandlerAndGuests: a guest is a client without a token. A client that has
+// sent one is not a guest, whatever Verify says about it.
 func TestHandlerAndGuests(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, &jwtauth.Options[claims]{Guests: true, Verify: func(context.Context, *jwtauth.Identity[claims]) error {
@@ -132,8 +132,8 @@ func TestHandlerAndGuests(t *testing.T) {
 	}
 }
 
-// TestHandlerOnTheHandshake: a bad token never makes a session; none may yet come
-// with CONNECT, unless there is no source for that.
+// TestHandlerOnTheHandshake: a bad token never gets a connection; a missing one
+// may still come with CONNECT, unless there is no source for that.
 func TestHandlerOnTheHandshake(t *testing.T) {
 	t.Parallel()
 	for _, polling := range []bool{false, true} {
@@ -200,8 +200,8 @@ func TestCookieNeedsOrigin(t *testing.T) {
 	}
 }
 
-// TestSubprotocolIsAnswered: browsers fail a connection whose offer is not, and
-// the token is no answer.
+// TestSubprotocolIsAnswered: browsers fail a connection whose offer is not
+// answered, and the token must not be the answer.
 func TestSubprotocolIsAnswered(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, &jwtauth.Options[claims]{Sources: []jwtauth.Source{jwtauth.Subprotocol()}})
@@ -236,8 +236,8 @@ func TestSubprotocolBesideBearer(t *testing.T) {
 	}
 }
 
-// TestPanicOnAPage: what panics in the application, its keys or its store is internal on a
-// page and for who calls Authenticate, as it is for a socket.
+// TestPanicOnAPage: a panic of the application, its keys or its store is internal on a
+// page and in Authenticate, as it is for a socket.
 func TestPanicOnAPage(t *testing.T) {
 	t.Parallel()
 	verify := func(context.Context, *jwtauth.Identity[claims]) error { panic("secret cause") }

@@ -18,8 +18,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestClientGone: a client that leaves while its user is looked up ends that,
-// and leaves nothing behind.
+// TestClientGone: a client that leaves while its user is looked up ends the
+// lookup, and leaves nothing behind.
 func TestClientGone(t *testing.T) {
 	t.Parallel()
 	entered, left := make(chan struct{}), make(chan error, 1)
@@ -39,8 +39,8 @@ func TestClientGone(t *testing.T) {
 	siotest.Eventually(t, "the index is empty", func() bool { return jwtauth.Indexed(a) == 0 })
 }
 
-// TestRefusedIsCollected: nothing of ours keeps a refused socket, nor one that
-// has left.
+// TestRefusedIsCollected: nothing of ours keeps a socket that was refused, or
+// has left, from being collected.
 func TestRefusedIsCollected(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, nil)
@@ -100,8 +100,8 @@ func TestApplicationPanics(t *testing.T) {
 	}
 }
 
-// TestNilError: an error that is a nil pointer, or has one for its cause, is a fault of
-// ours, and no panic of a page or of who calls Authenticate.
+// TestNilError: an error that is a nil pointer, or has one for its cause, is a server
+// fault, and does not panic on a page or in Authenticate.
 func TestNilError(t *testing.T) {
 	t.Parallel()
 	b := newScripted()

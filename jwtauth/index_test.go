@@ -8,8 +8,8 @@ import (
 	"github.com/sioware/sioware/jwtauth"
 )
 
-// TestIndexAfterLeaving: whoever leaves from the middle of the list of a user takes
-// nobody else along, and leaves nothing behind.
+// TestIndexAfterLeaving: a session that is removed from the middle of a user's list
+// removes no other, and leaves nothing behind.
 func TestIndexAfterLeaving(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, nil)
@@ -33,8 +33,8 @@ func TestIndexAfterLeaving(t *testing.T) {
 	}
 }
 
-// TestIndexLeaveTwice: who is not in a list cannot be taken out of it, nor can
-// another one in its place.
+// TestIndexLeaveTwice: a session that is not in a list cannot be removed from
+// it, nor can another one in its place.
 func TestIndexLeaveTwice(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, nil)

@@ -12,8 +12,8 @@ import (
 	"github.com/sioware/sioware/jwtauth"
 )
 
-// TestIssuers: the key of one issuer is nothing to another, and nothing is
-// fetched for a stranger.
+// TestIssuers: the key of one issuer is worthless for another, and nothing is
+// fetched for unknown issuers.
 func TestIssuers(t *testing.T) {
 	t.Parallel()
 	secrets := map[string][]byte{"a": []byte(strings.Repeat("a", 32)), "b": []byte(strings.Repeat("b", 32))}
@@ -56,8 +56,8 @@ func TestIssuers(t *testing.T) {
 	}
 }
 
-// TestStrangersFetchNothing: whoever names an issuer that is not accepted cannot
-// have its keys looked up.
+// TestStrangersFetchNothing: a token that names an issuer that is not accepted
+// does not cause a key lookup.
 func TestStrangersFetchNothing(t *testing.T) {
 	t.Parallel()
 	var asked atomic.Int32

@@ -97,7 +97,7 @@ func TestNotifyAtExpiry(t *testing.T) {
 	c.EmitAck(t, "whoami")
 }
 
-// TestExpiryWithLeeway: a socket stays as long as its token would be taken.
+// TestExpiryWithLeeway: a socket stays as long as its token would be accepted.
 func TestExpiryWithLeeway(t *testing.T) {
 	t.Parallel()
 	const leeway = 2500 * time.Millisecond
@@ -115,8 +115,8 @@ func TestExpiryWithLeeway(t *testing.T) {
 	}
 }
 
-// TestExpiryWhileConnecting: a client is told what happens while middlewares of
-// others keep its socket waiting, once there is a socket to tell it on.
+// TestExpiryWhileConnecting: if other middlewares keep a socket waiting, its
+// client is told what has happened once it is connected.
 func TestExpiryWhileConnecting(t *testing.T) {
 	t.Parallel()
 	for policy, want := range map[jwtauth.ExpiryPolicy]string{
@@ -148,8 +148,8 @@ func TestExpiryWhileConnecting(t *testing.T) {
 	}
 }
 
-// TestChangesPileUp: Changed is told of one change at a time, and of those that
-// came meanwhile as one.
+// TestChangesPileUp: Changed gets one change at a time, and those that came
+// during a call as one.
 func TestChangesPileUp(t *testing.T) {
 	t.Parallel()
 	told, goOn := make(chan string, 10), make(chan struct{})

@@ -55,8 +55,8 @@ func TestOldestLogin(t *testing.T) {
 // policies are those under which a user has one login.
 var policies = map[string]jwtauth.LoginPolicy{"newest": jwtauth.NewestLogin, "oldest": jwtauth.OldestLogin}
 
-// TestRefreshKeepsTheLogin: a refresh is no second login, neither to the user's
-// other tabs nor to the next token.
+// TestRefreshKeepsTheLogin: a refresh is not a second login, neither for the
+// user's other tabs nor for the next token.
 func TestRefreshKeepsTheLogin(t *testing.T) {
 	t.Parallel()
 	for name, policy := range policies {
@@ -84,8 +84,8 @@ func TestRefreshKeepsTheLogin(t *testing.T) {
 	}
 }
 
-// TestRefusedRefreshIsNoLogin: what a rule of Require refuses changes nothing, in
-// the store neither.
+// TestRefusedRefreshIsNoLogin: what a rule of Require refuses changes nothing,
+// not even in the store.
 func TestRefusedRefreshIsNoLogin(t *testing.T) {
 	t.Parallel()
 	for name, policy := range policies {
@@ -114,8 +114,8 @@ func TestRefusedRefreshIsNoLogin(t *testing.T) {
 	}
 }
 
-// TestLoginsOfIssuers: users of two issuers are two users, whatever they are
-// called, and a login of one is no news to the other.
+// TestLoginsOfIssuers: users of two issuers are two users, whatever their
+// names, and a login of one does not concern the other.
 func TestLoginsOfIssuers(t *testing.T) {
 	t.Parallel()
 	iat := time.Now().Unix()

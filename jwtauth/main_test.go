@@ -18,7 +18,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// children are the servers that tests run in a process of their own, by name.
+// children are the servers that tests run in separate processes, by name.
 var children = map[string]func(report func(url string)){}
 
 func TestMain(m *testing.M) {
@@ -99,8 +99,8 @@ func serve(t testing.TB, setup func(io *socket.Server), mws ...wrap.Middleware) 
 	}.NewServer(t, setup)
 }
 
-// authenticated starts a server whose "/" asks for a token, and tells of the
-// sockets that connect.
+// authenticated starts a server whose "/" requires a token, and that reports
+// the sockets that connect.
 func authenticated(t testing.TB, a *jwtauth.Auth[claims], mws ...wrap.Middleware) (*siotest.Server, <-chan *socket.Socket) {
 	t.Helper()
 	sockets := make(chan *socket.Socket, 100)
@@ -135,7 +135,7 @@ func code(data any) string {
 	return c
 }
 
-// answer returns what the server makes of CONNECT: "", or the code of its refusal.
+// answer returns the server's answer to CONNECT: "", or the code of its refusal.
 func answer(t *testing.T, c *siotest.Client) string {
 	t.Helper()
 	for {
@@ -154,7 +154,7 @@ func refresh(t *testing.T, c *siotest.Client, token any) string {
 	return code(c.EmitAck(t, "auth:refresh", token).Args()[0])
 }
 
-// ended waits until s is put out, and returns the code that it was told.
+// ended waits until s is disconnected, and returns the code that it was told.
 func ended(t *testing.T, s *socket.Socket) string {
 	t.Helper()
 	ctx := wrap.Context(s)

@@ -9,8 +9,8 @@ import (
 	"github.com/sioware/sioware/jwtauth"
 )
 
-// A login has as many names as it has tokens that last: neither those of a user who
-// refreshes for ever nor those of one who has left are kept.
+// A login has as many names as it has tokens that last: neither the names of a user
+// who refreshes forever nor those of one who has left are kept.
 func TestMemoryStoreNames(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

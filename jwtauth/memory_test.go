@@ -52,7 +52,7 @@ func mustRevoke(tb testing.TB, s jwtauth.Store, r jwtauth.Revocation) {
 	}
 }
 
-// What has run out does not count from that moment on, and is removed.
+// What has expired does not count from that moment on, and is removed.
 func TestMemoryStoreExpiry(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

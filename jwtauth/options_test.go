@@ -74,7 +74,7 @@ func TestFaults(t *testing.T) {
 			t.Errorf("Notify with the %s login: %v", name, err)
 		}
 	}
-	// A variable that was not set is no store of its own.
+	// A variable that was not set is not a store.
 	var unset *jwtauth.MemoryStore
 	if _, err := jwtauth.New(jwtauth.HMAC(secret), &jwtauth.Options[claims]{Store: unset}); err == nil || !strings.Contains(err.Error(), "Store: a nil *jwtauth.MemoryStore") {
 		t.Errorf("a nil store: %v", err)

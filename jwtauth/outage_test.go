@@ -29,7 +29,7 @@ func logs(t *testing.T) (all, own *journal, logger *slog.Logger) {
 	return all, own, slog.New(slog.NewTextHandler(own, debug))
 }
 
-// keysAway are those of a server that cannot be reached.
+// keysAway are keys of a server that cannot be reached.
 var keysAway = jwtauth.KeyFunc(func(context.Context, jwtauth.Unverified) ([]any, error) {
 	return nil, errors.New("key server away")
 })
@@ -87,13 +87,13 @@ func TestOutageLog(t *testing.T) {
 	}
 }
 
-// listener is package logging, on a request.
+// listener stands for package logging, on a request.
 type listener struct{ reasons []error }
 
 func (l *listener) Refused(reason error) { l.reasons = append(l.reasons, reason) }
 
-// TestOutageLogHandler: the same of requests. A mark.Listener, which logs in the place of
-// package wrap, hears of each cause.
+// TestOutageLogHandler: the same for requests. A mark.Listener, which logs instead of
+// package wrap, gets each cause.
 func TestOutageLogHandler(t *testing.T) {
 	all, own, logger := logs(t)
 	synctest.Test(t, func(t *testing.T) {
@@ -143,7 +143,7 @@ func TestOutageLogHandler(t *testing.T) {
 	})
 }
 
-// TestOutageLogRefresh: nor whenever somebody refreshes one.
+// TestOutageLogRefresh: the same for refreshes.
 func TestOutageLogRefresh(t *testing.T) {
 	t.Parallel()
 	store, own := newScripted(), new(journal)

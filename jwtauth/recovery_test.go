@@ -11,8 +11,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestRecovery: a socket that comes back is verified like any other, and gets its
-// own state only; where the host was told to skip that, nobody comes in.
+// TestRecovery: a recovered socket is verified like any other, and gets only its
+// own state; if the host was told to skip middlewares, nobody gets in.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	for _, skip := range []bool{false, true} {
@@ -51,7 +51,7 @@ func TestRecovery(t *testing.T) {
 	}
 }
 
-// TestOwners: no two owners share a state, whatever they are called.
+// TestOwners: no two owners share a state, whatever their names.
 func TestOwners(t *testing.T) {
 	t.Parallel()
 	type identity = jwtauth.Identity[jwtauth.Claims]

@@ -46,8 +46,7 @@ func TestOwnClient(t *testing.T) {
 	finds(t, s, by(a), a)
 }
 
-// With a server that hangs, spammers cost one fetch and nobody but themselves any
-// time.
+// With a server that hangs, spammers cause one fetch and delay nobody but themselves.
 func TestSpamWhileTheServerHangs(t *testing.T) {
 	t.Parallel()
 	a := jwtauthtest.NewSigner(t, "EdDSA")

@@ -133,7 +133,7 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(p []byte) (int, error) { return f(p) }
 
-// by returns what a token of s says of itself; its alg must be EdDSA or ES256.
+// by returns what a token of s says about itself; its alg must be EdDSA or ES256.
 func by(s *jwtauthtest.Signer) jwtauth.Unverified {
 	var jwk struct{ Kty string }
 	if err := json.Unmarshal([]byte(s.JWK()), &jwk); err != nil {
@@ -188,7 +188,7 @@ func verifies(t testing.TB, key jwtauth.Key, s *jwtauthtest.Signer) bool {
 	return err == nil
 }
 
-// only is a key as jwtauth.Keys.
+// only is a single key as jwtauth.Keys.
 type only struct{ key jwtauth.Key }
 
 func (only) Check() error { return nil }

@@ -209,7 +209,7 @@ func TestManyKeys(t *testing.T) {
 	})
 }
 
-// What is wrong with a set is told once, not at each refresh.
+// What is wrong with a set is logged once, not at each refresh.
 func TestLogOfOneSet(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		a := jwtauthtest.NewSigner(t, "EdDSA")

@@ -18,7 +18,7 @@ func TestMemoryStore(t *testing.T) {
 	})
 }
 
-// What the cases quote is what store.go says.
+// The cases quote sentences of store.go.
 func TestStoreQuotes(t *testing.T) {
 	t.Parallel()
 	source, err := os.ReadFile("../store.go")

@@ -11,7 +11,7 @@ import (
 	"github.com/sioware/sioware/jwtauth/redisstore"
 )
 
-// The commands that the documentation names are those it takes.
+// The documentation names all commands that the store uses.
 func TestACL(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

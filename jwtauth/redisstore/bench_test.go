@@ -53,8 +53,8 @@ func admit(b *testing.B, s jwtauth.Store, l jwtauth.Login) {
 	}
 }
 
-// BenchmarkWatch is how long after the call of Revoke on one node the Watch of
-// another is told.
+// BenchmarkWatch measures how long after a call of Revoke on one node the Watch
+// of another is notified.
 func BenchmarkWatch(b *testing.B) {
 	server := redistest.Start(b)
 	server.NeedReal(b)

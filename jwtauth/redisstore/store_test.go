@@ -72,7 +72,7 @@ func checkKeys(t *testing.T, prefix string, servers ...*redis.Client) {
 	})
 }
 
-// Both stores decide alike about random schedules, and tell the same changes.
+// Both stores decide alike on random schedules, and report the same changes.
 func TestModel(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -86,7 +86,7 @@ func TestModel(t *testing.T) {
 			model, store := jwtauth.NewMemoryStore(), open(t, server.Client(t), &opts)
 			want, got := record(model), record(store)
 			var history []string
-			end := time.Now() // of what is short
+			end := time.Now() // of what is short-lived
 			for n := range 2000 {
 				if time.Until(end) < margin {
 					<-time.After(time.Until(end) + 5*time.Millisecond)

@@ -20,7 +20,7 @@ import (
 // clock is before the tokens below expire.
 const clock = 1_300_000_000
 
-// agreed reports a token that this package accepts and golang-jwt, told to be as
+// agreed reports a token that this package accepts but golang-jwt, set to be as
 // strict as it can, does not.
 func agreed(t *testing.T, raw string, key any, token *jws.Token) {
 	claims, err := jws.ParseClaims(token.Payload(), nil, nil)
@@ -43,9 +43,8 @@ func agreed(t *testing.T, raw string, key any, token *jws.Token) {
 	}
 }
 
-// FuzzParse: whatever a client sends, there is no panic, and what is accepted
-// others accept. The keys are those of the RFCs, so that all processes of a fuzzer
-// have the same.
+// FuzzParse: whatever a client sends, there is no panic, and others accept what is accepted
+// here. The keys are those of the RFCs, so that all processes of a fuzzer use the same.
 func FuzzParse(f *testing.F) {
 	materials := []any{
 		secret,
@@ -186,7 +185,7 @@ func FuzzClaims(f *testing.F) {
 	})
 }
 
-// round returns the number rounded down or up, if math/big can tell in no time.
+// round returns the number rounded down or up, if math/big can do so quickly.
 func round(number string, up bool) (n int64, ok bool) {
 	if len(number) > 30 {
 		return 0, false
@@ -205,7 +204,7 @@ func round(number string, up bool) (n int64, ok bool) {
 	return q.Int64(), true
 }
 
-// prune deletes from what decodes into a sample all that has no exact name.
+// prune deletes from what decodes into a sample everything without an exact name.
 func prune(v any) {
 	m, ok := v.(map[string]any)
 	if !ok {

@@ -101,7 +101,7 @@ func TestHeader(t *testing.T) {
 	}
 }
 
-// TestSpelling has other ways to write one token. Each would be a name of its own
+// TestSpelling has other ways to write one token. Each would be another token
 // where tokens are known by their text, and some would write lines into a log.
 func TestSpelling(t *testing.T) {
 	t.Parallel()
@@ -246,8 +246,8 @@ func TestSignatureLength(t *testing.T) {
 	}
 }
 
-// TestHash: the name of a token is that of what was signed, whatever the
-// signature: of ECDSA anybody can make another one from the first.
+// TestHash: the hash identifies what was signed, whatever the signature: for
+// ECDSA anybody can make another one from the first.
 func TestHash(t *testing.T) {
 	t.Parallel()
 	k := pairOf(t, "ES256")

@@ -52,7 +52,7 @@ func odd(tags ...reflect.StructTag) reflect.Type {
 }
 
 // TestShapeIsThatOfJSON tries names in many types. A name that encoding/json
-// decodes into anything is accepted if it is exact, and else refused.
+// decodes into anything is accepted if it is exact, and refused otherwise.
 func TestShapeIsThatOfJSON(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct {
