@@ -17,8 +17,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestBanOfUser: a user whom one node has banned is put out by all others, also where
-// the limiter stands in front of what knows the user.
+// TestBanOfUser: a user banned by one node is disconnected by all others, even if the
+// limiter stands in front of what knows the user.
 func TestBanOfUser(t *testing.T) {
 	t.Parallel()
 	store := &shared{MemoryStore: ratelimit.NewMemoryStore(0)}
@@ -59,8 +59,8 @@ func TestBanOfUser(t *testing.T) {
 	}
 }
 
-// TestBanOfUserAtOnce: the events that come while a node asks whether a user is banned
-// do not pass meanwhile.
+// TestBanOfUserAtOnce: events that come while a node asks whether a user is banned do
+// not pass.
 func TestBanOfUserAtOnce(t *testing.T) {
 	t.Parallel()
 	memory := ratelimit.NewMemoryStore(0)
@@ -112,8 +112,8 @@ func TestBanOfUserAtOnce(t *testing.T) {
 	}
 }
 
-// TestBanOfUserAway: a user who has come while the store was away is put out once it is
-// back.
+// TestBanOfUserAway: a banned user who connected while the store was away is
+// disconnected once it is back.
 func TestBanOfUserAway(t *testing.T) {
 	t.Parallel()
 	store := &shared{MemoryStore: ratelimit.NewMemoryStore(0)}
@@ -142,7 +142,7 @@ func TestBanOfUserAway(t *testing.T) {
 	putOut(t, c, "ban")
 }
 
-// TestBanOfBytes: who sends too much data is banned as others are.
+// TestBanOfBytes: a client that sends too much data is banned like any other.
 func TestBanOfBytes(t *testing.T) {
 	t.Parallel()
 	s := limited(t, newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{
@@ -157,7 +157,8 @@ func TestBanOfBytes(t *testing.T) {
 	refused(t, s.Dial(t, siotest.Dial{}), "rate_limited", "ban")
 }
 
-// TestBanOfBytesFlood: who goes on to send although he is banned does not reach the Store.
+// TestBanOfBytesFlood: what a client goes on sending despite its ban does not reach the
+// Store.
 func TestBanOfBytesFlood(t *testing.T) {
 	t.Parallel()
 	store := &shared{MemoryStore: ratelimit.NewMemoryStore(0)}
@@ -199,7 +200,7 @@ func TestPenaltyPongs(t *testing.T) {
 	putOut(t, c, "bytes")
 }
 
-// TestPenaltyBarePongs: nor are packets for nothing that have a type alone.
+// TestPenaltyBarePongs: nor are packets free that consist of a type alone.
 func TestPenaltyBarePongs(t *testing.T) {
 	t.Parallel()
 	eachTransport(t, func(t *testing.T, d siotest.Dial) {
@@ -219,8 +220,8 @@ func TestPenaltyBarePongs(t *testing.T) {
 	})
 }
 
-// TestPenaltyNoBan: who is refused too often, and not banned for it, is told the time
-// after which it will be let in.
+// TestPenaltyNoBan: a client that is refused too often, but not banned for it, is
+// told after what time it will be let in.
 func TestPenaltyNoBan(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -241,8 +242,7 @@ func TestPenaltyNoBan(t *testing.T) {
 	})
 }
 
-// TestBanAfterHandshake: a handshake that was let in before a ban lets nobody in while it
-// lasts.
+// TestBanAfterHandshake: a handshake from before a ban lets nobody in during the ban.
 func TestBanAfterHandshake(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{
@@ -265,8 +265,8 @@ func TestBanAfterHandshake(t *testing.T) {
 	early.Connected(t)
 }
 
-// TestBanElsewhere: nor does it on a node that has not heard of the ban: who keeps
-// handshakes for later would have sockets there in spite of it.
+// TestBanElsewhere: nor does it on a node that has not learned of the ban: a
+// client that saves handshakes for later could connect there in spite of it.
 func TestBanElsewhere(t *testing.T) {
 	t.Parallel()
 	store := &shared{MemoryStore: ratelimit.NewMemoryStore(0)}

@@ -31,8 +31,8 @@ func (m *meter) says(text string) bool {
 	return p.Type == packet.MESSAGE
 }
 
-// TestMeterTwoReaders: while polling becomes WebSocket two goroutines may read. Only the
-// race detector sees it.
+// TestMeterTwoReaders: during an upgrade to WebSocket two goroutines may read. Only the
+// race detector notices.
 func TestMeterTwoReaders(t *testing.T) {
 	t.Parallel()
 	m := metered(t, &Options{Bytes: PerHour(10_000)})
@@ -54,7 +54,7 @@ func TestMeterTwoReaders(t *testing.T) {
 	readers.Wait()
 }
 
-// hanging is a store that answers nobody.
+// hanging is a store that never answers.
 type hanging struct{}
 
 func (hanging) Take(ctx context.Context, _ string, _ Limit, _ int64) (Verdict, error) {
@@ -62,8 +62,8 @@ func (hanging) Take(ctx context.Context, _ string, _ Limit, _ int64) (Verdict, e
 	return Verdict{}, ctx.Err()
 }
 
-// TestMeterHangingStore: a store that hangs is waited for once, and the Penalty goes on
-// by what this node knows.
+// TestMeterHangingStore: a store that hangs is waited for once, and the Penalty
+// continues with what this node knows.
 func TestMeterHangingStore(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -41,7 +41,7 @@ func TestBytes(t *testing.T) {
 	})
 }
 
-// TestBytesBinary: attachments count, and are owed for as much as they are.
+// TestBytesBinary: attachments count, and are owed with their size.
 func TestBytesBinary(t *testing.T) {
 	t.Parallel()
 	s := limited(t, newLimiter(t, ratelimit.PerMinute(10), &ratelimit.Options{Bytes: ratelimit.PerSecond(1000).Burst(10_000)}))
@@ -81,7 +81,7 @@ func TestBytesExact(t *testing.T) {
 }
 
 // TestBytesUpdate: the attachments of an event that was dropped are dropped as well,
-// also where bytes have no limit any more when they come.
+// even if bytes are no longer limited when they come.
 func TestBytesUpdate(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, ratelimit.PerMinute(10), &ratelimit.Options{Bytes: ratelimit.PerHour(100)})
@@ -104,7 +104,7 @@ func TestBytesUpdate(t *testing.T) {
 }
 
 // TestBytesConnect: a CONNECT passes whatever is owed, since its client waits for an
-// answer, but not for ever.
+// answer, but not forever.
 func TestBytesConnect(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct {

@@ -57,7 +57,7 @@ func TestConnectEngineIO3(t *testing.T) {
 	}
 }
 
-// TestConnectComesBack: an honest client that waits as long as it is told gets in.
+// TestConnectComesBack: an honest client that waits for as long as it is told gets in.
 func TestConnectComesBack(t *testing.T) {
 	t.Parallel()
 	s := limited(t, newLimiter(t, ratelimit.Every(300*time.Millisecond), nil))
@@ -69,7 +69,7 @@ func TestConnectComesBack(t *testing.T) {
 	c.Connected(t)
 }
 
-// TestConnectNamespaces: each CONNECT is an attempt, also to a namespace that another
+// TestConnectNamespaces: each CONNECT is an attempt, even to a namespace that another
 // limit might forget.
 func TestConnectNamespaces(t *testing.T) {
 	t.Parallel()
@@ -159,7 +159,7 @@ func TestConnectUnlimited(t *testing.T) {
 	}
 }
 
-// TestConnectStore: what becomes of a socket when the store fails.
+// TestConnectStore: what happens to a socket when the store fails.
 func TestConnectStore(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
@@ -236,8 +236,8 @@ func TestConnectRefusedBehind(t *testing.T) {
 	s.Dial(t, siotest.Dial{}).Connected(t)
 }
 
-// TestRecovery: where the host has been told to skip middlewares for a socket that comes
-// back, which would have no limits then, nobody comes in, but in a dry run.
+// TestRecovery: if the host was told to skip middlewares for recovered sockets, which
+// would then have no limits, nobody gets in, except in a dry run.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	for _, tt := range []struct{ skip, dry, refused bool }{{false, false, false}, {true, false, true}, {true, true, false}} {

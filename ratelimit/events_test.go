@@ -125,7 +125,7 @@ func TestEventsCost(t *testing.T) {
 	}
 }
 
-// TestEventsEmit: a client that did not ask for an ack is told too, but not each time.
+// TestEventsEmit: a client that did not ask for an ack is told too, but not every time.
 func TestEventsEmit(t *testing.T) {
 	t.Parallel()
 	s := limited(t, newLimiter(t, ratelimit.PerMinute(10), &ratelimit.Options{Events: ratelimit.PerHour(1), Emit: true}))
@@ -198,7 +198,7 @@ func TestEventsHandlers(t *testing.T) {
 	}
 }
 
-// TestEventsUser: who is known only behind the limiter counts for events.
+// TestEventsUser: a user who is known only behind the limiter counts for events.
 func TestEventsUser(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, ratelimit.PerMinute(10), &ratelimit.Options{
@@ -279,8 +279,8 @@ func TestUpdate(t *testing.T) {
 	if got := say(t, c, "echo"); got != "ok" {
 		t.Errorf("answered %v", got)
 	}
-	// What was used of the old limit is used: ten an hour, of which one is 6 minutes
-	// from full, and one an hour needs an hour.
+	// What was used of the old limit stays used: at ten an hour, with one used, it
+	// is 6 minutes from full, and at one an hour that takes an hour.
 	s.Dial(t, siotest.Dial{From: "127.0.0.2"}).Connected(t)
 	refused(t, s.Dial(t, siotest.Dial{From: "127.0.0.2"}), "rate_limited", "connect")
 }

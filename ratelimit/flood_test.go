@@ -16,8 +16,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestFloodCalls: what a node knows to be too much stays there, and does not become
-// calls of the store.
+// TestFloodCalls: what a node knows to be too much is refused there, and does not
+// lead to calls of the store.
 func TestFloodCalls(t *testing.T) {
 	t.Parallel()
 	const flood = 1000
@@ -83,8 +83,8 @@ func full(t *testing.T) *ratelimit.MemoryStore {
 	return store
 }
 
-// TestFloodInnocents: a client for which a flood has left no room in the store may be
-// refused for what others do, but is not blamed for it.
+// TestFloodInnocents: a client that finds no room in the store because of a flood may
+// be refused for what others do, but is not blamed for it.
 func TestFloodInnocents(t *testing.T) {
 	t.Parallel()
 	penalty := ratelimit.Penalty{After: ratelimit.PerHour(3), Ban: time.Hour}

@@ -52,7 +52,7 @@ func TestHandler(t *testing.T) {
 	})
 }
 
-// TestHandlerAlone: it counts requests anywhere, and apart from CONNECTs.
+// TestHandlerAlone: Handler counts requests anywhere, separately from CONNECTs.
 func TestHandlerAlone(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, ratelimit.PerMinute(2), nil)
@@ -179,8 +179,8 @@ func TestHandlerStore(t *testing.T) {
 	}
 }
 
-// TestHandlerComesBack: a client that waits exactly as long as its handshake's refusal
-// has said gets in, also where both count and the network was slow before.
+// TestHandlerComesBack: a client that waits exactly as long as the refusal of its
+// handshake has said gets in, even if both count and the network was slow before.
 func TestHandlerComesBack(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, ratelimit.Every(600*time.Millisecond), nil)
@@ -203,8 +203,8 @@ func TestHandlerComesBack(t *testing.T) {
 	s.Dial(t, siotest.Dial{}).Connected(t)
 }
 
-// TestHandlerDryRun: a handshake that would be refused is told once, and its CONNECT takes
-// nothing.
+// TestHandlerDryRun: a handshake that would be refused is reported once, and its CONNECT
+// takes nothing.
 func TestHandlerDryRun(t *testing.T) {
 	t.Parallel()
 	var told atomic.Int64

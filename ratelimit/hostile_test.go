@@ -49,8 +49,8 @@ func (s *hostileStore) Acquire(ctx context.Context, key string, max int64) (func
 	return func() { release(); s.panics("release", key) }, v, err
 }
 
-// hostile serves, in a process of its own, a limiter of which everything that others
-// have written panics: by the name of the user, or always.
+// hostile serves, in a process of its own, a limiter whose application code all
+// panics: depending on the name of the user, or always.
 func hostile(report func(url string)) {
 	var key, again once
 	user := func(s *socket.Socket) string {
@@ -101,8 +101,8 @@ func internal(t *testing.T, c *siotest.Client) {
 	}
 }
 
-// TestHandlerStorePanics: a handshake has an answer also where the store panics, or returns
-// an error that does, and has not paid.
+// TestHandlerStorePanics: a handshake is answered even if the store panics, or returns an
+// error that does, and has not paid.
 func TestHandlerStorePanics(t *testing.T) {
 	t.Parallel()
 	for name, fail := range map[string]func() error{
@@ -128,7 +128,7 @@ func TestHandlerStorePanics(t *testing.T) {
 	}
 }
 
-// TestHostilePanics: a panic of what others have written ends neither the process nor
+// TestHostilePanics: a panic in application code neither ends the process nor leaks
 // what is held: each user may have one connection, and gets it afterwards.
 func TestHostilePanics(t *testing.T) {
 	t.Parallel()

@@ -9,7 +9,7 @@ import (
 	"github.com/sioware/sioware/ratelimit"
 )
 
-// TestUpdateLists: Allow and Deny count for who is connected as well.
+// TestUpdateLists: Allow and Deny apply to connected sockets as well.
 func TestUpdateLists(t *testing.T) {
 	t.Parallel()
 	here := []netip.Prefix{netip.MustParsePrefix("127.0.0.1/32")}

@@ -12,8 +12,8 @@ import (
 	"github.com/sioware/sioware/ratelimit"
 )
 
-// heap is how much of it is in use. What runs beside it is measured as well, so that
-// tests that use it are not parallel.
+// heap returns how much of the heap is in use. What runs at the same time is
+// measured as well, so tests that use it are not parallel.
 func heap() int64 {
 	var s runtime.MemStats
 	runtime.GC()
@@ -22,7 +22,7 @@ func heap() int64 {
 	return int64(s.HeapAlloc)
 }
 
-// raceDetector is whether this was built with it: all is twenty times slower then.
+// raceDetector is whether the race detector is on: everything is twenty times slower then.
 func raceDetector() bool {
 	info, ok := debug.ReadBuildInfo()
 	return ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"})

@@ -11,8 +11,8 @@ import (
 	"time"
 )
 
-// That keys are forgotten changes no decision on those that have a bucket of their
-// own: a store of 8 keys decides on them as one that forgets none.
+// Forgetting keys changes no decision on those that have a bucket of their own: a
+// store of 8 keys decides on them like one that forgets none.
 func TestEvictionChangesNothing(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(8) {
@@ -27,8 +27,8 @@ func comparesSmall(t *testing.T, r *rand.Rand) {
 	const max, keys = 8, 60
 	limits := []Limit{PerSecond(10).Burst(3), PerSecond(3), Every(50 * time.Millisecond)}
 	small, all := NewMemoryStore(max), NewMemoryStore(0)
-	// Keys that had to share: of them the two know different things, until all has come
-	// back in both.
+	// Keys that had to share: the two stores know different things about them, until
+	// all tokens have come back in both.
 	shared := make(map[string]bool)
 	compared, overflowed := 0, 0
 	for step := range 20_000 {
@@ -154,7 +154,7 @@ func TestGiveConcurrently(t *testing.T) {
 	}
 }
 
-// So many limits that they are a fault of the configuration share one bucket.
+// So many limits that they must be a mistake in the configuration share one bucket.
 func TestOverflowOfManyLimits(t *testing.T) {
 	t.Parallel()
 	m := NewMemoryStore(1)
@@ -200,8 +200,8 @@ func TestSlotsAreForgotten(t *testing.T) {
 	}
 }
 
-// Who has found a slot that goes to another table, or to another key, does not charge
-// it. Threads meet there too rarely for a test to rely on.
+// Somebody who has found a slot that goes to another table, or to another key, does
+// not charge it. Threads meet there too rarely for a test to rely on.
 func TestSlotsThatMoved(t *testing.T) {
 	t.Parallel()
 	m, l := NewMemoryStore(0), PerHour(1).Burst(3)
@@ -240,8 +240,8 @@ func (b *banning) Take(context.Context, string, Limit, int64) (Verdict, error) {
 	return Verdict{Allowed: true, ResetAfter: b.left}, nil
 }
 
-// TestBansNoOverflow: bans that a node learns of make no buckets for all when its store
-// is full, each of which would be one of another limit.
+// TestBansNoOverflow: if the store of a node is full, bans that the node learns of do
+// not create shared buckets, one for the limit of each ban.
 func TestBansNoOverflow(t *testing.T) {
 	t.Parallel()
 	o, err := (&Options{Store: &banning{time.Hour}, Penalty: Penalty{After: PerMinute(1), Ban: time.Hour}}).audit(PerMinute(60))

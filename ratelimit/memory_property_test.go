@@ -12,8 +12,8 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// model is a bucket as its definition has it: a number of tokens, broken ones
-// included, to which time adds.
+// model is a bucket by its definition: a number of tokens, with fractions, to
+// which time adds.
 type model struct {
 	l      ratelimit.Limit
 	tokens *big.Rat
@@ -51,8 +51,8 @@ func newModel(l ratelimit.Limit) *model {
 	return &model{l, whole(l.Size()), time.Now()}
 }
 
-// change goes on with the time at which the bucket is full, if an empty one of l takes
-// as long.
+// change goes on with the time at which the bucket is full, limited to what an empty
+// one of l takes.
 func (m *model) change(l ratelimit.Limit) {
 	m.advance()
 	full := missing(m.l, m.tokens, m.l.Size())
@@ -106,8 +106,8 @@ func cost(r *rand.Rand, l ratelimit.Limit) int64 {
 	}
 }
 
-// advance lets a time pass that is of interest: none, about what was said to be
-// waited for, about an interval, or up to two windows.
+// advance lets an interesting time pass: none, about what was said to be waited
+// for, about an interval, or up to two windows.
 func advance(r *rand.Rand, l ratelimit.Limit, last ratelimit.Verdict) {
 	n, per := l.Rate()
 	one := per / time.Duration(n)
@@ -179,10 +179,10 @@ func TestMemoryModel(t *testing.T) {
 	})
 }
 
-// A store decides as golang.org/x/time/rate, except where that rounds: it has its
-// tokens as a float, and lets through what is missing less than a nanosecond. So they
+// A store decides like golang.org/x/time/rate, except where that rounds: it keeps its
+// tokens as a float, and lets through what is less than a nanosecond short. So they
 // may differ where the exact bucket is within 2 ns, or a billionth of its window, of
-// having n tokens. Both begin anew after that.
+// having n tokens. Both start afresh after that.
 func TestMemoryAgreesWithRate(t *testing.T) {
 	t.Parallel()
 	limits := []ratelimit.Limit{
@@ -269,7 +269,7 @@ func TestMemoryNeverMore(t *testing.T) {
 	})
 }
 
-// Remaining grows with time, and becomes less by what is taken and by nothing else.
+// Remaining grows with time, and shrinks only by what is taken.
 func TestMemoryRemaining(t *testing.T) {
 	t.Parallel()
 	eachSeed(t, func(t *testing.T, r *rand.Rand) {

@@ -60,8 +60,8 @@ func TestMemoryTimes(t *testing.T) {
 	})
 }
 
-// A limit that was made smaller frees whom the larger one had locked out, at the time
-// that it says.
+// A limit that was made smaller frees those whom the larger one had locked out, at
+// the time that it says.
 func TestMemorySmallerLimit(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
@@ -163,7 +163,7 @@ func TestMemoryGrowth(t *testing.T) {
 	})
 }
 
-// A full store whose keys have had their time is as good as a new one.
+// A full store all of whose buckets have refilled is as good as a new one.
 func TestMemoryShrink(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

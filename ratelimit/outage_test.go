@@ -61,7 +61,7 @@ func TestOutageHangs(t *testing.T) {
 	})
 }
 
-// TestOutageFlapping: a store of which a part is away is told of now and then, not at
+// TestOutageFlapping: an outage of a part of a store is logged now and then, not at
 // each call.
 func TestOutageFlapping(t *testing.T) {
 	t.Parallel()
@@ -87,7 +87,7 @@ func TestOutageFlapping(t *testing.T) {
 	})
 }
 
-// TestOutageAgain: an outage that begins soon after another one is told of as well, if it
+// TestOutageAgain: an outage that begins soon after another one is logged as well, if it
 // lasts.
 func TestOutageAgain(t *testing.T) {
 	t.Parallel()
@@ -109,8 +109,8 @@ func TestOutageAgain(t *testing.T) {
 	})
 }
 
-// TestOutageClosedLog: an event that is refused since the store is away is no line in
-// the log. It sets the default logger, so that it is not parallel.
+// TestOutageClosedLog: an event that is refused because the store is away does not
+// make a log entry. It sets the default logger, so it is not parallel.
 func TestOutageClosedLog(t *testing.T) {
 	var log, rest lockedBuffer
 	before := slog.Default()
@@ -137,7 +137,7 @@ func TestOutageClosedLog(t *testing.T) {
 	}
 }
 
-// TestOutageDryRun: nobody is told of a refusal where nothing could be decided.
+// TestOutageDryRun: no refusal is reported if nothing could be decided.
 func TestOutageDryRun(t *testing.T) {
 	t.Parallel()
 	var told atomic.Int32

@@ -109,7 +109,7 @@ func TestPenaltyConnect(t *testing.T) {
 	checkRefusal(t, say(t, c, "echo"), "rate_limited", "events")
 }
 
-// TestPenaltyBytes: what is no event can be too much as well.
+// TestPenaltyBytes: what is not an event can be too much as well.
 func TestPenaltyBytes(t *testing.T) {
 	t.Parallel()
 	for _, bytes := range []int{1_000_000, 1000} {

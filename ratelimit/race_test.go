@@ -38,9 +38,9 @@ func mixed(store ratelimit.Store, i int) *ratelimit.Options {
 	return o
 }
 
-// TestStress: everything at once, and in the end no slot is held. It is WebSocket
-// alone: of polling sessions that end while they are set up the bare host forgets some
-// until their ping timeout.
+// TestStress: everything at once, and in the end no slot is held. It uses WebSocket
+// only: of polling sessions that end while they are set up, the bare host forgets some
+// only at their ping timeout.
 func TestStress(t *testing.T) {
 	t.Parallel()
 	store := newSlotStore()
@@ -131,8 +131,8 @@ func TestSocketsAreCollected(t *testing.T) {
 	sockets.Await(t, 30, 1)
 }
 
-// TestEmitRace: what Options.Emit sends does not meet the flags that the application
-// sets for an event of its own. Only the race detector sees it.
+// TestEmitRace: what Options.Emit sends does not race with the flags that the
+// application sets for an event of its own. Only the race detector notices.
 func TestEmitRace(t *testing.T) {
 	t.Parallel()
 	l := newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{Events: ratelimit.PerHour(1), Emit: true})

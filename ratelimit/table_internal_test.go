@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// TestTableConserves: no token is lost or made while keys come and go and tokens are
-// put back. Of buckets that do not refill within the test exactly the burst is had.
+// TestTableConserves: no token is lost or made while keys come and go and tokens are put
+// back. From buckets that do not refill within the test, exactly the burst is obtained.
 func TestTableConserves(t *testing.T) {
 	t.Parallel()
 	rounds := 20_000

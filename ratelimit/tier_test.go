@@ -121,8 +121,8 @@ func TestOutage(t *testing.T) {
 	})
 }
 
-// TestOutageNotOurs: a client that leaves does not make the store look away, nor does a
-// cost that is wrong.
+// TestOutageNotOurs: neither a client that leaves nor a wrong cost makes the store look
+// away.
 func TestOutageNotOurs(t *testing.T) {
 	t.Parallel()
 	var log lockedBuffer

@@ -44,7 +44,7 @@ func fails(t *testing.T, s *redisstore.Store, timeout time.Duration) {
 			t.Errorf("the breaker is open already: %v", err)
 		}
 	}
-	// Those that are the probe apart, all are at once.
+	// All but the probes return at once.
 	began, atOnce := time.Now(), 0
 	for range 100 {
 		err := within("Acquire", func() error {
@@ -140,7 +140,7 @@ func TestFlood(t *testing.T) {
 	siotest.Eventually(t, "no calls are left", func() bool { return s.Calls() == 0 })
 }
 
-// The end of the caller's context is his own, and says nothing of Redis.
+// The end of the caller's context says nothing about Redis.
 func TestContext(t *testing.T) {
 	t.Parallel()
 	proxy := redistest.NewProxy(t, redistest.Start(t).Addr)
@@ -212,7 +212,7 @@ func TestOutOfMemory(t *testing.T) {
 	fails(t, s, short.Timeout)
 }
 
-// What answers is not Redis, or not as it should.
+// What answers is not Redis, or does not answer as it should.
 func TestStranger(t *testing.T) {
 	t.Parallel()
 	l, err := net.Listen("tcp", "127.0.0.1:0")

@@ -145,8 +145,9 @@ func TestCloseWhileAway(t *testing.T) {
 	proxy.Restore()
 }
 
-// late has the first of the calls to take or to renew slots fail, so that it can
-// be sent later, as by a connection that the client has given up.
+// late makes the first call that takes or renews slots fail, and sends it later, as
+// on a connection that the client has given up. forgetful is a hook for renewals in a
+// Cluster in which one server has forgotten the script, and another does not answer.
 type late struct {
 	redistest.Hook
 
@@ -245,7 +246,7 @@ func (forgetful) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	}
 }
 
-// A renewal that has failed is one also where others only lacked the script.
+// A renewal fails even if other servers only lacked the script.
 func TestRenewOfSome(t *testing.T) {
 	t.Parallel()
 	client := redistest.Start(t).Client(t)
@@ -258,7 +259,7 @@ func TestRenewOfSome(t *testing.T) {
 	}
 }
 
-// closing closes a Store when Redis has answered a call, before who has made it knows.
+// closing closes a Store when Redis has answered a call, before its caller knows.
 type closing struct {
 	redistest.Hook
 
@@ -279,7 +280,7 @@ func (closing) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	return next
 }
 
-// Of what an Acquire has taken that is under way when the Store is closed, nothing stays.
+// Nothing remains of what an Acquire has taken that is under way when the Store is closed.
 func TestCloseDuringAcquire(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

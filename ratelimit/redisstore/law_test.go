@@ -13,7 +13,7 @@ import (
 	"github.com/sioware/sioware/ratelimit/redisstore"
 )
 
-// model is what the script has to decide, in Go.
+// model decides in Go what the script has to decide.
 type model map[string]int64 // ticks, since the beginning of the test, at which buckets are full
 
 func (m model) take(us int64, key string, l ratelimit.Limit, n int64) ratelimit.Verdict {
@@ -54,8 +54,8 @@ func TestLaw(t *testing.T) {
 	law(t, open(t, server.Client(t), unhurried), 10_000)
 }
 
-// law has the script decide at random times, of a clock that is also set back, and
-// compares all of each verdict.
+// law has the script decide at random times, by a clock that is also set back, and
+// compares each verdict completely.
 func law(t *testing.T, s *redisstore.Store, steps int) {
 	limits := []ratelimit.Limit{
 		ratelimit.PerSecond(1), ratelimit.PerSecond(3), ratelimit.PerSecond(3).Burst(1000),
@@ -131,8 +131,8 @@ func law(t *testing.T, s *redisstore.Store, steps int) {
 	}
 }
 
-// A clock that is set back, by much, locks nobody out for longer than the bucket of
-// the limit takes to fill; nor does a limit that was made smaller.
+// A clock that is set back, however far, locks nobody out for longer than the
+// bucket takes to fill; nor does a limit that was made smaller.
 func TestLockout(t *testing.T) {
 	t.Parallel()
 	s := open(t, redistest.Start(t).Client(t), unhurried)

@@ -118,7 +118,7 @@ func TestSlotsComeBack(t *testing.T) {
 	}
 }
 
-// A process that has no way to Redis any more is one that has died, for the others.
+// A process that cannot reach Redis any more counts as dead for the others.
 func TestSlotsOfTheDead(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -36,7 +36,7 @@ func TestScriptFlush(t *testing.T) {
 	}
 }
 
-// What another has put under our keys counts as nothing, and does not stay.
+// What others have put under our keys counts as nothing, and does not stay.
 func TestJunk(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -90,7 +90,7 @@ func TestJunk(t *testing.T) {
 	}
 }
 
-// A bucket or slots that would be there for ever are given an end.
+// A bucket or slots that would stay forever are given an expiry.
 func TestPersist(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -117,7 +117,7 @@ func TestPersist(t *testing.T) {
 	}
 }
 
-// The commands that the documentation names are those it takes.
+// The documentation names all commands that the store uses.
 func TestACL(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -68,7 +68,7 @@ func TestNew(t *testing.T) {
 	}...)
 }
 
-// What is at fault is known without Redis.
+// Faults are found without Redis.
 func TestMisuse(t *testing.T) {
 	t.Parallel()
 	s := open(t, redistest.Client(t, "127.0.0.1:1"), nil)
@@ -173,7 +173,7 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
-// Names of keys do not tell what is limited, and are placed by their tag.
+// Key names do not reveal what is limited, and are placed by their tag.
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	s := open(t, redistest.Client(t, "127.0.0.1:1"), &redisstore.Options{Prefix: "p:"})
@@ -191,7 +191,7 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-// A key never lives without an end, and no longer than its bucket takes to fill.
+// A key always has an expiry, no later than its bucket takes to fill.
 func TestTTL(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -53,7 +53,7 @@ func TestStoreWithoutSlots(t *testing.T) {
 	}
 }
 
-// What the cases quote is what the documentation says.
+// The cases quote sentences of the documentation.
 func TestQuotes(t *testing.T) {
 	t.Parallel()
 	var contract string
@@ -130,7 +130,7 @@ func TestBrokenStores(t *testing.T) {
 	}
 }
 
-// What is expected of the broken ones must not be what the recorder does to all.
+// What the broken stores are expected to fail must not be what the recorder does to all.
 func TestRecorder(t *testing.T) {
 	t.Parallel()
 	for _, c := range cases() {

@@ -78,7 +78,7 @@ func TestBucket(t *testing.T) {
 	}
 }
 
-// FuzzRate compares the law with what it means, in numbers of any size.
+// FuzzRate compares the algorithm with its definition, for numbers of any size.
 func FuzzRate(f *testing.F) {
 	for _, s := range [][5]int64{
 		{1, 1, 1, 0, 1}, {3, 1e9, 3, 1, 2}, {1e9, 1e9, 1e9, 5, 3}, {1, int64(MaxFill), 1, 7, 1},
