@@ -25,8 +25,8 @@ func (s *server) lobby(t testing.TB, users ...string) (clients []*siotest.Client
 	return clients, sockets
 }
 
-// TestCoalesced: who joins and leaves at once is not announced, and who leaves and joins
-// again neither.
+// TestCoalesced: neither a user who joins and leaves at once, nor one who leaves and
+// joins again, is announced.
 func TestCoalesced(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, &presence.Options{Grace: -1})
@@ -48,7 +48,7 @@ func TestCoalesced(t *testing.T) {
 	clients[0].NoPacket(t, 2*short)
 }
 
-// TestMany: of many changes at once the members alone are told.
+// TestMany: after many changes at once only the members are sent.
 func TestMany(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, &presence.Options{Grace: -1, MaxClients: 5})
@@ -74,7 +74,7 @@ func TestMany(t *testing.T) {
 	}
 }
 
-// TestHidden: nothing of who may not be seen gets to those who may not see him.
+// TestHidden: nothing about a hidden user gets to those who may not see that user.
 func TestHidden(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, &presence.Options{Grace: -1, Visible: func(viewer *socket.Socket, who string) bool {
@@ -98,7 +98,7 @@ func TestHidden(t *testing.T) {
 }
 
 // TestBroadcastAway: when the Store is back, and whenever events may have been lost, all
-// are told who is there.
+// are sent the members.
 func TestBroadcastAway(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)
@@ -118,8 +118,8 @@ func TestBroadcastAway(t *testing.T) {
 	online(t, bob, "sync", "", 2)
 }
 
-// TestBroadcastAgain: members that a Store tells again after it has lost them are not
-// announced, as long as it has said that this may be so, and others are after that.
+// TestBroadcastAgain: members that a Store reports again after it has lost them are not
+// announced, for as long as it has said that this may happen; others are after that.
 func TestBroadcastAgain(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)

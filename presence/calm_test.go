@@ -12,8 +12,8 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// TestStorePanics: a Store that panics has not answered. The process goes on, also where
-// those who have gone are told, and where Watch looks who is there.
+// TestStorePanics: a panic of a Store counts as no answer. The process goes on, even
+// where departures are reported and where Watch scans the Store.
 func TestStorePanics(t *testing.T) {
 	t.Parallel()
 	for i, bad := range []string{"join", "leave", "evict", "get", "list", "scan", "count", "join", "leave", "evict", "get", "list", "scan", "count"} {

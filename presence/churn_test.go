@@ -12,8 +12,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestChurn: 100,000 times a socket connects and leaves, each as a device of its own, with
-// another one of the same user: of each user what is told alternates, and at the end
+// TestChurn: 100,000 times a socket connects and leaves, each as a device of its own,
+// beside another one of the same user: the changes of each user alternate, and at the end
 // nobody is there.
 func TestChurn(t *testing.T) {
 	const pairs = 25

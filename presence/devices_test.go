@@ -15,7 +15,7 @@ import (
 )
 
 // TestLimitAtOnce: of devices that come at the same moment as many stay as may, and the
-// others are told why they do not.
+// others are told why they may not.
 func TestLimitAtOnce(t *testing.T) {
 	t.Parallel()
 	const clients, limit = 30, 3
@@ -68,7 +68,7 @@ func TestLimitAtOnce(t *testing.T) {
 	}
 }
 
-// TestTwoUsers: the user may be another one in each namespace of a connection.
+// TestTwoUsers: the user may differ between the namespaces of a connection.
 func TestTwoUsers(t *testing.T) {
 	t.Parallel()
 	p := trackerOf(t, func(s *socket.Socket) (string, bool) { return s.Nsp().Name(), true }, &presence.Options{Grace: -1})
@@ -113,8 +113,8 @@ func TestTwice(t *testing.T) {
 	nobody(t, q)
 }
 
-// TestBefore: who is refused by a middleware before ours, or gone within one behind it,
-// was never there; on both transports, and for old clients too.
+// TestBefore: a socket that a middleware before ours refuses, or that goes within one
+// behind it, was never there; on both transports, and for old clients too.
 func TestBefore(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, &presence.Options{Grace: -1})
@@ -147,7 +147,8 @@ func TestBefore(t *testing.T) {
 	}
 }
 
-// TestTransports: who has come by whatever transport and revision is there, and goes.
+// TestTransports: a client that comes by any transport and protocol revision is
+// there, and goes.
 func TestTransports(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, &presence.Options{Grace: -1})
@@ -215,7 +216,7 @@ func TestCollectable(t *testing.T) {
 	nobody(t, p)
 }
 
-// TestPanics: what the application does wrong when a socket connects.
+// TestPanics: panics of the application when a socket connects.
 func TestPanics(t *testing.T) {
 	t.Parallel()
 	p := trackerOf(t, func(*socket.Socket) (string, bool) { panic("no") }, nil)

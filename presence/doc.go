@@ -34,11 +34,10 @@
 //
 // The same holds for rooms: a user is a member of a room as long as one of the user's
 // devices has joined it with [Tracker.Join], and for the grace after that, unless the user
-// has left it with [Tracker.Leave], which also takes out a whole device when somebody
-// signs out. A client that comes back joins again; if it does so in time, its user was
-// never away.
+// has left it with [Tracker.Leave], which also takes out a whole device when somebody signs
+// out. A client that comes back joins again; if it does so in time, its user was never away.
 //
-// # What is told
+// # Notifications
 //
 // [Tracker.Watch] calls a function with each change, and [Tracker.Broadcast] sends the
 // members of a room to its sockets. The changes of one user in one room come in order,

@@ -14,9 +14,9 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestDowngraded: whom a socket belongs to is asked once. One whose token has run out is
-// its user's until it is taken out, as the doc of jwtauth.Downgrade has it; a new token
-// counts with the next connection.
+// TestDowngraded: who a socket belongs to is asked once. A socket whose token has
+// expired belongs to its user until it is taken out, as the doc of jwtauth.Downgrade
+// says; a new token counts with the next connection.
 func TestDowngraded(t *testing.T) {
 	t.Parallel()
 	var p *presence.Tracker

@@ -4,8 +4,7 @@ import "errors"
 
 // Errors of methods and causes of refusals, for use with errors.Is.
 var (
-	// ErrFull: the user has as many devices as allowed, and they stay
-	// (too_many_connections).
+	// ErrFull: the user has as many devices as allowed, and they stay (too_many_connections).
 	ErrFull = errors.New("presence: the user has as many devices as he may")
 	// ErrUser: the function given to New returned an ID that is empty, longer than
 	// Options.MaxUser, or not UTF-8 (forbidden).

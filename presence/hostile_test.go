@@ -50,7 +50,7 @@ func TestOddNames(t *testing.T) {
 	nobody(t, p, odd...)
 }
 
-// TestBadNames: what cannot be a name is refused, and what is asked of it harmless.
+// TestBadNames: what cannot be a name is refused, and asking about it is harmless.
 func TestBadNames(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, nil)

@@ -37,8 +37,8 @@ func TestReason(t *testing.T) {
 	}
 }
 
-// TestKickAway: where the Store is away the devices of this process are kicked, and none
-// of those that are spared; the Store learns of it.
+// TestKickAway: while the Store is away the devices of this process are kicked, except
+// those that are spared; the Store learns of it.
 func TestKickAway(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)
@@ -73,8 +73,8 @@ func TestKickAway(t *testing.T) {
 	}
 }
 
-// TestKickWithin: who is kicked while the Store's answer to his first socket is under way is
-// put out when that has come.
+// TestKickWithin: a user who is kicked while the Store's answer to the first socket is
+// under way is disconnected when it has come.
 func TestKickWithin(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)
@@ -98,7 +98,7 @@ func TestKickWithin(t *testing.T) {
 	nobody(t, p)
 }
 
-// TestKickExceptForeign: a socket to spare that is none of the user's spares him from all.
+// TestKickExceptForeign: if the socket to spare is not the user's, nobody is kicked.
 func TestKickExceptForeign(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, nil)
@@ -114,7 +114,7 @@ func TestKickExceptForeign(t *testing.T) {
 	alice.NoPacket(t, 0)
 }
 
-// TestKickListenerHangs: of a device all sockets are kicked, although a listener of one of
+// TestKickListenerHangs: all sockets of a device are kicked, although a listener of one of
 // them hangs.
 func TestKickListenerHangs(t *testing.T) {
 	t.Parallel()

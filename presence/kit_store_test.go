@@ -51,14 +51,14 @@ func (r *rogue) set(f hook) {
 	r.hook = f
 }
 
-// pick has f say what events become.
+// pick lets f replace events.
 func (r *rogue) pick(f func(presence.Event) []presence.Event) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.filter = f
 }
 
-// tell tells an event of the test's.
+// tell reports an event of the test's own.
 func (r *rogue) tell(all ...presence.Event) {
 	r.mu.Lock()
 	watchers := r.watchers
@@ -107,7 +107,7 @@ func (r *rogue) call(ctx context.Context, op, room string, keep bool, f func() e
 	return f()
 }
 
-// redo tells what f would have returned.
+// redo reports what f would have returned.
 func (r *rogue) redo(f func() error) {
 	var e *presence.Eviction
 	if errors.As(f(), &e) {

@@ -128,7 +128,7 @@ type log struct {
 	changes []presence.Change
 }
 
-// watch returns what p tells from now on, checked for its order.
+// watch returns what p reports from now on, checked for its order.
 func watch(t testing.TB, p *presence.Tracker) *log {
 	t.Helper()
 	l := new(log)
@@ -168,7 +168,7 @@ func (l *log) await(t testing.TB, kind presence.Kind, user string, n int) presen
 	return some[len(some)-1]
 }
 
-// check checks that versions grow, and that who comes was not there.
+// check checks that versions grow, and that those who come were not there.
 func (l *log) check(t testing.TB) {
 	t.Helper()
 	type key struct{ room, user string }

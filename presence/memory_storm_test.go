@@ -12,8 +12,8 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// Devices that come back at the very moment at which the grace ends are told twice or not
-// at all, and whoever is there in the end is known to be.
+// Devices that come back at the very moment when the grace ends are reported twice or not
+// at all, and those who are there in the end are known to be.
 func TestMemoryDeadline(t *testing.T) {
 	t.Parallel()
 	for range 50 {
@@ -67,7 +67,7 @@ func TestMemoryDeadline(t *testing.T) {
 }
 
 // A room is empty when all have gone, however many came and went at once, and each of the
-// orders holds whoever stays.
+// orders holds those who stay.
 func TestMemoryStorm(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t)

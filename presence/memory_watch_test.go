@@ -10,7 +10,7 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// A call of f does not hold others up, and what they have done is told all the same.
+// A call of f does not hold others up, and what they have done is reported all the same.
 func TestMemorySlowWatcher(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t)
@@ -40,7 +40,7 @@ func TestMemorySlowWatcher(t *testing.T) {
 	}
 }
 
-// A watcher that panics does not stop the telling.
+// A watcher that panics does not stop the reporting.
 func TestMemoryPanic(t *testing.T) {
 	t.Parallel()
 	m := newMemory(t)

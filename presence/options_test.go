@@ -28,7 +28,7 @@ func TestOptions(t *testing.T) {
 	if _, err := presence.New(query, &presence.Options{Policy: -1}); err == nil {
 		t.Error("an unknown policy, and no error")
 	}
-	var unset *presence.MemoryStore // a variable that was not set is no store of its own
+	var unset *presence.MemoryStore // a variable that was not set is not a store
 	if _, err := presence.New(query, &presence.Options{Store: unset}); err == nil || !strings.Contains(err.Error(), "Store: a nil *presence.MemoryStore") {
 		t.Errorf("a nil store: %v", err)
 	}

@@ -49,7 +49,7 @@ func TestOnline(t *testing.T) {
 	}
 }
 
-// TestReconnect: a short reconnect is seen by nobody.
+// TestReconnect: nobody sees a short reconnect.
 func TestReconnect(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, &presence.Options{Grace: time.Minute})
@@ -75,7 +75,7 @@ func TestReconnect(t *testing.T) {
 	}
 }
 
-// TestRefused: who is refused, by whomever, was never there.
+// TestRefused: a socket that was refused, by whomever, was never there.
 func TestRefused(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, &presence.Options{Grace: -1, MaxUser: 10})
@@ -254,7 +254,7 @@ type panics struct{}
 
 func (panics) MarshalJSON() ([]byte, error) { panic("no") }
 
-// TestBroadcast: who is in a room is told who comes and goes.
+// TestBroadcast: those who are in a room are told who comes and goes.
 func TestBroadcast(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, &presence.Options{Grace: -1})

@@ -7,9 +7,9 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestRecovery: a socket that comes back with the state of another user is refused; one
-// that comes back with its own joins again, and was never away. Where the host was told
-// to skip middlewares nobody comes in.
+// TestRecovery: a socket with the recovered state of another user is refused; one with
+// its own joins again, and was never away. If the host was told to skip middlewares
+// nobody gets in.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	for _, skip := range []bool{false, true} {

@@ -12,7 +12,7 @@ import (
 )
 
 // TestSignedOut: a device that has left everywhere gets nothing any more that is sent to
-// its user, nor does what it joins by the same connection.
+// its user, nor do sockets that join on the same connection.
 func TestSignedOut(t *testing.T) {
 	t.Parallel()
 	for name, eio := range map[string]int{"4": 4, "3": 3} {
@@ -55,8 +55,9 @@ func in(s *socket.Socket, room socket.Room) bool {
 	return ok && ids.Has(s.Id())
 }
 
-// TestBackAtOnce: under OldestWins who leaves and comes back in one breath is not in his
-// own way while the Store is being told that he has left; nor does he wait for ever.
+// TestBackAtOnce: under OldestWins a user who leaves and comes back at once is not
+// refused because of the old connection while the Store is still being told of its end;
+// nor does the user wait forever.
 func TestBackAtOnce(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -97,8 +98,8 @@ func TestBackAtOnce(t *testing.T) {
 	}
 }
 
-// TestLateLeave: with Engine.IO 3 a socket that has gone does not take the next one of its
-// connection, which has its ID, out of the host's rooms.
+// TestLateLeave: with Engine.IO 3 a socket that has gone does not remove the next one of
+// its connection, which has its ID, from the host's rooms.
 func TestLateLeave(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)

@@ -15,7 +15,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestBroadcastOvertaken: what is sent last is what is.
+// TestBroadcastOvertaken: what is sent last is current.
 func TestBroadcastOvertaken(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)

@@ -68,7 +68,7 @@ func TestOwnDevice(t *testing.T) {
 	}
 }
 
-// TestFreshAndHidden: a socket that has just joined gets the members, also where what is
+// TestFreshAndHidden: a socket that has just joined gets the members, even if what is
 // announced at that time is not for it.
 func TestFreshAndHidden(t *testing.T) {
 	t.Parallel()
@@ -133,7 +133,7 @@ func TestRefusedJoins(t *testing.T) {
 	one.Close()
 }
 
-// TestAwayJoins: who is away stays so in a room that he joins.
+// TestAwayJoins: a user who is away stays so in a room that the user joins.
 func TestAwayJoins(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, nil)

@@ -105,8 +105,8 @@ func TestRoomStorm(t *testing.T) {
 	}
 }
 
-// TestSharedRoom: a room has a user once, as long as a socket of his is in it, and what
-// is told of it is what changes.
+// TestSharedRoom: a room has a user once, as long as a socket of that user is in it,
+// and what is reported is what changes.
 func TestSharedRoom(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, &presence.Options{Grace: -1})
@@ -141,7 +141,7 @@ func TestSharedRoom(t *testing.T) {
 	}
 }
 
-// TestMembersFor: each viewer sees those whom he may.
+// TestMembersFor: viewers see only those whom they may.
 func TestMembersFor(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer // Visible is called here alone
@@ -183,7 +183,7 @@ func TestMembersFor(t *testing.T) {
 	}
 }
 
-// TestLeaveEverywhere: who signs out is gone at once, and stays connected.
+// TestLeaveEverywhere: a device that signs out is gone at once, and stays connected.
 func TestLeaveEverywhere(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, nil)
@@ -234,7 +234,7 @@ func TestStatusIn(t *testing.T) {
 	}
 }
 
-// TestAwayAtConnect: a tab in the background that reconnects is seen by nobody.
+// TestAwayAtConnect: nobody sees a background tab that reconnects.
 func TestAwayAtConnect(t *testing.T) {
 	t.Parallel()
 	p := newTracker(t, &presence.Options{Away: func(s *socket.Socket) bool {

@@ -94,9 +94,8 @@ type Entry struct {
 type Record struct {
 	Room, User string
 
-	// Version grows with each change of the user in the room, also from one membership
-	// to the next, and over a restart of the store. 0 means that the user is not a
-	// member.
+	// Version grows with each change of the user in the room, also from one membership to
+	// the next, and over a restart of the store. 0 means that the user is not a member.
 	Version uint64
 
 	// Devices are those with a seat, in the order in which they came. A member without

@@ -13,8 +13,8 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// TestStoreAway: without the Store sockets are let in, what is known here is told, and
-// says so; nobody goes offline, and when the Store is back all is as it is.
+// TestStoreAway: without the Store sockets are let in, and what is known here is returned,
+// marked as such; nobody goes offline, and when the Store is back everything is up to date.
 func TestStoreAway(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)
@@ -76,8 +76,8 @@ func TestStoreAway(t *testing.T) {
 	l.await(t, presence.Offline, "bob", 1)
 }
 
-// TestStaleDevices: without the Store those devices of a user are known that are still
-// here, in the order in which they came, and none when all have gone.
+// TestStaleDevices: without the Store, those devices of a user are known that are
+// still here, in the order in which they came, and none when all have gone.
 func TestStaleDevices(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)

@@ -7,7 +7,7 @@ import (
 	"testing"
 )
 
-// TestView: what is told of a member is in order and alternates, whatever comes.
+// TestView: what is reported about a member is in order and alternates, whatever comes.
 func TestView(t *testing.T) {
 	t.Parallel()
 	at := func(kind Kind, version uint64) Change {
@@ -81,8 +81,8 @@ func TestViewShrinks(t *testing.T) {
 	}
 }
 
-// TestViewAnyLoss: whichever changes are lost, with looks at the Store in between, what is
-// told alternates, its versions grow, and in the end it is as it is.
+// TestViewAnyLoss: whichever changes are lost, with scans of the Store in between, what is
+// reported alternates, its versions grow, and in the end it is up to date.
 func TestViewAnyLoss(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5000) {

@@ -16,7 +16,7 @@ func event(kind presence.Kind, user string, version uint64) presence.Event {
 	return presence.Event{Change: &presence.Change{Kind: kind, User: user, Version: version}}
 }
 
-// TestKindString: a log has the names of kinds, and the number of one that has none.
+// TestKindString: kinds are logged by name, and one without a name by its number.
 func TestKindString(t *testing.T) {
 	t.Parallel()
 	for kind, want := range map[presence.Kind]string{
@@ -69,8 +69,8 @@ func TestMissed(t *testing.T) {
 	}
 }
 
-// TestWatchPanics: one that panics is called again, and one may stop itself, and start
-// others.
+// TestWatchPanics: a function that panics is called again, and one may stop itself,
+// and start others.
 func TestWatchPanics(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)
@@ -101,8 +101,8 @@ func TestWatchPanics(t *testing.T) {
 	}
 }
 
-// TestResync: what a Store has lost is told when it says so; who is not there is given
-// time.
+// TestResync: what a Store has lost is reported when it says so; members who are
+// missing are given time.
 func TestResync(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)
@@ -135,7 +135,7 @@ func TestResync(t *testing.T) {
 	}
 }
 
-// TestPatience: who comes back in the time that the Store has set was never away.
+// TestPatience: a user who comes back within the time that the Store has set was never away.
 func TestPatience(t *testing.T) {
 	t.Parallel()
 	store := newRogue(t)

@@ -11,7 +11,7 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// BenchmarkChange takes a seat and gives it up, over loopback, with somebody who watches.
+// BenchmarkChange takes a seat and gives it up, over loopback, with a watcher.
 func BenchmarkChange(b *testing.B) {
 	server := redistest.Start(b)
 	server.NeedReal(b)
@@ -88,7 +88,7 @@ func BenchmarkGet(b *testing.B) {
 	}
 }
 
-// BenchmarkHeal has a node with many seats take all of them anew.
+// BenchmarkHeal makes a node with many seats take all of them again.
 func BenchmarkHeal(b *testing.B) {
 	server := redistest.Start(b)
 	server.NeedReal(b)

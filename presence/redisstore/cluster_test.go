@@ -26,8 +26,8 @@ func TestCluster(t *testing.T) {
 	})
 }
 
-// A Cluster that has lost a server serves what the others have, and it is told what it has
-// forgotten when it is back.
+// A Cluster that has lost a server serves what the others have, and is told again what it
+// has forgotten when the server is back.
 func TestClusterServerAway(t *testing.T) {
 	t.Parallel()
 	cluster := redistest.StartCluster(t, 3)

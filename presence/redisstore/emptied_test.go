@@ -14,8 +14,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// What changes just after Redis was emptied is told to those who watch another node: of a
-// user who was there all the time, and has come back to Redis with something else.
+// What changes just after Redis was emptied is reported to those who watch another node:
+// about a user who was there all the time, and has come back to Redis with another state.
 func TestEmptiedChange(t *testing.T) {
 	t.Parallel()
 	one, two := entryOf("", "alice", "one", time.Minute), entryOf("", "alice", "two", time.Minute)
@@ -52,7 +52,7 @@ func TestEmptiedChange(t *testing.T) {
 	}
 }
 
-// lastTold returns what says what was told last by a Tracker of a store.
+// lastTold returns a function that returns what a Tracker of a store reported last.
 func lastTold(t *testing.T, s *redisstore.Store) func() presence.Change {
 	t.Helper()
 	p, err := presence.New(func(*socket.Socket) (string, bool) { return "", false }, &presence.Options{Store: s})

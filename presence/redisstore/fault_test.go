@@ -136,7 +136,8 @@ func present(tb testing.TB, s *redisstore.Store, name string, n int) int {
 
 const many = 150
 
-// Redis comes back empty, while it runs or not: all are there again, nobody has gone.
+// Redis comes back empty, while it runs or after a restart: all are there again,
+// nobody has gone.
 func TestEmptied(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -214,7 +215,7 @@ func TestPaused(t *testing.T) {
 	}
 }
 
-// A node without a way to Redis is taken for dead, and comes back when it has one.
+// A node that cannot reach Redis is taken for dead, and comes back when it can.
 func TestCut(t *testing.T) {
 	t.Parallel()
 	for _, test := range []struct {
@@ -266,8 +267,8 @@ func TestCut(t *testing.T) {
 	}
 }
 
-// Nodes die: each user goes once, when lease and grace have passed, as all survivors hear;
-// also if the one dies that sees to it, and whatever grace had begun before.
+// Nodes die: each user goes once, when lease and grace have passed, and all survivors
+// learn of it; even if the node dies that handles it, and whatever grace had begun before.
 func TestDie(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -283,7 +284,7 @@ func TestDie(t *testing.T) {
 	join(t, nodes[0], two)
 	two.Device = "2"
 	join(t, nodes[3], two)
-	gone := entryOf("", "gone", "1", 5*time.Second/2) // in his grace already
+	gone := entryOf("", "gone", "1", 5*time.Second/2) // the grace is running already
 	join(t, nodes[0], gone)
 	leave(t, nodes[0], gone, false)
 	left := time.Now()
@@ -334,7 +335,7 @@ func TestDie(t *testing.T) {
 	})
 }
 
-// All die; the next to come sees to it.
+// All nodes die; the next one to start handles it.
 func TestAllDie(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -350,8 +351,8 @@ func TestAllDie(t *testing.T) {
 	}
 }
 
-// A subscription that was lost is told, and all seats are told anew; what Redis believes in
-// and is not so goes.
+// A lost subscription is reported, and all seats are reported again; what Redis believes in
+// and does not exist goes.
 func TestSubscriptionLost(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -387,7 +388,7 @@ func TestSubscriptionLost(t *testing.T) {
 	}
 }
 
-// A message that is missing is noticed by the next one.
+// A missing message is noticed by the next one.
 func TestGap(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -448,7 +449,7 @@ func TestLostAnswer(t *testing.T) {
 	siotest.Eventually(t, "the other one is there", func() bool { return seated(t, b, "", "first") })
 }
 
-// What Join would have returned is told later.
+// What Join would have returned is reported later.
 func TestRefusedLater(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -13,7 +13,7 @@ import (
 	"github.com/sioware/sioware/presence/redisstore"
 )
 
-// BenchmarkIdle is what ten nodes ask of Redis where nobody comes or goes, in one lease of
+// BenchmarkIdle is what ten nodes ask of Redis when nobody comes or goes, in one lease of
 // 15 seconds, and what a member takes there. Each iteration is a lease.
 func BenchmarkIdle(b *testing.B) {
 	const nodes = 10
@@ -55,7 +55,7 @@ func BenchmarkIdle(b *testing.B) {
 	}
 }
 
-// figure returns a number that Redis tells of itself.
+// figure returns a number that Redis reports about itself.
 func figure(b *testing.B, client *redis.Client, section, pattern string) int64 {
 	b.Helper()
 	m := regexp.MustCompile(pattern).FindStringSubmatch(client.Info(b.Context(), section).Val())

@@ -17,8 +17,8 @@ type background struct {
 	running sync.WaitGroup
 	feed    *redisclient.Feed
 	sweeps  sweeps
-	woken   chan struct{} // buffered, 1: the keeper is to make a pass at once
-	nudged  chan struct{} // buffered, 1: it is to make one soon
+	woken   chan struct{} // capacity 1: the keeper is to make a pass at once
+	nudged  chan struct{} // capacity 1: it is to make one soon
 }
 
 // start starts what runs in the background, if it is not running. The lock is held.

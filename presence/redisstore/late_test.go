@@ -17,7 +17,8 @@ import (
 	"github.com/sioware/sioware/presence/redisstore"
 )
 
-// stuck has calls of a script stick until they are given up, and carries them out when told.
+// stuck makes calls of a script stick until they are given up, and carries them out on
+// request.
 type stuck struct {
 	redistest.Hook
 
@@ -67,8 +68,8 @@ func (h *stuck) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	}
 }
 
-// A sweep that Redis, which stood still, carries out when it has been given up ends no grace:
-// Redis may not have been told of who has come back.
+// A sweep that a Redis which stood still carries out after it has been given up ends no
+// grace: Redis may not have been told who is back.
 func TestSweepLate(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -99,8 +100,8 @@ func TestSweepLate(t *testing.T) {
 	siotest.Eventually(t, "it ends", func() bool { return record(t, s, "", "u").Last.ID == "" })
 }
 
-// While a node has more than one name, since it takes its seats anew, it renews the leases of
-// all of them, and what falls to any of them is swept by it.
+// While a node has more than one name, since it takes its seats again, it renews the leases
+// of all of them, and sweeps the partitions of each.
 func TestNames(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -141,7 +142,8 @@ func TestNames(t *testing.T) {
 	}
 }
 
-// first holds the first call of a script until it is told, and tells of leases given up.
+// first holds the first call of a script until it is released, and reports leases that
+// are given up.
 type first struct {
 	redistest.Hook
 
@@ -168,8 +170,8 @@ func (h *first) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proces
 	}
 }
 
-// A call for a lease that is under way when the node is closed does not bring it back, which
-// nobody would renew: until its end graces that fell to it would not end.
+// A call for a lease that is under way when the node is closed does not bring the lease
+// back. Nobody would renew it: until its end the graces in its charge would not end.
 func TestCloseLease(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -219,8 +221,8 @@ func (h *unheard) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proc
 	}
 }
 
-// A node that does not hear of its new lease does not get another one: nobody would renew
-// the first, and graces that fell to it would not end.
+// A node that does not learn of its new lease does not get another one: nobody would
+// renew the first, and the graces in its charge would not end.
 func TestLeaseUnheard(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -245,7 +247,8 @@ func TestLeaseUnheard(t *testing.T) {
 	}
 }
 
-// Calls that were given up arrive in the end, in their order: who came and went twice is gone.
+// Calls that were given up arrive in the end, in their order: a user who came and went
+// twice is gone.
 func TestTwiceLate(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -277,8 +280,8 @@ func TestTwiceLate(t *testing.T) {
 	}
 }
 
-// A device that came back and was evicted stays so, though the call by which it left before
-// arrives after that.
+// A device that came back and was evicted stays evicted, though the call by which it left
+// before arrives after that.
 func TestLeaveLate(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -46,8 +46,8 @@ func writes(t *testing.T, c *redis.Client, f func()) int {
 	return n
 }
 
-// counted checks that a user's devices were told to go one after the other, until so many
-// are left, for that cause, and returns the last change.
+// counted checks that a user's devices were reported to go one after the other, for that
+// cause, until so many are left, and returns the last change.
 func (h *heard) counted(t *testing.T, user string, cause presence.Cause, from, to int) (last presence.Change) {
 	t.Helper()
 	gone := func(e presence.Event) bool {
@@ -73,8 +73,8 @@ func (h *heard) counted(t *testing.T, user string, cause presence.Cause, from, t
 	return last
 }
 
-// Many devices of a user go, or are told again, in one call: each is told, in order, and
-// the record, which holds them all, is not written for each.
+// Many devices of a user go, or are reported again, in one call: each is reported, in
+// order, and the record, which holds them all, is not written for each.
 func TestManyDevices(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

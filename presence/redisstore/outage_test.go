@@ -18,7 +18,7 @@ import (
 	"github.com/sioware/sioware/presence/redisstore"
 )
 
-// shard fails what is for some partitions, as a Cluster does one of whose masters is away.
+// shard fails the calls for some partitions, like a Cluster one of whose masters is away.
 type shard struct {
 	redistest.Hook
 
@@ -77,8 +77,8 @@ func spread(name string) (users [redisstore.Partitions]string) {
 	return users
 }
 
-// While a part of Redis is away, graces end in the others, and these learn what they could
-// not be told before; the rest does when that part is back.
+// While a part of Redis is away, graces end in the other parts, and these learn what they
+// could not be told before; the rest does when that part is back.
 func TestShardAway(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -130,7 +130,7 @@ func TestShardAway(t *testing.T) {
 	}
 }
 
-// late has calls in pipelines fail and, if it keeps them, carries them out when told.
+// late makes calls in pipelines fail and, if it keeps them, carries them out on request.
 type late struct {
 	redistest.Hook
 
@@ -181,8 +181,8 @@ func (h *late) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Process
 	}
 }
 
-// Devices of this process that Redis does not know are evicted too, but not others, and
-// are not there in the end, though the calls for them come late.
+// Devices of this process that Redis does not know are evicted too, but no others; and
+// they are not there in the end, though the calls for them come late.
 func TestEvictUnknown(t *testing.T) {
 	t.Parallel()
 	for _, arrives := range []bool{false, true} {
@@ -245,8 +245,8 @@ func TestEvictUnknown(t *testing.T) {
 	}
 }
 
-// Graces do not end at the moment in which a part of Redis is back, before it has been told
-// of those who came back meanwhile.
+// Graces do not end at the moment when a part of Redis is back, before it has been told who
+// came back meanwhile.
 func TestShardAwayGrace(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -287,7 +287,7 @@ func TestShardAwayGrace(t *testing.T) {
 	}
 }
 
-// What a part of Redis that is away does not learn from a node that closes, the others do.
+// When a node closes while a part of Redis is away, the other parts learn of it.
 func TestShardAwayClose(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

@@ -2,5 +2,6 @@
 
 package redisstore_test
 
-// raceEnabled: the Lua of miniredis, which is Go, takes a minute for what takes seconds.
+// raceEnabled: with the race detector the Lua of miniredis, which is written in Go,
+// takes a minute for what takes seconds.
 const raceEnabled = true

@@ -44,7 +44,7 @@ func TestScriptFlush(t *testing.T) {
 	}
 }
 
-// hostile are names that would break what is not made for them.
+// hostile are names that would break what is not prepared for them.
 var hostile = []string{
 	"__proto__", "constructor", "{}", "{p1}", "}", "*", ":", "a:b", "\n", "\r\n", "\t", " ", "'", `"`, `\`,
 	"\xff", "\xff\x00\xfe", "\x00", "a\x00b", "%s%d", "-", "+", "[", "(a", "-inf", "nil", "0", "1:1", "é", "\u202e", "m", "e", "n",
@@ -120,7 +120,7 @@ func TestHostile(t *testing.T) {
 	}
 }
 
-// A cursor of another room does not tell of it.
+// A cursor of another room reveals nothing about it.
 func TestCursor(t *testing.T) {
 	t.Parallel()
 	s := open(t, redistest.Start(t).Client(t), own())
@@ -151,7 +151,7 @@ func TestCursor(t *testing.T) {
 	}
 }
 
-// What another has put under our keys counts as nothing, and does not stay.
+// What others have put under our keys counts as nothing, and does not stay.
 func TestJunk(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -190,7 +190,7 @@ func TestJunk(t *testing.T) {
 	}
 }
 
-// Records that are none are no members.
+// Malformed records are not members.
 func TestJunkRecords(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -286,8 +286,8 @@ func (h *looked) ProcessPipelineHook(next redis.ProcessPipelineHook) redis.Proce
 	}
 }
 
-// Who is closed while another node walks does not get a lease by it, which nobody would
-// renew: until its end graces that fell to it would not end.
+// A node that is closed while another one walks does not get a lease from that. Nobody
+// would renew it: until its end the graces in its charge would not end.
 func TestWalkClosed(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -315,7 +315,7 @@ func TestWalkClosed(t *testing.T) {
 	}
 }
 
-// Nor does one that is dead, and whose seats another node gives up meanwhile.
+// Nor does a dead node whose seats another one gives up meanwhile.
 func TestWalkReaped(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -348,7 +348,7 @@ func TestWalkReaped(t *testing.T) {
 	}
 }
 
-// The commands that the documentation names are those it takes.
+// The documentation names all commands that the store uses.
 func TestACL(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -414,7 +414,7 @@ func TestMini(t *testing.T) {
 }
 
 // Calls of all kinds at once, on nodes that heal and lose their subscription all the while:
-// in the end Redis has what the nodes hold, and those who watch know it.
+// in the end Redis has what the nodes hold, and the watchers know it.
 func TestStorm(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

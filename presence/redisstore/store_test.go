@@ -198,7 +198,7 @@ func TestWatchPanics(t *testing.T) {
 	siotest.Eventually(t, "told", func() bool { return h.kind(presence.Online, "") == 3 })
 }
 
-// One who is slow keeps neither the lease from being renewed, nor calls from returning.
+// A slow watcher keeps neither the lease from being renewed, nor calls from returning.
 func TestWatchBlocks(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)
@@ -216,7 +216,7 @@ func TestWatchBlocks(t *testing.T) {
 	siotest.Eventually(t, "told", func() bool { return n.Load() >= 40 })
 }
 
-// Of what would be a call for each seat of a crowd, none is lost.
+// If each seat of a crowd would take a call, none is lost.
 func TestBatches(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

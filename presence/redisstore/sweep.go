@@ -20,7 +20,7 @@ const (
 
 // sweeps are the times at which to sweep partitions. The Store's lock guards it.
 type sweeps struct {
-	woken chan struct{} // buffered, 1
+	woken chan struct{} // capacity 1
 	next  [partitions]time.Time
 	until [partitions]time.Time // when the last of the graces ends that this node knows of
 	calm  [partitions]time.Time // until then others may not have told Redis who is back

@@ -22,8 +22,8 @@ type watcher struct {
 // told reports events to the watchers, on a goroutine of its own: a slow one must not keep
 // a lease from being renewed.
 type told struct {
-	wake  chan struct{}             // buffered, 1: there are events
-	space chan struct{}             // buffered, 1: there is room for events
+	wake  chan struct{}             // capacity 1: there are events
+	space chan struct{}             // capacity 1: there is room for events
 	last  [partitions]atomic.Uint64 // version of the last message; 0 if not known. The Feed sets it.
 
 	mu       sync.Mutex

@@ -87,7 +87,7 @@ func (b brokenStore) nodes(t *testing.T, c storeCase) (nodes []presence.Store) {
 	return nodes
 }
 
-// What is expected of the broken ones must not be what the recorder does to all.
+// What the broken stores are expected to fail must not be what the recorder does to all.
 func TestRecorder(t *testing.T) {
 	t.Parallel()
 	for _, c := range append(cases(), nodeCases...) {

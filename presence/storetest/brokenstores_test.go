@@ -190,7 +190,7 @@ var brokenStores = map[string]brokenStore{
 		}
 	}},
 
-	// What is told.
+	// What is reported.
 	"twice": {"Online Joined LastTabs FirstTabs GraceDeadline NodesDeadline Model", withEvents(func(e presence.Event, f func(presence.Event)) { f(e); f(e) })},
 	"late": {"Watchers WatchOrder", func(b *broken) {
 		var kept []presence.Event
@@ -279,7 +279,7 @@ func withEnded(f func(b *broken, ctx context.Context) error) func(b *broken) {
 	}
 }
 
-// evictAll evicts those, too, that should stay, or else counts more than there are.
+// evictAll also evicts devices that should stay, or counts more than there are.
 func evictAll(b *broken, more int) func(ctx context.Context, user string, cause presence.Cause, reason string, except ...string) (int, error) {
 	return func(ctx context.Context, user string, cause presence.Cause, reason string, except ...string) (int, error) {
 		if more == 0 {

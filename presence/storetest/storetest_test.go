@@ -30,7 +30,7 @@ func newMemory(t *testing.T) *presence.MemoryStore {
 	return m
 }
 
-// Nodes that share a MemoryStore are none in earnest, but show that the cases hold.
+// Nodes that share a MemoryStore are not real ones, but show that the cases hold.
 func TestShared(t *testing.T) {
 	t.Parallel()
 	RunShared(t, func(t *testing.T, n int) []presence.Store {
@@ -76,7 +76,7 @@ func (n *node) Close(ctx context.Context) error {
 	return nil
 }
 
-// What the cases quote is what the documentation says.
+// The cases quote sentences of the documentation.
 func TestQuotes(t *testing.T) {
 	t.Parallel()
 	var contract string
