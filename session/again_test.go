@@ -59,7 +59,7 @@ func TestSignInAgain(t *testing.T) {
 }
 
 // TestSignInAgainBehindHandler: a sign-in behind Manager.Handler, where the documentation
-// wants it, gives a new session also to a browser that sends the cookie of one that has
+// wants it, gives a new session even to a browser that sends the cookie of one that has
 // just been given a new ID, as Manager.Renew does without Handler.
 func TestSignInAgainBehindHandler(t *testing.T) {
 	t.Parallel()
@@ -82,9 +82,9 @@ func TestSignInAgainBehindHandler(t *testing.T) {
 	}
 }
 
-// TestRenewTwice: of two sign-ins of one session at once both succeed, and both cookies
-// are good, so that it does not matter which one the browser keeps. What the session held
-// is in one of them alone.
+// TestRenewTwice: if one session signs in twice at once, both sign-ins succeed, and both
+// cookies are good, so it does not matter which one the browser keeps. Only one of them
+// has what the session held.
 func TestRenewTwice(t *testing.T) {
 	t.Parallel()
 	for _, k := range kinds(t) {

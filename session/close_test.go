@@ -17,7 +17,7 @@ func renewal(ctx context.Context, m *session.Manager, cookie string) {
 	post(cookie, "", func(w http.ResponseWriter, r *http.Request) { _ = m.Renew(ctx, w, r, nil) })
 }
 
-// TestCloseWaits: when Close has returned, nothing that had begun calls the store, also if
+// TestCloseWaits: when Close has returned, nothing that had begun calls the store, even if
 // it was given up.
 func TestCloseWaits(t *testing.T) {
 	t.Parallel()

@@ -81,8 +81,8 @@ func TestCluster(t *testing.T) {
 	}
 }
 
-// racing has node B save a session while A destroys it. early says that B hears of it
-// before it saves.
+// racing makes node B save a session while A destroys it. early says that B learns of
+// it before it saves.
 func racing(t *testing.T, early bool, save func(b *server, store *memory, browser string) error) (store *memory, browser string, err error) {
 	t.Helper()
 	store = newMemory()
@@ -139,8 +139,8 @@ func TestSaveDuringDestroy(t *testing.T) {
 	}
 }
 
-// TestTouchDuringDestroy: as TestSaveDuringDestroy, where what B saves is the prolonging
-// of a handshake.
+// TestTouchDuringDestroy: like TestSaveDuringDestroy, but B saves because a handshake
+// prolongs the session.
 func TestTouchDuringDestroy(t *testing.T) {
 	t.Parallel()
 	store, browser, _ := racing(t, false, func(b *server, store *memory, browser string) error {
@@ -154,8 +154,8 @@ func TestTouchDuringDestroy(t *testing.T) {
 	siotest.Eventually(t, "the session is removed", func() bool { return !store.has(browser) })
 }
 
-// TestOptionsServer: a node that has had no socket tells the others, if it knows its
-// server.
+// TestOptionsServer: a node that has had no sockets notifies the others if it knows
+// its server.
 func TestOptionsServer(t *testing.T) {
 	t.Parallel()
 	for _, known := range []bool{false, true} {

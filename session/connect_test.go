@@ -72,7 +72,7 @@ func TestOrigin(t *testing.T) {
 	}
 }
 
-// TestWithoutHandler: Middleware alone finds sessions, and makes none.
+// TestWithoutHandler: Middleware alone finds sessions, but creates none.
 func TestWithoutHandler(t *testing.T) {
 	t.Parallel()
 	for missing, codes := range map[session.Missing][2]string{
@@ -129,7 +129,7 @@ func TestEngine3(t *testing.T) {
 	}
 }
 
-// TestTwice: whoever uses the middleware twice has one session all the same.
+// TestTwice: using the middleware twice still makes one session.
 func TestTwice(t *testing.T) {
 	t.Parallel()
 	store := &tap{Store: newMemory()}
@@ -145,8 +145,8 @@ func TestTwice(t *testing.T) {
 	kicked(t, c, "session_expired")
 }
 
-// TestHandlerTwice: whoever has Handler in front of the server and in the engine has one
-// session and one cookie all the same, which is the one that the socket has.
+// TestHandlerTwice: with Handler both in front of the server and in the engine there is
+// still one session and one cookie, the one that the socket has.
 func TestHandlerTwice(t *testing.T) {
 	t.Parallel()
 	store := newMemory()
@@ -172,7 +172,7 @@ func TestHandlerTwice(t *testing.T) {
 	}
 }
 
-// TestClose: who is there stays, and nobody comes in.
+// TestClose: those who are there stay, and nobody gets in.
 func TestClose(t *testing.T) {
 	t.Parallel()
 	store := &tap{Store: newMemory()}
@@ -200,7 +200,7 @@ func TestClose(t *testing.T) {
 	}
 }
 
-// TestNoSession: there is none where none can be.
+// TestNoSession: there is no session where there cannot be one.
 func TestNoSession(t *testing.T) {
 	t.Parallel()
 	m, other := newManager(t, newMemory(), nil), newManager(t, newMemory(), nil)

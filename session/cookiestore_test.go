@@ -43,9 +43,9 @@ func rooms(t testing.TB, s *server, sess *session.Session, clients ...*siotest.C
 	}
 }
 
-// TestCookiesApart: a page that signs in with a newer cookie of a CookieStore signs
-// nobody in who has an older one, and an older one signs nobody out. All are one session
-// for the room and for Destroy.
+// TestCookiesApart: a page that signs in with a newer cookie of a CookieStore does not
+// sign in those who have an older one, and an older one signs nobody out. All are one
+// session for the room and for Destroy.
 func TestCookiesApart(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct{ polling, bare bool }{
@@ -110,8 +110,8 @@ func TestCookiesApart(t *testing.T) {
 	}
 }
 
-// TestCookiesCameBack: who leaves with an old cookie and comes back with it finds what it
-// held, with and without sockets of the newer one.
+// TestCookiesCameBack: a client that leaves with an old cookie and comes back with it
+// finds what it held, with and without sockets of the newer one.
 func TestCookiesCameBack(t *testing.T) {
 	t.Parallel()
 	store := sessions.NewCookieStore(secret)
@@ -146,8 +146,8 @@ func TestCookiesCameBack(t *testing.T) {
 	}
 }
 
-// TestCookiesElsewhere: Destroy on one node puts out the sockets of all cookies of a
-// session on the others, and no other session's.
+// TestCookiesElsewhere: Destroy on one node disconnects the sockets of all cookies
+// of a session on the others, and of no other session.
 func TestCookiesElsewhere(t *testing.T) {
 	t.Parallel()
 	store := sessions.NewCookieStore(secret)
@@ -168,9 +168,9 @@ func TestCookiesElsewhere(t *testing.T) {
 	lost(t, b, with(older), sess)
 }
 
-// TestPlainCookie: a session that a page has made in a CookieStore has no ID. Destroy
-// reaches the sockets with its very cookie, and what the page has made of it since is
-// another session.
+// TestPlainCookie: a session that a page has created in a CookieStore has no ID.
+// Destroy reaches the sockets with that very cookie, and what the page has made of it
+// since is another session.
 func TestPlainCookie(t *testing.T) {
 	t.Parallel()
 	store := sessions.NewCookieStore(secret)

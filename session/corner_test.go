@@ -12,8 +12,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestRecoveryAdmit: under Admit nobody gets the state of a session's socket by leaving
-// their cookie out.
+// TestRecoveryAdmit: under Admit nobody gets the state of a session's socket by
+// omitting its cookie.
 func TestRecoveryAdmit(t *testing.T) {
 	t.Parallel()
 	recovery := new(siotest.Recovery)
@@ -62,8 +62,8 @@ func TestTouchSeldomChecked(t *testing.T) {
 	}
 }
 
-// TestCanceledUpdate: who stops waiting for a call that is under way, as when a browser
-// leaves a page, does not have those fail who wait for the session.
+// TestCanceledUpdate: somebody who stops waiting for a call that is under way, as when
+// a browser leaves a page, does not make others fail who wait for the session.
 func TestCanceledUpdate(t *testing.T) {
 	t.Parallel()
 	store := &tap{Store: newMemory()}
@@ -127,8 +127,8 @@ func TestLateSave(t *testing.T) {
 	siotest.Eventually(t, "the session is removed", func() bool { return !store.has(browser) })
 }
 
-// TestRenewHangs: when the last call of Renew is given up, the browser has a session all
-// the same: the new one, or with an error the old one.
+// TestRenewHangs: when the last call of Renew is given up, the browser still has a
+// session: the new one or, after an error, the old one.
 func TestRenewHangs(t *testing.T) {
 	t.Parallel()
 	inner := newMemory()
@@ -155,8 +155,8 @@ func TestRenewHangs(t *testing.T) {
 	}
 }
 
-// TestGoneAfterClose: a session that Reload finds to have ended puts its sockets out also
-// when the Manager has been closed.
+// TestGoneAfterClose: if Reload finds that a session has ended, its sockets are
+// disconnected even when the Manager has been closed.
 func TestGoneAfterClose(t *testing.T) {
 	t.Parallel()
 	store := newMemory()

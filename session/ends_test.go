@@ -34,7 +34,7 @@ func out(t *testing.T, c *siotest.Client, want string, namespaces ...string) {
 	}
 }
 
-// TestOut: every socket of a session is put out, whoever ends it, and no other.
+// TestOut: every socket of a session is disconnected, whoever ends it, and no other.
 func TestOut(t *testing.T) {
 	t.Parallel()
 	for _, by := range []string{"http", "socket", "socket itself", "context"} {
@@ -187,7 +187,7 @@ func TestDestroyDuringHang(t *testing.T) {
 	})
 }
 
-// TestDestroyStoreDown: with a store that fails the sockets are put out even so.
+// TestDestroyStoreDown: the sockets are disconnected even if the store fails.
 func TestDestroyStoreDown(t *testing.T) {
 	t.Parallel()
 	inner := newMemory()
@@ -216,8 +216,8 @@ func TestDestroyStoreDown(t *testing.T) {
 }
 
 // TestDestroyInOutage: a logout while the store is away reaches the sockets of a session
-// that has been saved since the browser got its cookie: the one of the last save, no
-// browser has.
+// that has been saved since the browser got its cookie: no browser has the cookie of the
+// last save.
 func TestDestroyInOutage(t *testing.T) {
 	t.Parallel()
 	store := &tap{Store: shortLived(t, maxAge)}
@@ -241,7 +241,7 @@ func TestDestroyInOutage(t *testing.T) {
 }
 
 // TestResurrection: a handler that has loaded a session before it was destroyed, and
-// saves it later, brings it back for nobody here.
+// saves it later, does not bring it back here.
 func TestResurrection(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, k kind, d siotest.Dial) {

@@ -9,8 +9,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestAckThenOut: an event that is refused because the session has ended has its ack
-// answered, and then the sockets of the session are put out.
+// TestAckThenOut: an event that is refused because the session has ended gets its
+// ack, and then the sockets of the session are disconnected.
 func TestAckThenOut(t *testing.T) {
 	t.Parallel()
 	for name, polling := range map[string]bool{"polling": true, "websocket": false} {

@@ -10,8 +10,8 @@ import (
 	"github.com/sioware/sioware/session"
 )
 
-// TestForged: a cookie that the store does not know makes no session, and above all
-// not one whose ID somebody has chosen.
+// TestForged: a cookie that the store does not know makes no session, least of all
+// one whose ID somebody has chosen.
 func TestForged(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, k kind, d siotest.Dial) {
@@ -66,7 +66,7 @@ func TestForged(t *testing.T) {
 }
 
 // TestNewerCookie: with a CookieStore each connection has the values of its own cookie:
-// who has an old one gets nothing of what a newer one holds, and gives it nothing.
+// one with an old cookie gets nothing of what a newer one holds, and gives it nothing.
 func TestNewerCookie(t *testing.T) {
 	t.Parallel()
 	store := sessions.NewCookieStore(secret)

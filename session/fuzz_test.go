@@ -11,8 +11,8 @@ import (
 	"github.com/sioware/sioware/session"
 )
 
-// FuzzCookie: no Cookie header leads to the session of somebody who has not sent their
-// cookie, nor chooses the ID of a new one.
+// FuzzCookie: no Cookie header leads to the session of anybody whose cookie it does
+// not have, nor chooses the ID of a new one.
 func FuzzCookie(f *testing.F) {
 	signed := sessions.NewFilesystemStore(f.TempDir(), secret)
 	cookies := sessions.NewCookieStore(secret)

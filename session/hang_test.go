@@ -90,7 +90,7 @@ func TestHangs(t *testing.T) {
 	}
 }
 
-// silent is told why requests are refused, in place of the log.
+// silent takes the place of the log for refused requests.
 type silent struct{}
 
 func (silent) Refused(error) {}
@@ -126,8 +126,8 @@ func TestAllHang(t *testing.T) {
 	})
 }
 
-// TestBarelyInTime: a call that returns in the moment in which it is given up, and
-// then one that hangs, do not give the lock up twice.
+// TestBarelyInTime: a call that returns at the moment when it is given up, and
+// then one that hangs, do not release the lock twice.
 func TestBarelyInTime(t *testing.T) {
 	t.Parallel()
 	inner := newMemory()

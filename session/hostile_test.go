@@ -78,8 +78,8 @@ func TestNewFails(t *testing.T) {
 	}
 }
 
-// TestPanicIsLogged: who has written a store that panics finds out where. What the panic
-// says is in no log, unless it is the runtime that says it.
+// TestPanicIsLogged: the log says where a store has panicked. The panic value is not
+// logged, unless it comes from the runtime.
 func TestPanicIsLogged(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -256,7 +256,7 @@ func TestPlanted(t *testing.T) {
 	}
 }
 
-// unknown is a type that gob has not been told of.
+// unknown is a type that is not registered with gob.
 type unknown struct{ X int }
 
 // TestUnknownType: a value that cannot be saved is a fault of ours, and changes nothing.
@@ -279,7 +279,7 @@ func TestUnknownType(t *testing.T) {
 	c.NoPacket(t, 0)
 }
 
-// TestInPlace: a change that fails leaves what sockets see as it was, also where it has
+// TestInPlace: a change that fails leaves what sockets see as it was, even if it has
 // worked in place.
 func TestInPlace(t *testing.T) {
 	t.Parallel()
@@ -304,8 +304,8 @@ func TestInPlace(t *testing.T) {
 	}
 }
 
-// TestSameForAll: a store may return the same *Session to everyone, which then must
-// not be written to. It is the race detector that notices.
+// TestSameForAll: a store may return the same *Session to everyone, which must not
+// be written to. Only the race detector notices.
 func TestSameForAll(t *testing.T) {
 	t.Parallel()
 	one := sessions.NewSession(nil, "sid")

@@ -15,8 +15,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestDestroyBeforeConnect: what a handshake has found is no way into a session that
-// has ended since.
+// TestDestroyBeforeConnect: what a handshake has found does not lead into a session
+// that has ended since.
 func TestDestroyBeforeConnect(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, k kind, d siotest.Dial) {
@@ -201,8 +201,8 @@ func TestNextTwice(t *testing.T) {
 	}
 }
 
-// TestRecovery: a socket that comes back with the state of another session is refused,
-// and where the host was told to skip middlewares, nobody comes in.
+// TestRecovery: a socket with the recovered state of another session is refused; if
+// the host was told to skip middlewares, nobody gets in.
 func TestRecovery(t *testing.T) {
 	t.Parallel()
 	for _, skip := range []bool{false, true} {

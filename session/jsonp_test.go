@@ -14,8 +14,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// chains are the places where a Handler can stand. refuses says that one sees the
-// handshake, and that it need not be left to the middleware.
+// chains are the places where a Handler can stand. refuses says that it sees the
+// handshake there, and need not leave it to the middleware.
 var chains = map[string]struct {
 	refuses bool
 	chain   func(m *session.Manager, h http.Handler) http.Handler
@@ -104,7 +104,7 @@ func script(t *testing.T, s *server, method, query, cookie, body string, header 
 	return res.StatusCode, string(text)
 }
 
-// TestJSONP: a script of any page can read what the engine answers to it, and is refused
+// TestJSONP: a script of any page could read the engine's answer to it, so it is refused
 // unless the browser says that the page is of the same site.
 func TestJSONP(t *testing.T) {
 	t.Parallel()

@@ -22,8 +22,8 @@ import (
 // quiet is for tests whose stores fail on purpose.
 var quiet = slog.New(slog.NewTextHandler(io.Discard, nil))
 
-// plain is what an HTTP handler does that knows the store alone. It returns the
-// cookie that the browser has then. Without change it saves nothing.
+// plain does what an HTTP handler does that knows only the store. It returns
+// the cookie that the browser has then. Without change it saves nothing.
 func plain(t testing.TB, store sessions.Store, cookie string, change func(values map[any]any)) (*sessions.Session, string) {
 	t.Helper()
 	r := httptest.NewRequest(http.MethodGet, "http://host.example/plain", nil)
@@ -115,7 +115,7 @@ func told(t testing.TB, status int, body []byte, wantStatus int, want string) {
 	secretless(t, data)
 }
 
-// secretless checks that a client is told nothing else than what it is to know.
+// secretless checks that a client is told only what it is supposed to know.
 func secretless(t testing.TB, data object) {
 	t.Helper()
 	if inner, ok := data["data"].(object); ok {
@@ -220,7 +220,7 @@ func (b *bus) options() *socket.ServerOptions {
 	return o
 }
 
-// hold keeps what is told back, until release.
+// hold keeps back what servers tell each other, until release.
 func (b *bus) hold() {
 	b.mu.Lock()
 	defer b.mu.Unlock()

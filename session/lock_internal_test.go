@@ -98,8 +98,8 @@ func TestLockStuck(t *testing.T) {
 	})
 }
 
-// TestLockStuckWaiter: who waits when a lock that was given up is released gets it, and
-// those behind wait for them again.
+// TestLockStuckWaiter: somebody who waits when a lock that was given up is released
+// gets it, and those behind wait again.
 func TestLockStuckWaiter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {

@@ -33,8 +33,8 @@ func plainLogout(t testing.TB, store sessions.Store, cookie string) {
 	}
 }
 
-// TestEraseLater: a session that the store would not remove is nobody's on this Manager,
-// and is removed in the background when the store works again.
+// TestEraseLater: a session that the store would not remove cannot be used on this
+// Manager, and is removed in the background when the store works again.
 func TestEraseLater(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -96,7 +96,7 @@ func TestEraseLater(t *testing.T) {
 	}
 }
 
-// nobodys checks that a session that the store still has is no one's here.
+// nobodys checks that a session that the store still has cannot be used here.
 func nobodys(t *testing.T, s *server, missing session.Missing, browser string, sess *session.Session) {
 	t.Helper()
 	for _, err := range []error{sess.Update(t.Context(), add), sess.Reload(t.Context())} {
@@ -211,8 +211,8 @@ func TestEraseEnds(t *testing.T) {
 	}
 }
 
-// TestPlainLogout: a page that ends a session by the store and then calls Destroy has its
-// sockets put out, on all nodes: the store still tells whose the cookie was.
+// TestPlainLogout: if a page ends a session by the store and then calls Destroy, its
+// sockets are disconnected, on all nodes: the store still tells whose the cookie was.
 func TestPlainLogout(t *testing.T) {
 	t.Parallel()
 	server := redistest.Start(t)

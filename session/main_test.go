@@ -208,7 +208,7 @@ func TestUpdateAtOnce(t *testing.T) {
 	}
 }
 
-// TestDestroy: who logs out is out everywhere, and stays out.
+// TestDestroy: a client that logs out is out everywhere, and stays out.
 func TestDestroy(t *testing.T) {
 	s := serve(t, newManager(t, files(t), nil))
 	cookie := s.visit(t)

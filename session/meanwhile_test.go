@@ -17,8 +17,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// gate holds the next call of an operation back. It returns when that has come, and what
-// lets it go on.
+// gate holds back the next call of an operation. It returns a channel that is closed
+// when that call has come, and a function that lets it go on.
 func gate(store *tap, op, cookie string) (come <-chan struct{}, pass func()) {
 	at, open := make(chan struct{}), make(chan struct{})
 	var once sync.Once
@@ -54,7 +54,7 @@ func setRole(to string) func(map[any]any) error {
 	return func(values map[any]any) error { values["role"] = to; return nil }
 }
 
-// TestRenewMeanwhile: who logs out while his session gets a new ID is logged out.
+// TestRenewMeanwhile: a user who logs out while the session gets a new ID is logged out.
 func TestRenewMeanwhile(t *testing.T) {
 	t.Parallel()
 	store := &tap{Store: newMemory()}
@@ -165,7 +165,7 @@ func TestListenerHangs(t *testing.T) {
 	}
 }
 
-// TestDestroyUnknown: a logout while the store is away is made up for, also where nothing
+// TestDestroyUnknown: a logout while the store is away is made up for, even if nothing
 // tells whose cookie it is.
 func TestDestroyUnknown(t *testing.T) {
 	t.Parallel()
@@ -184,7 +184,7 @@ func TestDestroyUnknown(t *testing.T) {
 	}
 }
 
-// TestVary: a page to which a cookie is added is nobody else's.
+// TestVary: a page to which a cookie is added must not be cached for others.
 func TestVary(t *testing.T) {
 	t.Parallel()
 	store := newMemory()
@@ -206,7 +206,7 @@ func TestVary(t *testing.T) {
 	}
 }
 
-// TestSecretPath: the name of the file in which a session is has its ID.
+// TestSecretPath: the name of the file that a session is kept in contains its ID.
 func TestSecretPath(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -63,8 +63,8 @@ func TestPageGone(t *testing.T) {
 	}
 }
 
-// TestChangeFails: an error that a change has of another session says nothing about the
-// one that it changes.
+// TestChangeFails: an error that a change gets from another session says nothing about
+// the one that it changes.
 func TestChangeFails(t *testing.T) {
 	t.Parallel()
 	store := newMemory()

@@ -21,7 +21,7 @@ func login(values map[any]any) error {
 	return nil
 }
 
-// TestRenew: a sign-in gives a new ID, which whoever has planted the old one never has.
+// TestRenew: a sign-in gives a new ID, which somebody who planted the old one never has.
 func TestRenew(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, k kind, d siotest.Dial) {
@@ -58,7 +58,7 @@ func TestRenew(t *testing.T) {
 	})
 }
 
-// TestRenewNobody: who has no session gets one, whatever cookie comes.
+// TestRenewNobody: a client without a session gets one, whatever cookie comes.
 func TestRenewNobody(t *testing.T) {
 	t.Parallel()
 	store := newMemory()
@@ -203,8 +203,7 @@ func TestClaim(t *testing.T) {
 	told(t, status, body, http.StatusUnauthorized, "session_expired") // it leads nowhere
 }
 
-// TestClaimFails: what the change says is what the client gets, and a ticket is used
-// up by it.
+// TestClaimFails: the client gets the error of the change, and that uses the ticket up.
 func TestClaimFails(t *testing.T) {
 	t.Parallel()
 	store := newMemory()

@@ -12,7 +12,7 @@ import (
 )
 
 // TestManySockets: of 1,000 sockets of one session, those that are left after others have
-// gone, in whatever order, are put out by Destroy, each once.
+// gone, in whatever order, are disconnected by Destroy, each once.
 func TestManySockets(t *testing.T) {
 	t.Parallel()
 	const conns, namespaces = 25, 40

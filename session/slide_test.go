@@ -8,9 +8,9 @@ import (
 	"github.com/sioware/sioware/session"
 )
 
-// TestCookieProlonged: a handshake prolongs the cookie of the browser, also of a session
-// that the events of a socket have just prolonged in the store. Or who is always there
-// would lose it after one life.
+// TestCookieProlonged: a handshake prolongs the cookie of the browser, even if the
+// events of a socket have just prolonged the session in the store. Otherwise a user who
+// is always there would lose it after one life.
 func TestCookieProlonged(t *testing.T) {
 	t.Parallel()
 	store := newMemory()

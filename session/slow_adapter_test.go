@@ -12,7 +12,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// deaf is an adapter whose other nodes cannot be told anything: it hangs, or panics.
+// deaf is an adapter that cannot notify other nodes: it hangs, or panics.
 type deaf struct {
 	socket.Adapter
 	hold chan struct{}
@@ -27,7 +27,7 @@ func (d *deaf) ServerSideEmit([]any) error {
 }
 
 // TestAdapterHangs: a session ends on this node, sockets and all, whatever the adapter
-// does by which others would hear of it.
+// does that should notify the others.
 func TestAdapterHangs(t *testing.T) {
 	t.Parallel()
 	for name, hold := range map[string]chan struct{}{"hangs": make(chan struct{}), "panics": nil} {

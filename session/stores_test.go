@@ -29,8 +29,8 @@ func as(d siotest.Dial, cookie string) siotest.Dial {
 	return d
 }
 
-// TestCookie: who has no session gets one, with the attributes that its store gives,
-// and the next handshake leads to it.
+// TestCookie: a client without a session gets one, with the attributes that its
+// store gives, and the next handshake leads to it.
 func TestCookie(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, k kind, d siotest.Dial) {
@@ -232,7 +232,7 @@ func lost(t *testing.T, s *server, d siotest.Dial, old ...*session.Session) {
 	}
 }
 
-// TestLogout: whoever has the cookie of a session that has been destroyed is nobody.
+// TestLogout: the cookie of a destroyed session leads nowhere.
 func TestLogout(t *testing.T) {
 	t.Parallel()
 	each(t, func(t *testing.T, k kind, d siotest.Dial) {

@@ -99,8 +99,8 @@ func TestUnchanged(t *testing.T) {
 	}
 }
 
-// TestAlwaysSaved: a session with a value that can be changed where nobody looks is saved
-// by each change, and so keeps what was changed in place.
+// TestAlwaysSaved: a session with a value that can be changed unnoticed is saved by each
+// change, and so keeps what was changed in place.
 func TestAlwaysSaved(t *testing.T) {
 	t.Parallel()
 	for kind, c := range map[string]struct {
@@ -162,7 +162,7 @@ func TestAlwaysSaved(t *testing.T) {
 	}
 }
 
-// TestUpdateLooks: Get returns what an Update has found, also of one that saves nothing.
+// TestUpdateLooks: Get returns what an Update has found, even one that saves nothing.
 func TestUpdateLooks(t *testing.T) {
 	t.Parallel()
 	store := newMemory()

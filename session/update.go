@@ -12,9 +12,8 @@ var errOther = errors.New("the cookie leads to another session")
 
 // Reload looks at the store now. Calls that come while one is under way share one more look.
 //
-// It returns [ErrGone] if the session has ended, whose sockets are then
-// disconnected, and [ErrUnavailable] if the store does not answer. A middleware can
-// return these errors.
+// It returns [ErrGone] if the session has ended, whose sockets are then disconnected, and
+// [ErrUnavailable] if the store does not answer. A middleware can return these errors.
 func (s *Session) Reload(ctx context.Context) error {
 	if s == nil {
 		return refusal(ErrMissing, nil)
