@@ -10,10 +10,9 @@ import (
 	"time"
 )
 
-// MemoryStore is a [Store] for one process, and is lost with it. Its size is that
-// of what it must remember, give or take a factor of two: what has expired is
-// removed as calls come in. It owns no goroutine and need not be closed. It is
-// safe for concurrent use.
+// MemoryStore is a [Store] for one process, and is lost with it. Its size is that of what
+// it must remember, give or take a factor of two: what has expired is removed as calls
+// come in. It owns no goroutine and need not be closed. It is safe for concurrent use.
 //
 // Functions given to Watch are called on the goroutines of Admit and Revoke. If
 // such a call is under way on another goroutine, that goroutine also reports

@@ -21,9 +21,8 @@ type logins struct {
 	marks   map[string]int64 // names that were replaced, until
 }
 
-// bears reports whether name is a name of the current login, which has not ended:
-// its first, or one that a token was refreshed to. Each name goes when its own
-// tokens have expired.
+// bears reports whether name is a name of the current login, which has not ended: its first,
+// or one that a token was refreshed to. Each name goes when its own tokens have expired.
 func (u *logins) bears(name string, now int64) bool {
 	if u.names == nil {
 		return u.current.name == name

@@ -109,9 +109,8 @@ type Revocation struct {
 	Until time.Time
 }
 
-// ByID revokes the token with the given [Identity].ID, which is its jti if it
-// has one. Set Until to its ExpiresAt if you know it, so that the entry is not
-// kept longer than needed.
+// ByID revokes the token with the given [Identity].ID, which is its jti if it has one. Set
+// Until to its ExpiresAt if you know it, so that the entry is not kept longer than needed.
 func ByID(id string) Revocation { return Revocation{ID: id} }
 
 // BySubject revokes every token that subject has now: all that were issued up to

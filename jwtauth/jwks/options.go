@@ -42,11 +42,10 @@ type Options struct {
 	// withdrawn key verifies until then. 0 means an hour; the minimum is a second.
 	RefreshEvery time.Duration
 
-	// UnknownEvery is the period in which all tokens with unknown keys together
-	// cause only one fetch. 0 means a minute; the minimum is a second. Anybody can
-	// send such tokens: this is what they can cost the key server, and how late a
-	// new key may become known here while they do. Providers publish a key long
-	// before they use it.
+	// UnknownEvery is the period in which all tokens with unknown keys together cause
+	// only one fetch. 0 means a minute; the minimum is a second. Anybody can send such
+	// tokens: this is what they can cost the key server, and how late a new key may
+	// become known here while they do. Providers publish a key long before they use it.
 	UnknownEvery time.Duration
 
 	// MaxStale is how long the keys are used after the last good fetch while the

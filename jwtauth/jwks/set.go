@@ -18,9 +18,8 @@ var (
 	errClosed = errors.New("jwks: the Set is closed")
 )
 
-// Set is the key set of a server. It is safe for concurrent use. Create one with
-// [New] and end it with [Set.Close]; until then it fetches in the background,
-// and is not collected.
+// Set is the key set of a server. It is safe for concurrent use. Create one with [New] and
+// end it with [Set.Close]; until then it fetches in the background, and is not collected.
 type Set struct {
 	url    string
 	name   string // url, redacted

@@ -18,9 +18,8 @@ func (s *Store) channel() string { return s.prefix + "changes" }
 
 func (s *Store) idKey(hash string) string { return s.prefix + "id:{" + hash + "}" }
 
-// subjectKeys returns the keys of the script: the revocation of the subject,
-// whatever its issuer; the login; the names of logins that were replaced; and the
-// names of the login.
+// subjectKeys returns the keys of the script: the revocation of the subject, whatever its
+// issuer; the login; the names of logins that were replaced; and the names of the login.
 func (s *Store) subjectKeys(l jwtauth.Login) []string {
 	tag, issuer := "{"+hash(l.Subject)+"}", hash(l.Issuer)
 	return []string{
