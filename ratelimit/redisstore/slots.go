@@ -31,7 +31,7 @@ type release struct {
 
 // slots are the slots of this process.
 type slots struct {
-	wake chan struct{} // buffered, 1: there are releases
+	wake chan struct{} // capacity 1: there are releases
 
 	mu       sync.Mutex
 	held     map[slot]struct{}
