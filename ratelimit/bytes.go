@@ -19,8 +19,8 @@ import (
 // and a message that is larger than what is left is not cut off half way.
 const debts = 15
 
-// withDebt returns the limit of a bucket that also has room for what may be owed, and
-// how many tokens are left in it when nothing more than that is.
+// withDebt returns the limit of a bucket that also has room for what may be owed, and how many of
+// its tokens are for that: as many are left when those of l are used up.
 func withDebt(l Limit) (Limit, int64) {
 	for n := int64(debts); n > 0; n /= 2 {
 		if owing := limit(l.n, l.per, l.burst*(n+1)); owing.fault() == nil {
@@ -152,7 +152,7 @@ func (m *meter) refuse(p *policy, f wire.Frame, retry time.Duration, out bool) {
 		ctx := context.Background() // tier.ask bounds each call, and treats a timeout as an outage
 		p.told(ctx, Refusal{Verdict: v, Key: m.key, Socket: s})
 		if ban = p.knownBanOf(m.key); !ban.Allowed {
-			often = true // the rest of a flood; for events, member.judge does this
+			often = true // the rest of a flood; for events, member.judge looks
 			return
 		}
 		ban, often = p.strike(ctx, m.key)

@@ -70,7 +70,7 @@ func compile(connect Limit, o Options, before *policy) (*policy, error) {
 	}
 	if p.Penalty.Ban > 0 {
 		p.banned = Every(p.Penalty.MaxBan)
-		p.level = Every(p.Penalty.MaxBan).Burst(levels) // each ban is forgotten after MaxBan
+		p.level = Every(p.Penalty.MaxBan).Burst(levels) // one ban is forgotten per MaxBan
 	}
 	return p, nil
 }
