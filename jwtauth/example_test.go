@@ -123,7 +123,7 @@ func ExampleNew() {
 // All faults of a configuration are reported at once.
 func ExampleNew_faults() {
 	_, err := jwtauth.New(jwtauth.HMAC([]byte("secret")), &jwtauth.Options[jwtauth.Claims]{
-		Audiences: []string{""}, // of an environment variable that is not set
+		Audiences: []string{""}, // from an environment variable that is not set
 		Leeway:    time.Hour,
 	})
 	fmt.Println(err)
@@ -163,8 +163,8 @@ func ExampleAuth_Events() {
 	http.Handle("/socket.io/", wrap.Handler(io.ServeHandler(nil)))
 }
 
-// A logout takes effect at once, on every node that shares the Store. It is one of this
-// token; BySubject is that of all tabs and devices.
+// A logout takes effect at once, on every node that shares the Store. This one is for a
+// single token; BySubject logs out all tabs and devices.
 func ExampleAuth_Revoke() {
 	auth, err := jwtauth.New[jwtauth.Claims](jwtauth.HMAC(secret), nil)
 	if err != nil {
