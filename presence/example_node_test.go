@@ -19,8 +19,8 @@ import (
 // What docs/from-node.md shows of egg-socket.io, of maps of users in memory, and of a game
 // hub; a test compares them.
 
-// Namespaces, connection and packet middleware, and an event with its controller, by
-// which people write to each other.
+// Namespaces, connection and packet middleware, and an event with its controller,
+// with which people write to each other.
 func Example_exchange() {
 	auth, online, err := people(nil)
 	if err != nil {
@@ -65,7 +65,7 @@ func oneArgument(ctx context.Context, s *socket.Socket, e *wrap.Event) error {
 	return nil
 }
 
-// Who signs in elsewhere is signed out here.
+// Signing in elsewhere signs the user out here.
 func Example_elsewhere() {
 	auth, err := jwtauth.New[jwtauth.Claims](jwtauth.HMAC(hubSecret), nil)
 	if err != nil {
@@ -100,8 +100,8 @@ func Example_elsewhere() {
 	// true false <nil>
 }
 
-// A player is his openid: he loses his connection, comes back with another socket.id, and
-// nobody sees that he was away.
+// A player is identified by openid: the connection is lost, the player comes back with
+// another socket.id, and nobody sees the absence.
 func Example_openid() {
 	type claims struct {
 		jwtauth.Claims
@@ -171,7 +171,7 @@ func Example_openid() {
 
 var hubSecret = []byte("0123456789abcdef0123456789abcdef")
 
-// people are who signs in by a token, and who of them is there.
+// people returns an Auth for those who sign in with a token, and a Tracker of them.
 func people(opts *presence.Options) (*jwtauth.Auth[jwtauth.Claims], *presence.Tracker, error) {
 	auth, err := jwtauth.New[jwtauth.Claims](jwtauth.HMAC(hubSecret), nil)
 	if err != nil {

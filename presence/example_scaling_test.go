@@ -41,8 +41,8 @@ type scaled struct {
 	ended  chan struct{}      // closed when io is
 }
 
-// newScaled returns a node. What it has opened when it fails is the process's to end.
-// timeout is for one call of Redis.
+// newScaled returns a node. If it fails, what it has opened is left open: the process
+// is to end then. timeout is for one call of Redis.
 func newScaled(ctx context.Context, client *redis.Client, timeout time.Duration, keys jwtauth.Keys, proxies ...netip.Prefix) (*scaled, error) {
 	n := scaled{ended: make(chan struct{})}
 	var err1, err2, err3 error

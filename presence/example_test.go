@@ -12,7 +12,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Who is online is asked of the Tracker, and who comes and goes is told by it.
+// Ask the Tracker who is online, and let it report who comes and goes.
 func Example() {
 	online, err := presence.New(func(s *socket.Socket) (string, bool) {
 		// Here: who the page says. In an application: who has signed in.
