@@ -19,8 +19,8 @@ import (
 // and a message that is larger than what is left is not cut off half way.
 const debts = 15
 
-// withDebt returns the limit of a bucket that also has room for what may be owed, and how many of
-// its tokens are for that: as many are left when those of l are used up.
+// withDebt returns the limit of a bucket that also has room for what may be owed, and how
+// many of its tokens are for that: as many are left when those of l are used up.
 func withDebt(l Limit) (Limit, int64) {
 	for n := int64(debts); n > 0; n /= 2 {
 		if owing := limit(l.n, l.per, l.burst*(n+1)); owing.fault() == nil {

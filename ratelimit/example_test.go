@@ -108,7 +108,7 @@ func ExampleOptions_cost() {
 	// Output: true <nil>
 }
 
-// A store can be used for anything else.
+// A store can be used for other things too.
 func ExampleMemoryStore() {
 	store := ratelimit.NewMemoryStore(0)
 	for range 3 {

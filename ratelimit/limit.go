@@ -54,7 +54,7 @@ func limit(n int64, per time.Duration, burst int64) Limit {
 	return Limit{n, per, burst, rate}
 }
 
-// ErrLimit is what a [Store] returns, wrapped, for a [Limit] that cannot be counted.
+// ErrLimit is returned by a [Store], wrapped, for a [Limit] that cannot be counted.
 var ErrLimit = errors.New("ratelimit: invalid limit")
 
 // Check returns what is wrong with l, as an error that wraps [ErrLimit], or nil.
