@@ -128,7 +128,7 @@ func ExampleNew_faults() {
 	})
 	fmt.Println(err)
 	// Output:
-	// jwtauth: HMAC: key 1: jws: secret of 6 bytes; 32 at least
+	// jwtauth: HMAC: key 1: jws: secret of 6 bytes; at least 32 are required
 	// jwtauth: Audiences: empty string
 	// jwtauth: Leeway: 1h0m0s is not between 0 and 5m0s
 }

@@ -49,4 +49,4 @@ func Sessions[C any](a *Auth[C], n int, id *Identity[C]) (keep []any) {
 }
 
 // Leave ends one of Sessions.
-func Leave[C any](_ *Auth[C], one any) { one.(*session[C]).end() }
+func Leave[C any](_ *Auth[C], one any) { one.(*member[C]).end() }

@@ -38,13 +38,13 @@ type Auth[C any] struct {
 	origins *origin.Policy
 	shape   *jws.Shape
 
-	sessions sidecar.Map[socket.Socket, session[C]]
-	index    index[C]
-	clock    *alarm.Clock // disconnects and warns; nothing on it waits for anything else
-	chores   *alarm.Clock // asks the store and calls the application
-	unwatch  func()
-	closed   atomic.Bool
-	logged   atomic.Int64 // when an outage was last logged, since begin
+	members sidecar.Map[socket.Socket, member[C]]
+	index   index[C]
+	clock   *alarm.Clock // disconnects and warns; nothing on it waits for anything else
+	chores  *alarm.Clock // asks the store and calls the application
+	unwatch func()
+	closed  atomic.Bool
+	logged  atomic.Int64 // when an outage was last logged, since begin
 }
 
 // New returns an Auth for tokens that are signed with one of keys. The error joins all
@@ -117,7 +117,7 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 	switch {
 	case a.closed.Load():
 		return refusal(ErrUnavailable, errClosed)
-	case a.sessions.Load(s) != nil:
+	case a.members.Load(s) != nil:
 		return nil // Middleware is used twice: the token is gone, and was good
 	}
 	if err := recovery.Check(s); err != nil {
@@ -141,24 +141,24 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 		return refusal(ErrForbidden, errRecovered)
 	}
 
-	n := newSession(a, s, id)
+	m := newSession(a, s, id)
 	if id != nil {
 		// The index comes first, then the store: one of the two sees a revocation.
-		a.index.add(n, id)
-		context.AfterFunc(wrap.Context(s), n.end)
+		a.index.add(m, id)
+		context.AfterFunc(wrap.Context(s), m.end)
 		if err := a.admit(ctx, id, ""); err != nil {
 			return err
 		}
-		n.start()
+		m.start()
 		if a.closed.Load() {
 			return refusal(ErrUnavailable, errClosed) // Close may have discarded what start did
 		}
 	}
-	a.sessions.Store(s, n)
-	recovery.Follow(s, func() socket.Room { return owner(n.identity.Load()) })
+	a.members.Store(s, m)
+	recovery.Follow(s, func() socket.Room { return owner(m.identity.Load()) })
 	wrap.UsePacket(s, func(_ context.Context, s *socket.Socket, e *wrap.Event) error {
 		if e.Name == "auth:refresh" {
-			n.answer(s, e.Args, e.Ack)
+			m.answer(s, e.Args, e.Ack)
 			return wrap.ErrHandled // no handler of the application should see a token
 		}
 		return nil
@@ -284,8 +284,8 @@ func (a *Auth[C]) Identity(s *socket.Socket) (*Identity[C], bool) {
 }
 
 func (a *Auth[C]) identity(s *socket.Socket) *Identity[C] {
-	if n := a.sessions.Load(s); n != nil {
-		return n.identity.Load()
+	if m := a.members.Load(s); m != nil {
+		return m.identity.Load()
 	}
 	return nil
 }

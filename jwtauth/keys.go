@@ -97,7 +97,7 @@ type fixed struct {
 func fixedOf[K any](name string, keys []K, raw func(K) any) *fixed {
 	f := &fixed{name: name}
 	if len(keys) == 0 {
-		f.fault = fmt.Errorf("jwtauth: %s: no key", name)
+		f.fault = fmt.Errorf("jwtauth: %s: no keys", name)
 	}
 	for i, k := range keys {
 		key, err := NewKey(raw(k))
@@ -196,7 +196,7 @@ type issuers map[string]Keys
 
 func (i issuers) Check() error {
 	if len(i) == 0 {
-		return errors.New("jwtauth: Issuers: no issuer")
+		return errors.New("jwtauth: Issuers: no issuers")
 	}
 	var faults []error
 	for name, k := range i {
@@ -204,7 +204,7 @@ func (i issuers) Check() error {
 		case name == "":
 			faults = append(faults, errors.New("jwtauth: Issuers: empty issuer"))
 		case k == nil:
-			faults = append(faults, fmt.Errorf("jwtauth: Issuers: no keys of %q", name))
+			faults = append(faults, fmt.Errorf("jwtauth: Issuers: no keys for %q", name))
 		default:
 			if err := k.Check(); err != nil {
 				faults = append(faults, fmt.Errorf("issuer %q: %w", name, err))

@@ -95,7 +95,7 @@ func (m *MemoryStore) Revoke(ctx context.Context, r Revocation) error {
 		return err
 	}
 	if (r.ID == "") == (r.Subject == "") {
-		return errors.New("jwtauth: a revocation is of an ID or of a subject")
+		return errors.New("jwtauth: a revocation names either an ID or a subject")
 	}
 	m.mu.Lock()
 	now := time.Now()

@@ -145,13 +145,13 @@ func (o *Options[C]) audit() (Options[C], error) {
 		c.Sources = []Source{AuthField("token"), Bearer()}
 	}
 	if len(c.Sources) == 0 {
-		fault("Sources: none; nil means the default")
+		fault("Sources: empty; nil means the default")
 	}
 	for i, s := range c.Sources {
 		if err := s.check(); err != nil {
 			fault("Sources: %w", err)
 		} else if slices.Contains(c.Sources[:i], s) {
-			fault("Sources: %s twice", s)
+			fault("Sources: %s is listed twice", s)
 		}
 	}
 	if _, err := origin.New(c.Origins); err != nil {
@@ -163,14 +163,14 @@ func (o *Options[C]) audit() (Options[C], error) {
 		}
 	}
 	if c.Algorithms != nil && len(c.Algorithms) == 0 {
-		fault("Algorithms: none; nil means all that the keys allow")
+		fault("Algorithms: empty; nil means all that suit the keys")
 	}
 	for _, list := range []struct {
 		name   string
 		values *[]string
 	}{{"Issuers", &c.Issuers}, {"Audiences", &c.Audiences}, {"Required", &c.Required}} {
 		if *list.values != nil && len(*list.values) == 0 {
-			fault("%s: empty; nil means that nothing is checked", list.name)
+			fault("%s: empty; nil means not checked", list.name)
 		}
 		if slices.Contains(*list.values, "") {
 			fault("%s: empty string", list.name)

@@ -8,7 +8,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-var errRecovered = errors.New("the state that is to be recovered was that of another user")
+var errRecovered = errors.New("the state to be recovered belongs to another user")
 
 // owner is the room of the sockets that may recover each other's state.
 func owner[C any](id *Identity[C]) socket.Room {

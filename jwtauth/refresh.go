@@ -18,8 +18,8 @@ const (
 
 var (
 	errGuest   = errors.New("a guest has no token to refresh")
-	errOther   = errors.New("the token of another user")
-	errOlder   = errors.New("expires before the token that it would replace")
+	errOther   = errors.New("the token belongs to another user")
+	errOlder   = errors.New("the token expires before the one it would replace")
 	errPayload = errors.New("auth:refresh takes a token")
 )
 
@@ -49,19 +49,19 @@ func (t *throttle) take(now time.Time) time.Duration {
 // answer handles the event "auth:refresh": args are the token, as a string or in a
 // field "token", and perhaps the ack. The ack gets {ttlMs} (null if the token does
 // not expire), or what is wrong, as an error of wrap says it.
-func (n *session[C]) answer(s *socket.Socket, args []any, ack socket.Ack) {
+func (m *member[C]) answer(s *socket.Socket, args []any, ack socket.Ack) {
 	err, panicked := error(&wrap.Error{}), true
 	var id *Identity[C]
-	n.auth.guard("a refresh", func() {
+	m.auth.guard("a refresh", func() {
 		ctx, cancel := context.WithTimeout(wrap.Context(s), timeout)
 		defer cancel()
-		id, err = n.refresh(ctx, args)
+		id, err = m.refresh(ctx, args)
 		panicked = false
 	})
 	if err != nil {
 		e := asError(err)
 		if ctx := wrap.Context(s); !panicked && ctx.Err() == nil { // else the client has left
-			n.auth.report(ctx, e)
+			m.auth.report(ctx, e)
 		}
 		if ack != nil {
 			ack([]any{e.ClientData()}, nil)
@@ -80,18 +80,18 @@ func (n *session[C]) answer(s *socket.Socket, args []any, ack socket.Ack) {
 
 // refresh replaces the identity with another one of the same user, or leaves
 // everything as it is.
-func (n *session[C]) refresh(ctx context.Context, args []any) (*Identity[C], error) {
-	a := n.auth
-	n.mu.Lock()
-	wait, user := n.limit.take(time.Now()), n.user
-	n.mu.Unlock()
+func (m *member[C]) refresh(ctx context.Context, args []any) (*Identity[C], error) {
+	a := m.auth
+	m.mu.Lock()
+	wait, user := m.limit.take(time.Now()), m.user
+	m.mu.Unlock()
 	if wait > 0 {
 		return nil, &wrap.Error{Code: "rate_limited", RetryAfter: wait}
 	}
 	defer func() {
-		n.mu.Lock()
-		n.limit.busy = false
-		n.mu.Unlock()
+		m.mu.Lock()
+		m.limit.busy = false
+		m.mu.Unlock()
 	}()
 	if user == nil {
 		return nil, refusal(ErrForbidden, errGuest)
@@ -114,7 +114,7 @@ func (n *session[C]) refresh(ctx context.Context, args []any) (*Identity[C], err
 		return nil, refusal(ErrForbidden, errOlder)
 	}
 	// Checked before the store makes it the login: a refusal changes nothing.
-	for _, rule := range n.rules {
+	for _, rule := range m.rules {
 		if err := allow(rule, id.Claims); err != nil {
 			return nil, err
 		}
@@ -122,11 +122,11 @@ func (n *session[C]) refresh(ctx context.Context, args []any) (*Identity[C], err
 	if err := a.admit(ctx, id, user.Login); err != nil {
 		return nil, err
 	}
-	if err := n.adopt(ctx, id); err != nil {
+	if err := m.adopt(ctx, id); err != nil {
 		return nil, err
 	}
 	// The new token may have been revoked before the index knew of it.
-	n.doubt(0)
+	m.doubt(0)
 	return id, nil
 }
 
@@ -136,18 +136,18 @@ func older[C any](id, user *Identity[C]) bool {
 }
 
 // adopt makes id the identity.
-func (n *session[C]) adopt(ctx context.Context, id *Identity[C]) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if n.ended || n.verdict != nil || ctx.Err() != nil {
+func (m *member[C]) adopt(ctx context.Context, id *Identity[C]) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.ended || m.verdict != nil || ctx.Err() != nil {
 		return refusal(ErrUnavailable, context.Canceled)
 	}
-	before := n.identity.Swap(id)
-	n.auth.index.move(n, n.user, id)
-	n.user = id
-	n.plan(time.Now())
-	n.arm(time.Now())
-	n.changed(before, id)
+	before := m.identity.Swap(id)
+	m.auth.index.move(m, m.user, id)
+	m.user = id
+	m.plan(time.Now())
+	m.arm(time.Now())
+	m.changed(before, id)
 	return nil
 }
 

@@ -22,18 +22,18 @@ var errUnguarded = errors.New("jwtauth: Require and Events need Middleware befor
 // under [Downgrade]. f is called concurrently and must not block.
 func (a *Auth[C]) Require(f func(C) error) socket.NamespaceMiddleware {
 	return wrap.Named("jwtauth.Require", wrap.Func(func(_ context.Context, s *socket.Socket) error {
-		n := a.sessions.Load(s)
-		if n == nil {
+		m := a.members.Load(s)
+		if m == nil {
 			return &wrap.Error{Err: errUnguarded}
 		}
-		id := n.identity.Load()
+		id := m.identity.Load()
 		if id == nil {
 			return refusal(ErrMissing, nil)
 		}
 		if err := allow(f, id.Claims); err != nil {
 			return err
 		}
-		n.rules = append(n.rules, f)
+		m.rules = append(m.rules, f)
 		return nil
 	}))
 }
@@ -49,12 +49,12 @@ func (a *Auth[C]) Require(f func(C) error) socket.NamespaceMiddleware {
 // is called concurrently, even for a single socket.
 func (a *Auth[C]) Events(f func(c C, event string, args []any) error) socket.NamespaceMiddleware {
 	return wrap.Packet(func(_ context.Context, s *socket.Socket, p *wrap.Event) error {
-		n := a.sessions.Load(s)
-		if n == nil {
+		m := a.members.Load(s)
+		if m == nil {
 			return &wrap.Error{Err: errUnguarded}
 		}
 		var claims C
-		if id := n.identity.Load(); id != nil {
+		if id := m.identity.Load(); id != nil {
 			if a.opts.OnExpiry != Notify && id.expired(time.Now(), a.opts.Leeway) {
 				return refusal(ErrExpired, nil)
 			}

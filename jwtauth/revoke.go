@@ -17,7 +17,7 @@ import (
 // hold, though the sockets of this node are disconnected: call Revoke again.
 func (a *Auth[C]) Revoke(ctx context.Context, r Revocation) (int, error) {
 	if (r.ID == "") == (r.Subject == "") {
-		return 0, errors.New("jwtauth: Revoke: neither an ID nor a subject, or both")
+		return 0, errors.New("jwtauth: Revoke: set either ID or Subject")
 	}
 	if r.Until.IsZero() {
 		r.Until = time.Now().Add(a.keep())
@@ -26,29 +26,29 @@ func (a *Auth[C]) Revoke(ctx context.Context, r Revocation) (int, error) {
 	concerned := a.concerned(r)
 	err := a.opts.Store.Revoke(ctx, r)
 	count := 0
-	for _, n := range append(concerned, a.concerned(r)...) {
-		if !n.revoked.Swap(true) { // an earlier call may have disconnected it, but it is still in the index
+	for _, m := range append(concerned, a.concerned(r)...) {
+		if !m.revoked.Swap(true) { // an earlier call may have disconnected it, but it is still in the index
 			count++
 		}
-		if s := n.socket.Value(); s != nil {
+		if s := m.socket.Value(); s != nil {
 			wrap.Kick(s, refusal(ErrRevoked, nil))
 		}
 	}
 	return count, err
 }
 
-// concerned returns the sessions whose tokens r revokes.
-func (a *Auth[C]) concerned(r Revocation) (sessions []*session[C]) {
+// concerned returns the members whose tokens r revokes.
+func (a *Auth[C]) concerned(r Revocation) (members []*member[C]) {
 	list, key := bySubject, r.Subject
 	if r.ID != "" {
 		list, key = byID, r.ID
 	}
-	for _, n := range a.index.find(list, key) {
-		if revokes(r, n.identity.Load()) {
-			sessions = append(sessions, n)
+	for _, m := range a.index.find(list, key) {
+		if revokes(r, m.identity.Load()) {
+			members = append(members, m)
 		}
 	}
-	return sessions
+	return members
 }
 
 // revokes reports whether r is about the token of id, an identity that the index has
@@ -67,19 +67,19 @@ func revokes[C any](r Revocation, id *Identity[C]) bool {
 func (a *Auth[C]) changed(c Change) {
 	switch {
 	case c.Revocation.ID != "" || c.Revocation.Subject != "":
-		for _, n := range a.concerned(c.Revocation) {
-			n.condemn(refusal(ErrRevoked, nil), func(id *Identity[C]) bool { return revokes(c.Revocation, id) })
+		for _, m := range a.concerned(c.Revocation) {
+			m.condemn(refusal(ErrRevoked, nil), func(id *Identity[C]) bool { return revokes(c.Revocation, id) })
 		}
 	case c.Login.Subject != "":
-		for _, n := range a.index.find(bySubject, c.Login.Subject) {
-			// Ask the store: c may be out of date, and n the newer login.
-			if id := n.identity.Load(); id != nil && id.Issuer == c.Login.Issuer && id.Login != c.Login.Name {
-				n.doubt(0)
+		for _, m := range a.index.find(bySubject, c.Login.Subject) {
+			// Ask the store: c may be out of date, and m the newer login.
+			if id := m.identity.Load(); id != nil && id.Issuer == c.Login.Issuer && id.Login != c.Login.Name {
+				m.doubt(0)
 			}
 		}
 	default:
-		for _, n := range a.index.all() {
-			n.doubt(0)
+		for _, m := range a.index.all() {
+			m.doubt(0)
 		}
 	}
 }

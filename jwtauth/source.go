@@ -98,7 +98,7 @@ func (s Source) String() string {
 func (s Source) check() error {
 	switch {
 	case s.kind == 0:
-		return errors.New("the zero Source")
+		return errors.New("zero Source")
 	case s.name == "" && s.kind != subprotocol:
 		return fmt.Errorf("%sneeds a name", s)
 	case s == Header(authorization):

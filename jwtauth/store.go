@@ -45,12 +45,12 @@ type Login struct {
 
 	Policy LoginPolicy
 
-	// Replaces is the name that the login had so far if a token is being refreshed,
-	// else "". If it is one of the names of the user's login, Name becomes another of
-	// them, beside it, and nobody is told; if it was replaced, so is this; else the
-	// login is judged like any other. A login has each of its names until the last
-	// Until that came with it. A token with one of them is Admitted, unless it is
-	// revoked, whenever it was issued.
+	// Replaces is the name that the login had before, if a token is being refreshed,
+	// otherwise "". If it is one of the names of the user's login, Name is added to them,
+	// and no change is reported; if it was replaced, Name is replaced too; otherwise the
+	// login is judged like any other. A login keeps each name until the latest Until that
+	// came with it. A token with one of these names is Admitted, unless it is revoked,
+	// whenever it was issued.
 	Replaces string
 }
 
@@ -66,9 +66,9 @@ const (
 	Revoked
 	// Replaced by a newer login of the user, under [NewestLogin]. A login is
 	// newer if its token was issued later or, within one time of issue, if it
-	// came later; what has been replaced stays so. One that has ended replaces none
-	// that lasts. Of the tokens of one login the newest counts; all its names are
-	// replaced together.
+	// came later; what has been replaced stays so. A login that has ended never
+	// replaces one that lasts. Of the tokens of one login the newest counts; all its
+	// names are replaced together.
 	Replaced
 	// Occupied by an older login of the user, which has neither expired nor been
 	// revoked, under [OldestLogin].

@@ -29,13 +29,13 @@ type checked struct {
 }
 
 var (
-	errNoKey     = errors.New("no key for it")
+	errNoKey     = errors.New("no key for this token")
 	errAlgorithm = errors.New("algorithm not allowed")
 	errSignature = errors.New("no key verifies the signature")
 	errIssuer    = errors.New("issuer not accepted")
 	errAudience  = errors.New("not for this audience")
 	errNoExpiry  = errors.New("no exp")
-	errFar       = errors.New("exp is further ahead, of now or of iat, than MaxLifetime")
+	errFar       = errors.New("exp is more than MaxLifetime after now or iat")
 	errNotYet    = errors.New("not valid yet")
 	errFuture    = errors.New("issued in the future")
 	errSubject   = errors.New("no subject")
@@ -149,7 +149,7 @@ func (a *Auth[C]) identify(ctx context.Context, c *checked) (*Identity[C], error
 		id.ExpiresAt = time.Unix(c.claims.ExpiresAt, 0)
 	}
 	if err := json.Unmarshal(c.payload, &id.Claims); err != nil {
-		return nil, refusal(ErrInvalid, fmt.Errorf("claims: %T does not take them", id.Claims))
+		return nil, refusal(ErrInvalid, fmt.Errorf("claims do not decode into %T", id.Claims))
 	}
 	if a.opts.Verify != nil {
 		if err := a.opts.Verify(ctx, id); err != nil {

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/hex"
-	"reflect"
 	"slices"
 	"sync"
 
@@ -44,16 +43,13 @@ type flow struct {
 	left uint64
 }
 
-// stockEncoder identifies the stock encoder, whose type has no exported name.
-var stockEncoder = reflect.TypeOf(parser.NewEncoder())
-
 // clientOf returns the client for the connection of s. It adds its listeners once,
 // however many sockets come and go: each listener stays until the connection ends.
 func (l *Logger) clientOf(ctx context.Context, s *socket.Socket) *client {
 	if c := l.clients.Load(s.Client()); c != nil {
 		return c
 	}
-	c := &client{text: reflect.TypeOf(s.Nsp().Server().Encoder()) == stockEncoder, old: s.Conn().Protocol() == 3}
+	c := &client{text: wire.Text(s), old: s.Conn().Protocol() == 3}
 	if n := noteOf(ctx, l); n != nil {
 		c.id = n.id
 	} else {

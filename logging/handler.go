@@ -4,12 +4,12 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
-	"net/url"
 	"runtime/debug"
 	"strconv"
 	"time"
 
 	"github.com/sioware/sioware/internal/mark"
+	"github.com/sioware/sioware/internal/wire"
 	"github.com/zishang520/engine.io/v2/transports"
 )
 
@@ -207,8 +207,8 @@ func (l *Logger) connOf(r *http.Request, began time.Time, handshake bool) Conn {
 	c := Conn{Addr: l.addr(r), Began: began}
 	if handshake {
 		query := r.URL.Query()
-		c.Transport = known(last(query, "transport"))
-		switch last(query, "EIO") {
+		c.Transport = known(wire.Last(query["transport"]))
+		switch wire.Last(query["EIO"]) {
 		case "4":
 			c.Protocol = 4
 		case "3":
@@ -216,12 +216,4 @@ func (l *Logger) connOf(r *http.Request, began time.Time, handshake bool) Conn {
 		}
 	}
 	return c
-}
-
-// last returns the value that the engine uses if a parameter has several.
-func last(query url.Values, key string) string {
-	if vs := query[key]; len(vs) > 0 {
-		return vs[len(vs)-1]
-	}
-	return ""
 }

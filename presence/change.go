@@ -18,7 +18,7 @@ const (
 	Offline                 // a user has gone: the last device left Options.Grace ago
 	Joined                  // a user is in a room
 	Left                    // a user is not in a room any more
-	Updated                 // one of his devices has come, gone, or changed; the user stays
+	Updated                 // a device has come, gone, or changed; the user stays
 	Missed                  // the function of [Tracker.Watch] was too slow: ask again
 )
 
@@ -60,10 +60,10 @@ const (
 
 // Change is a change of one user in one room, or everywhere.
 //
-// Of one user the changes in one room, and those everywhere, come in order: the
-// Version grows, and Online and Offline alternate, as do Joined and Left, with Updated in
-// between. That the last device leaves is told when the grace has passed, not before; one
-// that comes back in time with what the last one had is told to nobody.
+// Changes of one user in one room, or everywhere, come in order: the Version grows, and
+// Online and Offline alternate, as do Joined and Left, with Updated in between. That the
+// last device has left is reported when the grace has passed, not before. If a device
+// comes back in time, with the Meta and Away of the last one, nothing is reported.
 type Change struct {
 	Kind    Kind
 	Room    string // "" is everywhere
@@ -75,8 +75,8 @@ type Change struct {
 	// Device is the one that has come or gone, with what it brought; its ID is empty in
 	// Offline and Left.
 	Device Device
-	// Devices is how many the user now has there, and Away whether he is away on all of
-	// them.
+	// Devices is how many the user now has there, and Away whether the user is away on all
+	// of them.
 	Devices int
 	Away    bool
 	// Seen is when the last device left, in Offline and Left.

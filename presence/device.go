@@ -167,7 +167,7 @@ func (t *Tracker) metaOf(s *socket.Socket) json.RawMessage {
 	}
 	meta, err := t.marshal(func() any { return t.opts.Meta(s) })
 	if err != nil {
-		t.warn("a device goes without metadata", err)
+		t.warn("device joins without metadata", err)
 	}
 	return meta
 }

@@ -61,7 +61,7 @@ func (t *Tracker) Kick(ctx context.Context, user string, opts ...KickOption) (in
 	for _, s := range o.except {
 		id, _ := t.From(s)
 		if id.User != user {
-			return 0, fmt.Errorf("%w: Except: it is none of the user's", ErrAbsent)
+			return 0, fmt.Errorf("%w: Except: not a device of the user", ErrAbsent)
 		}
 		except = append(except, id.Device)
 	}

@@ -76,7 +76,7 @@ func (m *MemoryStore) Join(_ context.Context, e Entry) error {
 		return fmt.Errorf("%w: it is empty", ErrUser)
 	}
 	if strings.IndexByte(e.Room, 0) >= 0 {
-		return fmt.Errorf("%w: it has a zero byte", ErrRoom)
+		return fmt.Errorf("%w: it contains a zero byte", ErrRoom)
 	}
 	s := m.shard(e.User)
 	s.mu.Lock()

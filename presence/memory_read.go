@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-var errCursor = errors.New("presence: a cursor that is none of this store's")
+var errCursor = errors.New("presence: not a cursor of this store")
 
 // Get implements [Store].
 func (m *MemoryStore) Get(ctx context.Context, room string, users ...string) ([]Record, error) {

@@ -56,7 +56,7 @@ func (s *memShard) join(e Entry) error {
 		x = s.enter(memKey{e.Room, e.User}, now)
 		x.grace = max(0, e.Grace)
 		x.devices = []Device{memOwn(d)}
-		s.tell(x, memCome(e.Room), CauseJoined, now, x.devices[0], time.Time{})
+		s.tell(x, come(e.Room), CauseJoined, now, x.devices[0], time.Time{})
 		return nil
 	}
 	var cause Cause // of the change to report; "" if there is none
@@ -244,13 +244,6 @@ func (s *memShard) tell(x *memMember, kind Kind, cause Cause, at time.Time, d De
 		Away:    away(x.devices),
 		Seen:    seen,
 	}})
-}
-
-func memCome(room string) Kind {
-	if room == "" {
-		return Online
-	}
-	return Joined
 }
 
 // memSame reports whether two devices have the same Away and Meta.

@@ -136,7 +136,7 @@ func (t *Tracker) admit(ctx context.Context, s *socket.Socket) error {
 		return nil // Middleware is used twice
 	}
 	if t.isClosed() {
-		return errClosed()
+		return whenClosed()
 	}
 	if err := recovery.Check(s); err != nil {
 		return err
@@ -158,7 +158,7 @@ func (t *Tracker) admit(ctx context.Context, s *socket.Socket) error {
 	}
 	d := t.reserve(place{s.Client(), user})
 	if d == nil {
-		return errClosed() // meanwhile
+		return whenClosed() // meanwhile
 	}
 	life := wrap.Context(s)
 	context.AfterFunc(life, func() { t.leave(d, s, causeOf(life)) })
@@ -200,8 +200,8 @@ func (t *Tracker) mayJoin(ctx context.Context, d *device) error {
 	return nil
 }
 
-// errClosed returns a refusal without a cause: the log need not hear of a server that ends.
-func errClosed() error { return &wrap.Error{Code: "unavailable"} }
+// whenClosed returns a refusal without a cause: the log need not hear of a server that ends.
+func whenClosed() error { return &wrap.Error{Code: "unavailable"} }
 
 // heard gets the events of the Store.
 func (t *Tracker) heard(e Event) {
@@ -266,7 +266,7 @@ func (t *Tracker) panicked(what string, v any, more ...any) {
 func (t *Tracker) note(err error) {
 	switch {
 	case errors.Is(err, ErrUnavailable) && !t.away.Swap(true):
-		t.warn("the Store does not answer: others learn later of who has come", err)
+		t.warn("the Store does not answer: other nodes learn later who has come", err)
 	case err == nil && t.away.Load() && t.away.Swap(false):
 		t.opts.Logger.Info("presence: the Store answers again")
 	}

@@ -12,66 +12,66 @@ import (
 // time it has ended, with its error or one that errors.Is finds to be [ErrUnavailable]. A
 // Tracker treats a panic of a Store as no answer.
 //
-// What a Store counts are seats: a user has one in a room for each of his devices there.
-// The room "" is everywhere: who has a seat in it is online. A member of a room is a user
-// with a seat, or one whose last seat was given up less than his grace ago.
+// A Store counts seats: a user has one in a room for each device that is there. The room
+// "" stands for everywhere: a user with a seat in it is online. A member of a room is a
+// user who has a seat there, or who gave up the last one less than its grace ago.
 //
-// A Store belongs to one process, a node. Of the nodes that share what they keep, each
-// gives up its own seats alone; those of a node that has died, or that cannot reach the
-// others for longer than its lease, are given up by one of the others.
+// A Store belongs to one process, a node. Of the nodes that share a store, each gives up
+// only its own seats; those of a node that has died, or that cannot reach the others for
+// longer than its lease, are given up by one of the others.
 type Store interface {
 	// Join takes a seat, or changes Meta and Away of one that is taken. It returns
 	//   - ErrFull if the user has e.Max devices in the room and e.Keep is set;
 	//   - an *Eviction if the device has been evicted: it keeps no seat, here or in other
 	//     rooms, and its node gives up those that it has;
 	//   - ErrClosed after Close;
-	//   - ErrUnavailable, or the error of ctx, if others may not have learned of it. The
-	//     seat is held all the same, until Leave, and is taken when that can be done. What
-	//     Join would have returned then is told as an Event: an Eviction with
-	//     [CauseReplaced] where that is ErrFull.
+	//   - ErrUnavailable, or the error of ctx, if other nodes may not know of the seat. It
+	//     is held all the same, until Leave, and is taken as soon as possible. What Join
+	//     would have returned then is sent as an Event: an Eviction with [CauseReplaced]
+	//     in place of ErrFull.
 	//
-	// If the user has more than e.Max devices then, and e.Keep is not set, those that came
-	// first are evicted.
+	// If the user then has more than e.Max devices, and e.Keep is not set, the devices
+	// that came first are evicted.
 	Join(ctx context.Context, e Entry) error
 
-	// Leave gives seats up, for one cause. A user who has none left in the room stays a
-	// member for the grace of his last entry there, unless now is set. A seat that is not
-	// there is no error. If there is one, they are given up when that can be done.
+	// Leave gives up seats, for one cause. A user who has none left in the room stays a
+	// member for the Grace of the last Entry there, unless now is set. It is no error if a
+	// seat does not exist. After an error the seats are given up as soon as possible.
 	Leave(ctx context.Context, cause Cause, now bool, seats ...Seat) error
 
-	// Evict takes the seats of a user's devices in the room "" away, except those of the
-	// devices that are named, and tells the nodes that they belong to. It returns how
-	// many. If none is left the user goes offline at once. So does one who is in his grace,
-	// and was seen when that began.
+	// Evict takes away the seats of a user's devices in the room "", except the devices
+	// that are named, and notifies the nodes that they belong to. It returns how many. If
+	// no seat is left, the user goes offline at once. So does a user in grace, who was seen
+	// when that began.
 	Evict(ctx context.Context, user string, cause Cause, reason string, except ...string) (int, error)
 
 	// Get returns what is known of users in a room, in the order of users, in one round
-	// trip. Of one who is no member Version is 0, and Seen may be set.
+	// trip. For a user who is not a member Version is 0, and Seen may be set.
 	Get(ctx context.Context, room string, users ...string) ([]Record, error)
 
-	// List returns up to n members of a room, in an order that is the Store's own, from
-	// where cursor says, which is "" at first, and the cursor for the next page, "" at the
-	// end. A member who stays is returned once, however many others come and go.
+	// List returns up to n members of a room, in an order of the Store's own, starting at
+	// cursor, which is "" at first, and the cursor for the next page, "" at the end. A
+	// member who stays is returned once, however many others come and go.
 	List(ctx context.Context, room, cursor string, n int) ([]Record, string, error)
 
-	// Scan is List for all rooms, "" among them.
+	// Scan is List for all rooms, including "".
 	Scan(ctx context.Context, cursor string, n int) ([]Record, string, error)
 
 	// Count returns how many members a room has.
 	Count(ctx context.Context, room string) (int, error)
 
 	// Watch has f called with each Event that begins after Watch has returned, one after
-	// the other, until stop is called. Changes of one user in one room come in order,
-	// those of the user on one device too. f must not block, or call the Store.
+	// the other, until stop is called. Changes of one user in one room come in order, and
+	// so do those of one device of a user. f must not block, or call the Store.
 	Watch(f func(Event)) (stop func())
 
-	// Close gives all seats up with the cause [CauseDrained], so that their users stay
+	// Close gives up all seats with the cause [CauseDrained], so that their users stay
 	// members for their grace, and ends what runs in the background.
 	Close(ctx context.Context) error
 }
 
-// Seat is the place of a device in a room. One without a user, or in a room with a zero
-// byte, is refused by Join; for all other methods it is one that is not there.
+// Seat is the place of a device in a room. A seat without a user, or in a room whose name
+// has a zero byte, is refused by Join; for all other methods it does not exist.
 type Seat struct {
 	Room string // without a zero byte; "" is everywhere
 	User string // not empty
@@ -95,17 +95,17 @@ type Record struct {
 	Room, User string
 
 	// Version grows with each change of the user in the room, also from one membership to
-	// the next, and over a restart of the store. 0 means that the user is not a member.
+	// the next, and across a restart of the store. 0 means that the user is not a member.
 	Version uint64
 
 	// Devices are those with a seat, in the order in which they came. A member without
-	// any is in his grace: Last is then the one that left last.
+	// any is in grace: Last is then the device that left last.
 	Devices []Device
 	Last    Device
 
-	// Seen is when the last seat was given up that left none; the zero time if there
-	// is one, or if it has been forgotten, and in rooms other than "" of who is no
-	// member.
+	// Seen is when the user's last seat was given up; the zero time if the user has a
+	// seat, if that has been forgotten, and, in rooms other than "", if the user is not
+	// a member.
 	Seen time.Time
 }
 
@@ -120,14 +120,14 @@ type Device struct {
 	Since time.Time
 }
 
-// Event is what a Store tells: a Change, an Eviction, or that some events were lost.
+// Event is what a Store reports: a Change, an Eviction, or that events were lost.
 type Event struct {
 	Change   *Change
 	Eviction *Eviction
 
 	// Lost means that events may have been lost: what was known must be looked up
-	// again. A member who is not found then may be one whose node has not told the
-	// store again yet; one who is not found after this time either has gone.
+	// again. The node of a member who is not found then may not have told the store again
+	// yet; a member who is still not found after this time has gone.
 	Lost time.Duration
 }
 

@@ -36,8 +36,8 @@ var (
 	errAddress = errors.New("ratelimit: the address is denied")
 	errOut     = errors.New("ratelimit: too many refusals")
 	errCost    = errors.New("ratelimit: Options.Cost")
-	errPanic   = errors.New("ratelimit: the Store has panicked")
-	errSlots   = errors.New("ratelimit: Concurrent: the Store is no SlotStore")
+	errPanic   = errors.New("ratelimit: the Store panicked")
+	errSlots   = errors.New("ratelimit: Concurrent: the Store is not a SlotStore")
 )
 
 // refusal returns what the client gets for v.

@@ -8,9 +8,9 @@ import (
 	"github.com/sioware/sioware/ratelimit/internal/gcra"
 )
 
-// Limit is a token bucket: it fills at a rate, holds at most its burst, and what is
-// done takes tokens out of it. A full one allows a burst at once and the rate from
-// then on: in any time t at most burst + rate * t.
+// Limit is a token bucket: it fills at a rate, holds at most its burst, and each act
+// takes tokens out of it. A full bucket allows a burst at once and the rate from then
+// on: in any time t at most burst + rate * t.
 //
 // Create one with [PerSecond], [PerMinute], [PerHour] or [Every]. The zero Limit stands
 // for "none" in [Options] and is refused everywhere else. Limits are comparable.

@@ -202,7 +202,7 @@ func (o *Options) audit(connect Limit) (Options, error) {
 		}
 	}
 	if c.Cost != nil && c.Events == (Limit{}) {
-		fault("Cost: there is no limit of Events")
+		fault("Cost: set without Events")
 	}
 	if c.Concurrent < 0 {
 		fault("Concurrent: %d is negative", c.Concurrent)
@@ -250,7 +250,7 @@ func (p Penalty) audit(faults []error) (Penalty, []error) {
 	}
 	if p.After == (Limit{}) {
 		if p.Ban != 0 || p.MaxBan != 0 {
-			fault("a ban, but no After")
+			fault("Ban is set without After")
 		}
 		return p, faults
 	}

@@ -80,7 +80,7 @@ func TestOutageFlapping(t *testing.T) {
 			knock(l)
 			time.Sleep(100 * time.Millisecond) // synctest's
 		}
-		away, back := strings.Count(log.String(), "store away"), strings.Count(log.String(), "store back")
+		away, back := strings.Count(log.String(), "store unavailable"), strings.Count(log.String(), "store available again")
 		if away == 0 || away > 6*minutes || back > away {
 			t.Errorf("the log has %d times away and %d times back, want each at most every 10 s", away, back)
 		}
@@ -103,7 +103,7 @@ func TestOutageAgain(t *testing.T) {
 			time.Sleep(time.Second) // synctest's
 			knock(l)
 		}
-		if n := strings.Count(log.String(), "store away"); n != 2 {
+		if n := strings.Count(log.String(), "store unavailable"); n != 2 {
 			t.Errorf("told of %d outages, want 2:\n%s", n, log.String())
 		}
 	})
@@ -129,7 +129,7 @@ func TestOutageClosedLog(t *testing.T) {
 			t.Fatalf("answered %v", data)
 		}
 	}
-	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "store away") {
+	if n := strings.Count(log.String(), "\n"); n != 1 || !strings.Contains(log.String(), "store unavailable") {
 		t.Errorf("want one line in the log:\n%s", log.String())
 	}
 	if text := rest.String(); strings.Contains(text, "level=ERROR") {

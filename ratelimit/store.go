@@ -29,16 +29,16 @@ type Verdict struct {
 	// decide. A Store leaves it empty.
 	Policy string
 
-	// Limit is the burst, and Remaining how much of it is there now: how many of
+	// Limit is the burst, and Remaining how much of it is available now: how many of
 	// these could be done at once.
 	Limit, Remaining int64
 
-	// RetryAfter is, if it is refused, how long to wait until the same would be
-	// allowed, rounded up to a nanosecond, if nobody else takes what comes back.
+	// RetryAfter is, after a refusal, how long to wait until the same would be allowed,
+	// rounded up to a nanosecond, if nobody else takes the tokens that come back.
 	// [Never] if it is more than the burst; zero if it is not known.
 	RetryAfter time.Duration
 
-	// ResetAfter is how long it takes until all of Limit is there again.
+	// ResetAfter is how long it takes until all of Limit is available again.
 	ResetAfter time.Duration
 }
 
@@ -50,24 +50,24 @@ type Verdict struct {
 // error that wraps its error, and should end by themselves long before: a client
 // waits for them.
 type Store interface {
-	// Take takes n tokens out of the bucket of key, if all of them are there, and
-	// else none. The bucket of a key that has not been seen, or not for as long as
-	// it takes to fill, is full. Time goes on for a bucket whoever looks at it, and
-	// a clock that is set back does not make anybody wait longer than l allows: a
-	// bucket never takes longer to fill than an empty one of l.
+	// Take takes n tokens out of the bucket of key if all of them are available,
+	// otherwise none. The bucket of a key that has never been seen, or not for as long
+	// as it takes to fill, is full. Refills do not depend on who asks, and a clock that
+	// is set back makes nobody wait longer than l allows: a bucket never takes longer to
+	// fill than an empty one of l.
 	//
-	// n of 0 takes nothing, is allowed, and tells how the bucket stands: RetryAfter is
-	// zero. n above l.Size is refused and takes nothing: RetryAfter is [Never]. A
-	// negative n is an error that wraps [ErrCost], an l whose Check fails is its
-	// error; they change nothing.
+	// An n of 0 takes nothing, is allowed, and reports the state of the bucket:
+	// RetryAfter is zero. An n above l.Size is refused and takes nothing: RetryAfter is
+	// [Never]. A negative n is an error that wraps [ErrCost]; if l.Check fails, Take
+	// returns its error. Neither changes anything.
 	//
-	// A key is any string, of any length. One key may be used with different limits,
-	// as when a limit is changed: then the time at which the bucket is full counts. It
-	// is moved nearer for good if that is longer than l allows, also where n is 0, so
-	// that limits which are in use at one time need keys of their own.
+	// A key is any string, of any length. One key may be used with different limits, as
+	// when a limit is changed: what carries over is the time at which the bucket is full.
+	// If that is further away than l allows it is moved nearer for good, even if n is 0,
+	// so limits that are in use at the same time need different keys.
 	//
-	// If there is another error the verdict means nothing, and it is not known
-	// whether the tokens were taken.
+	// After any other error the verdict means nothing, and it is not known whether the
+	// tokens were taken.
 	Take(ctx context.Context, key string, l Limit, n int64) (Verdict, error)
 }
 
@@ -76,16 +76,16 @@ type Store interface {
 type SlotStore interface {
 	Store
 
-	// Acquire takes one of max slots of key, if one is free: then release gives it
-	// back, and is nil otherwise. It will be called, perhaps more than once, of which
-	// only the first counts, may be called from any goroutine and does not wait for a
-	// network. A slot whose process has died becomes free by itself.
+	// Acquire takes one of max slots of key if one is free: release gives it back, and
+	// is nil if none was. The caller calls release at least once, from any goroutine;
+	// only the first call counts, and it does not wait for a network. A slot whose
+	// process has died becomes free by itself.
 	//
 	// In the verdict Limit is max, Remaining how many are left, and RetryAfter zero,
 	// since nobody knows when one will be free. A max below 1 is an error that wraps
 	// [ErrLimit]. Slots and buckets do not share keys.
 	//
-	// With an error no slot is held, or it is given back as soon as that is possible,
-	// and at the latest when that of a dead process would be.
+	// With an error no slot is held, or it is given back as soon as possible, at the
+	// latest when the slot of a dead process would be.
 	Acquire(ctx context.Context, key string, max int64) (release func(), v Verdict, err error)
 }

@@ -146,7 +146,7 @@ func (t *tier) acquire(ctx context.Context, key string, max int64) (release func
 }
 
 // errSkipped is the error of a store that is not asked.
-var errSkipped = errors.New("ratelimit: the Store was too slow, and is not asked for a moment")
+var errSkipped = errors.New("ratelimit: the Store was too slow, and is not asked again for a moment")
 
 // ask lets f ask the store, for no longer than patience. One decision may ask
 // several times: all of them together wait little longer than one.
@@ -163,7 +163,7 @@ func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error
 			t.state.away.Store(false)
 		}
 		if t.state.told.Load() && t.state.told.Swap(false) {
-			t.logger.LogAttrs(ctx, slog.LevelInfo, "ratelimit: store back")
+			t.logger.LogAttrs(ctx, slog.LevelInfo, "ratelimit: store available again")
 		}
 	case ctx.Err() != nil:
 		return ctx.Err() // rather than the store's error for it
@@ -198,7 +198,7 @@ func (t *tier) decide(err error, v Verdict) (Verdict, error) {
 	// An outage too soon after the last one is logged when it has lasted long enough.
 	if !t.state.told.Load() && (last == 0 || now-last > int64(quiet)) && t.state.logged.CompareAndSwap(last, now) {
 		t.state.told.Store(true)
-		t.logger.LogAttrs(context.Background(), slog.LevelWarn, "ratelimit: store away", slog.Any("error", err))
+		t.logger.LogAttrs(context.Background(), slog.LevelWarn, "ratelimit: store unavailable", slog.Any("error", err))
 	}
 	v.Degraded = true
 	switch t.outage {

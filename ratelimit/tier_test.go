@@ -108,7 +108,7 @@ func TestOutage(t *testing.T) {
 			t.Errorf("%d let in, want 1: what was let in meanwhile counts here", in)
 		}
 		text := log.String()
-		if strings.Count(text, "store away") != 1 || strings.Count(text, "store back") != 1 {
+		if strings.Count(text, "store unavailable") != 1 || strings.Count(text, "store available again") != 1 {
 			t.Errorf("the log says\n%s", text)
 		}
 		// A store that hangs is not waited for.

@@ -53,7 +53,7 @@ func (m *Manager) outage(ctx context.Context, err error) {
 		return
 	}
 	m.faults.Add(-n)
-	m.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "session: sessions cannot be looked at", slog.Int64("times", n), slog.Any("error", err))
+	m.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "session: sessions cannot be checked", slog.Int64("times", n), slog.Any("error", err))
 }
 
 // refresh loads the session, and prolongs it if its clients have used it.

@@ -43,10 +43,10 @@ func (m *Manager) tell(ctx context.Context, key string, renewed bool) {
 	if !each(cluster, m.opts.Timeout, func(io *socket.Server) {
 		// An adapter that knows no other nodes returns an error.
 		if err := m.emit(ctx, io, key, renewed); err != nil {
-			m.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session: other nodes are not told", slog.Any("error", err))
+			m.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session: other nodes are not notified", slog.Any("error", err))
 		}
 	}) {
-		m.warn(ctx, "other nodes are told late, or not", context.DeadlineExceeded)
+		m.warn(ctx, "other nodes are notified late, or not at all", context.DeadlineExceeded)
 	}
 }
 

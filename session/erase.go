@@ -39,7 +39,7 @@ type erasure struct {
 // eraseSoon has a session removed in the background. key is "" if it is not known.
 func (m *Manager) eraseSoon(key string, lead lead) {
 	if !m.mayErase() {
-		m.opts.Logger.Warn("session: a session that has ended may be in the store")
+		m.opts.Logger.Warn("session: an ended session may still be in the store")
 		return
 	}
 	e := &erasure{m: m, key: key, lead: lead, until: time.Now().Add(eraseFor), pause: time.Second}
@@ -64,7 +64,7 @@ func (e *erasure) run() {
 	failed, now := err != nil && !isGone(err), time.Now()
 	over := !failed || now.After(e.until)
 	if failed && over {
-		m.opts.Logger.LogAttrs(ctx, slog.LevelError, "session: a session that has ended is in the store", slog.Any("error", err))
+		m.opts.Logger.LogAttrs(ctx, slog.LevelError, "session: an ended session is still in the store", slog.Any("error", err))
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()

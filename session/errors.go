@@ -11,12 +11,12 @@ import (
 // What can go wrong with a session, for use with errors.Is. The comment after
 // each error is the code that the client is told.
 var (
-	ErrMissing       = errors.New("session: no session")                                // session_missing
-	ErrGone          = errors.New("session: the session has ended")                     // session_expired
-	ErrOrigin        = errors.New("session: origin denied")                             // origin_denied
-	ErrForbidden     = errors.New("session: forbidden")                                 // forbidden
-	ErrUnavailable   = errors.New("session: the store does not answer")                 // unavailable
-	ErrReadOnlyStore = errors.New("session: the store keeps sessions in cookies alone") // internal
+	ErrMissing       = errors.New("session: no session")                               // session_missing
+	ErrGone          = errors.New("session: the session has ended")                    // session_expired
+	ErrOrigin        = errors.New("session: origin denied")                            // origin_denied
+	ErrForbidden     = errors.New("session: forbidden")                                // forbidden
+	ErrUnavailable   = errors.New("session: the store does not answer")                // unavailable
+	ErrReadOnlyStore = errors.New("session: the store keeps sessions only in cookies") // internal
 )
 
 // codes maps each error to the code that the client is told.

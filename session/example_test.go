@@ -53,7 +53,7 @@ func Example() {
 	})))
 	mux.HandleFunc("POST /logout", func(w http.ResponseWriter, r *http.Request) {
 		n, err := sess.Destroy(r.Context(), w, r)
-		fmt.Fprintf(w, "%d sockets put out, %v", n, err)
+		fmt.Fprintf(w, "%d sockets disconnected, %v", n, err)
 	})
 
 	io := socket.NewServer(nil, wrap.Harden(nil))
@@ -90,7 +90,7 @@ func Example() {
 	// Output:
 	// 430["ada",true]
 	// 1 messages
-	// 1 sockets put out, <nil>
+	// 1 sockets disconnected, <nil>
 	// 42["kicked",{"code":"session_expired","message":"Session expired","retryable":false}]
 }
 

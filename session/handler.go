@@ -132,7 +132,7 @@ func (m *Manager) open(ctx context.Context, r *http.Request) (*stored, []string,
 		return nil, nil, err
 	case err != nil:
 		if ctx.Err() == nil {
-			m.warn(ctx, "a session is not prolonged", err)
+			m.warn(ctx, "session not prolonged", err)
 		}
 		return st, nil, nil
 	}

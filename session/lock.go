@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-var errStuck = errors.New("an earlier call of the store has not returned")
+var errStuck = errors.New("an earlier call to the store has not returned")
 
 // locks has one lock for each session that is in use. The lock of a session is held
 // during calls of the store: no other session has to wait.

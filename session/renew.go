@@ -20,9 +20,9 @@ const (
 )
 
 var (
-	errTickets = errors.New("too many tickets that nobody has claimed")
-	errTicket  = errors.New("no such ticket, or too old, or of another session")
-	errLogout  = errors.New("it was ended while it was given a new ID")
+	errTickets = errors.New("too many unclaimed tickets")
+	errTicket  = errors.New("the ticket is unknown, expired, or for another session")
+	errLogout  = errors.New("the session was ended while it was given a new ID")
 )
 
 // Renew gives the session of r a new ID, and the browser its cookie. Call it whenever
@@ -142,7 +142,7 @@ func (m *Manager) replace(ctx context.Context, w *work, host string, st *stored,
 	}
 	if err != nil && w.lost {
 		// Nobody knows whether it will be erased.
-		m.warn(ctx, "a session that has a new ID may be in the store for a while", err)
+		m.warn(ctx, "the old ID of a renewed session may stay in the store for a while", err)
 		m.eraseSoon(st.key, lead{host, st.cookie})
 	} else if err != nil {
 		// There are two sessions, one of which somebody may have planted: neither
@@ -160,7 +160,7 @@ func (m *Manager) replace(ctx context.Context, w *work, host string, st *stored,
 // discard removes a session whose cookie nobody has.
 func (m *Manager) discard(ctx context.Context, host string, st *stored) {
 	if _, err := m.erase(context.WithoutCancel(ctx), &work{m: m}, host, st); err != nil {
-		m.warn(ctx, "a session that nobody has is in the store", err)
+		m.warn(ctx, "a session that nobody has the cookie of is left in the store", err)
 	}
 }
 

@@ -26,7 +26,7 @@ const workers = 64
 
 var (
 	errClosed    = errors.New("closed")
-	errRecovered = errors.New("the state that is to be recovered was that of another session")
+	errRecovered = errors.New("the state to be recovered belongs to another session")
 )
 
 // Manager attaches the sessions of a gorilla/sessions store to sockets. Create one
@@ -73,7 +73,7 @@ func New(store sessions.Store, name string, opts *Options) (*Manager, error) {
 		err = errors.Join(err, errors.New("session: no store"))
 	}
 	if (&http.Cookie{Name: name, Value: "x"}).Valid() != nil {
-		err = errors.Join(err, errors.New("session: the name is none that a cookie can have"))
+		err = errors.Join(err, errors.New("session: the name is not a valid cookie name"))
 	}
 	if err != nil {
 		return nil, err

@@ -144,7 +144,7 @@ func (s *Session) store(ctx context.Context, w *work, st *stored, values map[any
 		// it back: some stores then make a new one, which nobody would look for.
 		ctx := context.WithoutCancel(ctx)
 		if _, err := s.m.erase(ctx, w, s.host, st); err != nil {
-			s.m.warn(ctx, "a session that has ended is in the store again", err)
+			s.m.warn(ctx, "an ended session is in the store again", err)
 		}
 		return nil, refusal(ErrGone, nil)
 	}

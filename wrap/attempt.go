@@ -100,8 +100,8 @@ func (st *state) attend(a *attempt) {
 	})
 }
 
-// desert undoes attend.
-func (st *state) desert(a *attempt) {
+// unattend undoes attend.
+func (st *state) unattend(a *attempt) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	at := &st.attempt
@@ -136,7 +136,7 @@ func (a *attempt) watchConn() {
 // stop ends the watch once the middleware has returned.
 func (a *attempt) stop() {
 	if a.conn != nil {
-		a.st.desert(a)
+		a.st.unattend(a)
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -159,7 +159,7 @@ func (a *attempt) decide(err error) {
 	} else if err == nil && (a.st.ended() || a.s.Conn().ReadyState() != "open") {
 		err = errClosed
 	}
-	a.st.conn.leave(a.s.Nsp().Name(), a.st, err == nil)
+	a.st.conn.decided(a.s.Nsp().Name(), a.st, err == nil)
 	if err == nil {
 		a.pass(nil)
 		return

@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"github.com/sioware/sioware/internal/wire"
 	"github.com/sioware/sioware/wrap/internal/payload"
 	"github.com/zishang520/engine.io-go-parser/packet"
 	"github.com/zishang520/engine.io/v2/engine"
@@ -28,7 +29,7 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 		return r, nil, true
 	}
 	// The engine takes the last value (utils/parameter-bag.go:71).
-	binary := lastOf(r.Header["Content-Type"]) == "application/octet-stream"
+	binary := wire.Last(r.Header["Content-Type"]) == "application/octet-stream"
 	if (s == nil && h.engine != nil) || (r.ContentLength > h.maxBody && !binary) {
 		return r, nil, true // the engine refuses it without reading the body
 	}
@@ -104,7 +105,7 @@ func protocol(s engine.Socket, query url.Values) int {
 	if s != nil {
 		return s.Protocol()
 	}
-	if lastOf(query["EIO"]) == "4" {
+	if wire.Last(query["EIO"]) == "4" {
 		return 4
 	}
 	return 3

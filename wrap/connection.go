@@ -2,15 +2,14 @@ package wrap
 
 import (
 	"errors"
-	"reflect"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"github.com/sioware/sioware/internal/rooms"
 	"github.com/sioware/sioware/internal/sidecar"
+	"github.com/sioware/sioware/internal/wire"
 	"github.com/sioware/sioware/wrap/internal/few"
-	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -26,11 +25,8 @@ const (
 
 var (
 	errRefusals = errors.New("wrap: too many refused CONNECT packets on one connection")
-	errPending  = errors.New("wrap: CONNECT while another one of this connection is pending")
+	errPending  = errors.New("wrap: CONNECT while too many, or one for the same namespace, are pending on this connection")
 )
-
-// stockEncoder identifies the stock encoder, whose type has no exported name.
-var stockEncoder = reflect.TypeOf(parser.NewEncoder())
 
 // connections holds what this package stores per Engine.IO connection.
 var connections sidecar.Map[socket.Client, connection]
@@ -55,7 +51,7 @@ type connection struct {
 	forsaken  map[string]struct{}  // namespaces of kicked sockets; see inbound
 	departing map[string]departure // by namespace; see inbound
 
-	left map[string]*rooms.Leaving // by namespace, at most maxPending; see leaves
+	left map[string]*rooms.Leaving // by namespace, at most maxPending; see clearRooms
 
 	// unresolved counts the sockets that we have admitted and whose fate lies with later
 	// middlewares.
@@ -79,7 +75,7 @@ func connectionOf(s *socket.Socket) *connection {
 	c := &connection{
 		mark:     handshakeOf(s).session(),
 		protocol: s.Conn().Protocol(),
-		text:     reflect.TypeOf(s.Nsp().Server().Encoder()) == stockEncoder,
+		text:     wire.Text(s),
 	}
 	c, stored := connections.LoadOrStore(client, c)
 	if stored {
@@ -182,10 +178,10 @@ func (c *connection) close(reason string) {
 	}
 }
 
-// leaves takes a socket that has left nsp out of its rooms. With Engine.IO 3 it does so
+// clearRooms takes a socket that has left nsp out of its rooms. With Engine.IO 3 it does so
 // only when the connection ends, or when the next socket of nsp, which has the same ID,
-// leaves.
-func (c *connection) leaves(nsp string, l *rooms.Leaving) {
+// clearRooms.
+func (c *connection) clearRooms(nsp string, l *rooms.Leaving) {
 	c.mu.Lock()
 	before := c.left[nsp]
 	if c.protocol == 3 && c.reason == "" && (before != nil || len(c.left) < maxPending) {
@@ -231,9 +227,9 @@ func (c *connection) enter(nsp string, st *state) error {
 	return nil
 }
 
-// leave is called when a middleware has decided about st. It reports whether that is the
+// decided is called when a middleware has decided about st. It reports whether that is the
 // first refusal.
-func (c *connection) leave(nsp string, st *state, admitted bool) (refused bool) {
+func (c *connection) decided(nsp string, st *state, admitted bool) (refused bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if refused = !admitted && !st.counted; refused {

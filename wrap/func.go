@@ -17,7 +17,7 @@ const defaultTimeout = 10 * time.Second
 var (
 	errLate    = errors.New("wrap: middleware returned after its deadline")
 	errTimeout = errors.New("wrap: middleware did not call next in time")
-	errGoexit  = errors.New("wrap: middleware has ended its goroutine")
+	errGoexit  = errors.New("wrap: middleware ended its goroutine")
 	errClosed  = errors.New("wrap: connection closed")
 	errRevoked = errors.New("wrap: the handshake of this connection was refused")
 )

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/sioware/sioware/internal/mark"
+	"github.com/sioware/sioware/internal/wire"
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -35,20 +36,12 @@ func plainHandshake(r *http.Request) bool {
 
 // opens is IsHandshake for a query that has been parsed.
 func opens(r *http.Request, query url.Values) bool {
-	return strings.ToUpper(r.Method) == http.MethodGet && lastOf(query["sid"]) == ""
+	return strings.ToUpper(r.Method) == http.MethodGet && wire.Last(query["sid"]) == ""
 }
 
 // isPost reports whether the engine takes r for a POST: it upper-cases the method
 // (types/http-context.go:163).
 func isPost(r *http.Request) bool { return strings.ToUpper(r.Method) == http.MethodPost }
-
-// lastOf returns the value that the engine uses if a parameter has several.
-func lastOf(values []string) string {
-	if len(values) == 0 {
-		return ""
-	}
-	return values[len(values)-1]
-}
 
 // handshake marks the request of a session that has passed Handler, Engine or Every. It
 // lives as long as the session and is kept small.
@@ -185,7 +178,7 @@ func isHandshake(ctx *types.HttpContext) bool {
 	return ctx.Method() == http.MethodGet && ctx.Query().Peek("sid") == ""
 }
 
-var errUnwrapped = errors.New("wrap: the session was opened past Handler, Engine and Every")
+var errUnwrapped = errors.New("wrap: the session did not come through Handler, Engine or Every")
 
 // Require refuses, with code forbidden, a socket whose session was opened past [Handler],
 // [Engine] and [Every] and that has not passed [Namespace] either: a WebTransport

@@ -49,7 +49,7 @@ func (o *observer) connected(s *socket.Socket) {
 	case ended && !s.Connected():
 		// It left before the host added it to the room of its ID (socket/socket.go:514),
 		// and was removed only from the rooms that it was in by then.
-		st.conn.leaves(st.nsp, rooms.LeavingOf(s))
+		st.conn.clearRooms(st.nsp, rooms.LeavingOf(s))
 		return
 	case s.Conn().ReadyState() != "open":
 		// A ghost: it was stored after its transport closed, and the host would keep it,

@@ -36,7 +36,7 @@ func (w *walk) tell(ext *socket.ExtendedError) {
 // recorded it, and returns what to tell the client. It is recorded before the client is
 // told, since the client might not wait for the answer: see connection.leave.
 func (st *state) refusedBy(ext *socket.ExtendedError) *socket.ExtendedError {
-	if !st.conn.leave(st.nsp, st, false) {
+	if !st.conn.decided(st.nsp, st, false) {
 		return ext
 	}
 	st.end(&refusedCause{Disconnected{reasonRefused, st.refuser()}, ext})

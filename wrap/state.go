@@ -82,7 +82,7 @@ func stateOf(s *socket.Socket) *state {
 		if l == nil { // a "disconnecting" listener panicked; see Kick
 			l = rooms.LeavingOf(s)
 		}
-		st.conn.leaves(st.nsp, l)
+		st.conn.clearRooms(st.nsp, l)
 		l.Mend()
 		st.conn.departed(st)
 		if why == reasonLeft {

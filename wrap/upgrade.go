@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+	"github.com/sioware/sioware/internal/wire"
 	"github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/transports"
 )
@@ -226,12 +227,12 @@ func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket,
 	if !websocket.IsWebSocketUpgrade(r) {
 		// Nobody would answer a plain request for the WebSocket of a session
 		// (transports/transport.go:160).
-		return nil, lastOf(query["transport"]) != transports.WEBSOCKET
+		return nil, wire.Last(query["transport"]) != transports.WEBSOCKET
 	}
 	// The new transport takes its protocol version from its own query
 	// (transports/transport.go:143), and a heartbeat of the other version finds no timer
 	// (engine/socket.go:210).
-	if !polling || (lastOf(query["EIO"]) == "4") != (s.Protocol() == 4) {
+	if !polling || (wire.Last(query["EIO"]) == "4") != (s.Protocol() == 4) {
 		return nil, false
 	}
 	if mark == nil {

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/sioware/sioware/internal/wire"
 	"github.com/sioware/sioware/wrap/internal/header"
 	"github.com/zishang520/engine.io/v2/engine"
 	"github.com/zishang520/engine.io/v2/types"
@@ -132,7 +133,7 @@ func (h *handler) handshake(w http.ResponseWriter, r *http.Request) {
 func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Values) {
 	var s engine.Socket // nil if there is none
 	if h.engine != nil {
-		s, _ = h.engine.Clients().Load(lastOf(query["sid"]))
+		s, _ = h.engine.Clients().Load(wire.Last(query["sid"]))
 	}
 	p := &passage{h: h, offered: header.Offered(r)}
 	p.front.ResponseWriter, p.front.x = w, &p.exchange

@@ -137,7 +137,7 @@ func TestNewFaults(t *testing.T) {
 		{"header not ASCII", []netip.Prefix{good}, "X-R\u00e9al-IP", []string{"not a valid name"}},
 		{"hostile header", []netip.Prefix{good}, "\n" + junk, []string{`ProxyHeader: "\n`}},
 		{"all at once", []netip.Prefix{{}, good, netip.MustParsePrefix("::ffff:0:0/95")}, "a b", []string{
-			"TrustedProxies[0]: invalid", "TrustedProxies[2]: ::ffff:0.0.0.0/95 holds all of IPv4", `ProxyHeader: "a b" is not`,
+			"TrustedProxies[0]: invalid", "TrustedProxies[2]: ::ffff:0.0.0.0/95 covers all of IPv4", `ProxyHeader: "a b" is not`,
 		}},
 		{"both faults of a header", nil, "a b", []string{"without TrustedProxies", "not a valid name"}},
 	} {

@@ -26,7 +26,7 @@ func NewSet(name string, prefixes []netip.Prefix) (Set, error) {
 		case !p.IsValid():
 			faults = append(faults, fmt.Errorf("%s[%d]: invalid prefix", name, i))
 		case bits < 0:
-			faults = append(faults, fmt.Errorf("%s[%d]: %v holds all of IPv4: write 0.0.0.0/0 if that is meant", name, i, p))
+			faults = append(faults, fmt.Errorf("%s[%d]: %v covers all of IPv4: write 0.0.0.0/0 if that is meant", name, i, p))
 		default:
 			set = append(set, netip.PrefixFrom(addr, bits).Masked())
 		}

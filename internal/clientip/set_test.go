@@ -118,7 +118,7 @@ func TestNewSetFaults(t *testing.T) {
 		if !strings.Contains(text, "deny[1]: ") || !strings.Contains(text, "deny[2]: ") || strings.Contains(text, "deny[0]") {
 			t.Errorf("%s: error %q does not blame 1 and 2 alone", name, text)
 		}
-		if wide := strings.Contains(text, "holds all of IPv4"); wide != bad.IsValid() {
+		if wide := strings.Contains(text, "covers all of IPv4"); wide != bad.IsValid() {
 			t.Errorf("%s: error %q", name, text)
 		}
 	}

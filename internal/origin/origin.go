@@ -43,7 +43,7 @@ func New(allow []string) (*Policy, error) {
 }
 
 var (
-	errJSONP  = errors.New("a script is asked for, and nothing tells by which page")
+	errJSONP  = errors.New("a script request from a page that is not known")
 	errNull   = errors.New(`origin "null" is never allowed`)
 	errScheme = errors.New("no valid scheme")
 	errHost   = errors.New("no valid host (ASCII labels or an IPv6 address in brackets), or something after it")

@@ -1,5 +1,5 @@
-// Package wire reads and sends Socket.IO packets around the host: before its decoder, and
-// without the flags that an application sets for its own packets.
+// Package wire reads requests and packets as the host does, and sends packets around it:
+// before its decoder, and without the flags that an application sets for its own packets.
 package wire
 
 import (
@@ -7,11 +7,29 @@ import (
 	"errors"
 	"math"
 	"net/url"
+	"reflect"
 	"strconv"
 
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	"github.com/zishang520/socket.io/v2/socket"
 )
+
+// Last returns the value that the engine uses where a parameter or header has several
+// (engine.io utils/parameter-bag.go:71), or "" if there is none.
+func Last(values []string) string {
+	if len(values) == 0 {
+		return ""
+	}
+	return values[len(values)-1]
+}
+
+// stockEncoder identifies the stock encoder, whose type has no exported name.
+var stockEncoder = reflect.TypeOf(parser.NewEncoder())
+
+// Text reports whether the packets of s are in the stock text format, as Frame is.
+func Text(s *socket.Socket) bool {
+	return reflect.TypeOf(s.Nsp().Server().Encoder()) == stockEncoder
+}
 
 // Frame is a packet in the stock text format: type, attachments and "-" (binary types
 // only), "/namespace,", id, payload.

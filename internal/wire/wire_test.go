@@ -85,3 +85,15 @@ func FuzzParse(f *testing.F) {
 		}
 	})
 }
+
+func TestLast(t *testing.T) {
+	t.Parallel()
+	for want, values := range map[string][]string{"": nil, "a": {"a"}, "b": {"a", "b"}} {
+		if got := wire.Last(values); got != want {
+			t.Errorf("%q: %q, want %q", values, got, want)
+		}
+	}
+	if got := wire.Last([]string{"a", ""}); got != "" {
+		t.Errorf("an empty last value: %q", got)
+	}
+}

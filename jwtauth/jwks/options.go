@@ -86,11 +86,11 @@ func (o *Options) audit(rawURL string) (Options, *url.URL, error) {
 	}
 
 	if c.Algorithms != nil && len(c.Algorithms) == 0 {
-		fault("Algorithms: none; nil means all that suit the keys")
+		fault("Algorithms: empty; nil means all that suit the keys")
 	}
 	for _, alg := range c.Algorithms {
 		if !slices.Contains(algorithms, alg) {
-			fault("Algorithms: %q is not one for public keys", alg)
+			fault("Algorithms: %q is not for public keys", alg)
 		}
 	}
 	if c.Algorithms == nil {

@@ -24,7 +24,7 @@ func TestNewReportsAllFaults(t *testing.T) {
 		"file":           {"file:///etc/keys", &jwks.Options{InsecureHTTP: true}, []string{"scheme is not https"}},
 		"no host":        {"https:///keys", nil, []string{"no host"}},
 		"malformed":      {"https://[", nil, []string{"malformed URL"}},
-		"no algorithm":   {good, &jwks.Options{Algorithms: []string{}}, []string{"Algorithms: none"}},
+		"no algorithm":   {good, &jwks.Options{Algorithms: []string{}}, []string{"Algorithms: empty"}},
 		"short MaxStale": {good, &jwks.Options{MaxStale: time.Minute}, []string{"MaxStale: 1m0s is less than RefreshEvery, 1h0m0s"}},
 		"all at once": {"http://h", &jwks.Options{
 			Algorithms: []string{"HS256", "none", "RS256"}, RefreshEvery: -1, UnknownEvery: time.Millisecond, MaxStale: -1,

@@ -72,7 +72,7 @@ func parse(body []byte, allowed []string) (*snapshot, []unused, error) {
 	s := &snapshot{keys: make(map[name][]jwtauth.Key), kids: make(map[string]struct{})}
 	var out []unused
 	if len(list) > maxKeys {
-		out = append(out, unused{"", fmt.Errorf("%d keys after the first %d", len(list)-maxKeys, maxKeys), slog.LevelWarn})
+		out = append(out, unused{"", fmt.Errorf("%d keys beyond the first %d", len(list)-maxKeys, maxKeys), slog.LevelWarn})
 		list = list[:maxKeys]
 	}
 	for _, raw := range list {

@@ -203,7 +203,7 @@ func TestManyKeys(t *testing.T) {
 		s := overNetwork(t, &network{body: set(keys...)}, jwks.Options{Logger: logger})
 		finds(t, s, by(first), first)
 		finds(t, s, by(late))
-		if !strings.Contains(text(), "9900 keys after the first 100") || strings.Count(text(), "\n") > 102 {
+		if !strings.Contains(text(), "9900 keys beyond the first 100") || strings.Count(text(), "\n") > 102 {
 			t.Errorf("log of %d lines, or without the rest", strings.Count(text(), "\n"))
 		}
 	})

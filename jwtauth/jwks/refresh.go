@@ -129,7 +129,7 @@ func (s *Set) load() (got loaded, err error) {
 // report logs a key set that differs from the previous one.
 func (s *Set) report(got loaded) {
 	for _, k := range got.unused {
-		s.log(k.level, "key left out", "kid", fmt.Sprintf("%.64q", k.kid), "error", fmt.Sprintf("%.200s", k.err))
+		s.log(k.level, "key skipped", "kid", fmt.Sprintf("%.64q", k.kid), "error", fmt.Sprintf("%.200s", k.err))
 	}
 	level := slog.LevelInfo
 	if got.set.count == 0 {

@@ -14,7 +14,7 @@ import (
 )
 
 var (
-	errZero   = errors.New("jwks: a Set is made by New")
+	errZero   = errors.New("jwks: zero Set; use New")
 	errClosed = errors.New("jwks: the Set is closed")
 )
 

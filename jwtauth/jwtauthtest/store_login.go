@@ -82,7 +82,7 @@ var loginCases = []storeCase{
 			k.admit("what was Replaced", seen, jwtauth.Replaced)
 		}
 	}},
-	{"NewestEnded", "One that has ended replaces none that lasts.", func(k *storeKit) {
+	{"NewestEnded", "A login that has ended never replaces one that lasts.", func(k *storeKit) {
 		// The store is asked about a socket that outlives its token, too.
 		lasts, ended := k.login(newest, "a", 0), k.login(newest, "b", time.Second)
 		ended.Until = k.now.Add(-time.Minute)

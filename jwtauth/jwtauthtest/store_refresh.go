@@ -10,11 +10,11 @@ import (
 
 // What jwtauth/store.go says about refreshed tokens.
 const (
-	saysJoins    = "If it is one of the names of the user's login, Name becomes another of them, beside it, and nobody is told"
-	saysReplaced = "if it was replaced, so is this"
-	saysOther    = "else the login is judged like any other"
-	saysBears    = "A token with one of them is Admitted, unless it is revoked, whenever it was issued."
-	saysEach     = "A login has each of its names until the last Until that came with it."
+	saysJoins    = "If it is one of the names of the user's login, Name is added to them, and no change is reported"
+	saysReplaced = "if it was replaced, Name is replaced too"
+	saysOther    = "otherwise the login is judged like any other"
+	saysBears    = "A token with one of these names is Admitted, unless it is revoked, whenever it was issued."
+	saysEach     = "A login keeps each name until the latest Until that came with it."
 	saysNewest   = "Of the tokens of one login the newest counts; all its names are replaced together."
 	saysOldest   = "while a login lasts, until the last of its tokens expires or the newest is revoked, another one is refused"
 )

@@ -231,7 +231,7 @@ func verdictOf(err error) jwtauth.Verdict {
 // exactly one of ID and Subject.
 func (s *Store) Revoke(ctx context.Context, r jwtauth.Revocation) error {
 	if (r.ID == "") == (r.Subject == "") {
-		return errors.New("redisstore: a revocation is of an ID or of a subject")
+		return errors.New("redisstore: a revocation names either an ID or a subject")
 	}
 	message, err := encode(jwtauth.Change{Revocation: r})
 	if err != nil {

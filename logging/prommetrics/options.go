@@ -73,7 +73,7 @@ func (o *Options) withDefaults() (Options, error) {
 			case !utf8.ValidString(v):
 				fault("%s: %q is not UTF-8", field, v)
 			case field == "Events" && len(v) > maxEvent:
-				fault("Events: %q is longer than %d bytes, of which no more is known", v, maxEvent)
+				fault("Events: %q is longer than the %d bytes that are kept of a name", v, maxEvent)
 			case field == "Namespaces" && v[0] != '/':
 				fault("Namespaces: %q does not begin with a slash", v)
 			}
@@ -87,9 +87,9 @@ func (o *Options) withDefaults() (Options, error) {
 	for name, value := range c.ConstLabels {
 		switch {
 		case !identifier(name) || strings.HasPrefix(name, "__"):
-			fault("ConstLabels: %q is no name of a label", name)
+			fault("ConstLabels: %q is not a valid label name", name)
 		case slices.Contains(reserved, name):
-			fault("ConstLabels: %q is a label of ours", name)
+			fault("ConstLabels: %q is a label of prommetrics itself", name)
 		case !utf8.ValidString(value):
 			fault("ConstLabels: %s: %q is not UTF-8", name, value)
 		}

@@ -22,7 +22,7 @@ const (
 )
 
 // errFenced means that others have declared this node dead.
-var errFenced = errors.New("this node was taken for dead")
+var errFenced = errors.New("this node was presumed dead")
 
 // outcome is the result of a call for one seat.
 type outcome struct {

@@ -13,7 +13,7 @@ import (
 // maxPage is how many members List and Scan return at a time.
 const maxPage = 1000
 
-var errCursor = errors.New("redisstore: a cursor that is none of this store's")
+var errCursor = errors.New("redisstore: not a cursor of this store")
 
 // span is where members are: from one partition to before another, and in each between
 // two entities, in the syntax of ZRANGEBYLEX.

@@ -75,7 +75,7 @@ type Store struct {
 
 var _ presence.Store = (*Store)(nil)
 
-var errBusy = fmt.Errorf("%w, since %d calls wait for it", redisclient.ErrBroken, maxCalls)
+var errBusy = fmt.Errorf("%w: %d calls are already waiting", redisclient.ErrBroken, maxCalls)
 
 // New returns a Store that uses client. The caller closes client, after the Store. client
 // must not be a Ring, nor read from replicas. New does not connect: if Redis is away at

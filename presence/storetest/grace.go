@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	saysGrace = "A user who has none left in the room stays a member for the grace of his last entry there, unless now is set."
-	saysLast  = "A member without any is in his grace: Last is then the one that left last."
-	saysTold  = "That the last device leaves is told when the grace has passed, not before; one that comes back in time with what the last one had is told to nobody."
-	saysSeen  = "Seen is when the last seat was given up that left none"
+	saysGrace = "A user who has none left in the room stays a member for the Grace of the last Entry there, unless now is set."
+	saysLast  = "A member without any is in grace: Last is then the device that left last."
+	saysTold  = "That the last device has left is reported when the grace has passed, not before. If a device comes back in time, with the Meta and Away of the last one, nothing is reported."
+	saysSeen  = "Seen is when the user's last seat was given up"
 )
 
 var graceCases = []storeCase{

@@ -12,11 +12,11 @@ import (
 
 const (
 	saysFull    = "ErrFull if the user has e.Max devices in the room and e.Keep is set"
-	saysNewest  = "If the user has more than e.Max devices then, and e.Keep is not set, those that came first are evicted."
+	saysNewest  = "If the user then has more than e.Max devices, and e.Keep is not set, the devices that came first are evicted."
 	saysEvicted = "an *Eviction if the device has been evicted: it keeps no seat, here or in other rooms"
 	saysAll     = "It is told to all nodes"
-	saysEvict   = `Evict takes the seats of a user's devices in the room "" away, except those of the devices that are named, and tells the nodes that they belong to. It returns how many.`
-	saysAtOnce  = "If none is left the user goes offline at once."
+	saysEvict   = `Evict takes away the seats of a user's devices in the room "", except the devices that are named, and notifies the nodes that they belong to. It returns how many.`
+	saysAtOnce  = "If no seat is left, the user goes offline at once."
 )
 
 // replaced is the eviction of a device of this case by another.

@@ -10,13 +10,13 @@ import (
 
 const (
 	saysGet      = "Get returns what is known of users in a room, in the order of users"
-	saysNoMember = "Of one who is no member Version is 0, and Seen may be set."
-	saysForgot   = `in rooms other than "" of who is no member`
+	saysNoMember = "For a user who is not a member Version is 0, and Seen may be set."
+	saysForgot   = `in rooms other than "", if the user is not a member`
 	saysCount    = "Count returns how many members a room has."
-	saysMember   = "A member of a room is a user with a seat, or one whose last seat was given up less than his grace ago."
+	saysMember   = "A member of a room is a user who has a seat there, or who gave up the last one less than its grace ago."
 	saysList     = "A member who stays is returned once, however many others come and go."
 	saysPages    = "List returns up to n members of a room"
-	saysScan     = `Scan is List for all rooms, "" among them.`
+	saysScan     = `Scan is List for all rooms, including "".`
 )
 
 var readCases = []storeCase{

@@ -8,13 +8,13 @@ import (
 
 const (
 	saysJoin    = "Join takes a seat, or changes Meta and Away of one that is taken."
-	saysSeats   = "a user has one in a room for each of his devices there"
-	saysOnline  = "who has a seat in it is online"
-	saysUpdated = "one of his devices has come, gone, or changed; the user stays"
-	saysNoSeat  = "A seat that is not there is no error."
+	saysSeats   = "a user has one in a room for each device that is there"
+	saysOnline  = "a user with a seat in it is online"
+	saysUpdated = "a device has come, gone, or changed; the user stays"
+	saysNoSeat  = "It is no error if a seat does not exist."
 	saysVersion = "Version grows with each change of the user in the room, also from one membership to the next"
 	saysOrder   = "Devices are those with a seat, in the order in which they came."
-	saysAway    = "and Away whether he is away on all of them"
+	saysAway    = "and Away whether the user is away on all of them"
 	saysSince   = "Since is when it took its seat, by the clock of the store; changes of Meta and Away leave it as it is."
 	saysWhat    = "Device is the one that has come or gone, with what it brought"
 )

@@ -8,7 +8,7 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-const saysNode = "each gives up its own seats alone"
+const saysNode = "each gives up only its own seats"
 
 var nodeCases = []storeCase{
 	{"Nodes", saysJoin, func(k *kit) {

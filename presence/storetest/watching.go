@@ -12,12 +12,12 @@ import (
 
 const (
 	saysWatch   = "Watch has f called with each Event that begins after Watch has returned"
-	saysInOrder = "Changes of one user in one room come in order, those of the user on one device too."
+	saysInOrder = "Changes of one user in one room come in order, and so do those of one device of a user."
 	saysClosed  = "ErrClosed after Close"
-	saysClose   = "Close gives all seats up with the cause [CauseDrained], so that their users stay members for their grace"
+	saysClose   = "Close gives up all seats with the cause [CauseDrained], so that their users stay members for their grace"
 	saysEnded   = "those that take a context return by the time it has ended, with its error or one that errors.Is finds to be [ErrUnavailable]"
-	saysHeld    = "The seat is held all the same, until Leave, and is taken when that can be done."
-	saysGiven   = "If there is one, they are given up when that can be done."
+	saysHeld    = "It is held all the same, until Leave, and is taken as soon as possible."
+	saysGiven   = "After an error the seats are given up as soon as possible."
 )
 
 var watchCases = []storeCase{

@@ -73,7 +73,7 @@ var ErrClosed = errors.New("redisstore: closed")
 // back, and while too many calls wait for an answer.
 var ErrBroken = redisclient.ErrBroken
 
-var errBusy = fmt.Errorf("%w, since %d calls wait for it", ErrBroken, maxCalls)
+var errBusy = fmt.Errorf("%w: %d calls are already waiting", ErrBroken, maxCalls)
 
 // New returns a Store that uses client. The caller closes client, after the
 // Store. client must not be a Ring, nor read from replicas. New does not connect:

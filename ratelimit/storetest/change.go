@@ -7,9 +7,9 @@ import (
 )
 
 const (
-	saysChange  = "One key may be used with different limits, as when a limit is changed: then the time at which the bucket is full counts."
+	saysChange  = "One key may be used with different limits, as when a limit is changed: what carries over is the time at which the bucket is full."
 	saysNoLoss  = "a bucket never takes longer to fill than an empty one of l"
-	saysDoesNot = "Time goes on for a bucket whoever looks at it"
+	saysDoesNot = "Refills do not depend on who asks"
 )
 
 var changeCases = []storeCase{

@@ -13,12 +13,12 @@ import (
 )
 
 const (
-	saysSlot    = "Acquire takes one of max slots of key, if one is free: then release gives it back, and is nil otherwise."
-	saysOnce    = "It will be called, perhaps more than once, of which only the first counts, may be called from any goroutine"
+	saysSlot    = "Acquire takes one of max slots of key if one is free: release gives it back, and is nil if none was."
+	saysOnce    = "The caller calls release at least once, from any goroutine; only the first call counts"
 	saysLeft    = "In the verdict Limit is max, Remaining how many are left, and RetryAfter zero"
 	saysMax     = "A max below 1 is an error that wraps [ErrLimit]."
 	saysApart   = "Slots and buckets do not share keys."
-	saysNoSlot  = "With an error no slot is held, or it is given back as soon as that is possible"
+	saysNoSlot  = "With an error no slot is held, or it is given back as soon as possible"
 	unreachable = 1 << 40
 )
 

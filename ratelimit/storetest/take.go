@@ -8,14 +8,14 @@ import (
 )
 
 const (
-	saysTakes  = "Take takes n tokens out of the bucket of key, if all of them are there, and else none."
-	saysFresh  = "The bucket of a key that has not been seen, or not for as long as it takes to fill, is full."
-	saysPeek   = "n of 0 takes nothing, is allowed, and tells how the bucket stands: RetryAfter is zero."
-	saysNever  = "n above l.Size is refused and takes nothing: RetryAfter is [Never]."
-	saysWrong  = "A negative n is an error that wraps [ErrCost], an l whose Check fails is its error; they change nothing."
-	saysRetry  = "RetryAfter is, if it is refused, how long to wait until the same would be allowed"
-	saysReset  = "ResetAfter is how long it takes until all of Limit is there again."
-	saysRemain = "Limit is the burst, and Remaining how much of it is there now"
+	saysTakes  = "Take takes n tokens out of the bucket of key if all of them are available, otherwise none."
+	saysFresh  = "The bucket of a key that has never been seen, or not for as long as it takes to fill, is full."
+	saysPeek   = "An n of 0 takes nothing, is allowed, and reports the state of the bucket: RetryAfter is zero."
+	saysNever  = "An n above l.Size is refused and takes nothing: RetryAfter is [Never]."
+	saysWrong  = "A negative n is an error that wraps [ErrCost]; if l.Check fails, Take returns its error. Neither changes anything."
+	saysRetry  = "RetryAfter is, after a refusal, how long to wait until the same would be allowed"
+	saysReset  = "ResetAfter is how long it takes until all of Limit is available again."
+	saysRemain = "Limit is the burst, and Remaining how much of it is available now"
 )
 
 // takeCases are about what is taken. Their tokens take minutes to come back, so none

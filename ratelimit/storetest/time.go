@@ -6,7 +6,7 @@ import (
 	"github.com/sioware/sioware/ratelimit"
 )
 
-const saysRate = "A full one allows a burst at once and the rate from then on: in any time t at most burst + rate * t."
+const saysRate = "A full bucket allows a burst at once and the rate from then on: in any time t at most burst + rate * t."
 
 // timeCases use tokens that come back in milliseconds. No machine is too slow for
 // them, since they check against the time that has really passed.

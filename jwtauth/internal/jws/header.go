@@ -33,10 +33,10 @@ const maxKeyID = 1 << 10
 
 var (
 	errAlg  = errors.New("jws: alg missing, unknown or not safe")
-	errCrit = errors.New("jws: crit: extension that must be understood and is not")
+	errCrit = errors.New("jws: crit: extension is not supported")
 	errB64  = errors.New("jws: b64 is not supported")
-	errTyp  = errors.New("jws: typ is not that of a token")
-	errKid  = errors.New("jws: kid is not a string, too long or with control characters")
+	errTyp  = errors.New("jws: typ is not a token's")
+	errKid  = errors.New("jws: kid is not a string, is too long or has control characters")
 )
 
 // parseHeader reads the decoded header of the token.

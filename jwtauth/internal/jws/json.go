@@ -13,11 +13,11 @@ import (
 const maxDepth = 64
 
 var (
-	errJSON      = errors.New("jws: not one JSON object")
+	errJSON      = errors.New("jws: not a single JSON object")
 	errUTF8      = errors.New("jws: invalid UTF-8")
-	errSurrogate = errors.New("jws: escape of half a surrogate pair")
+	errSurrogate = errors.New("jws: escaped lone surrogate")
 	errDuplicate = errors.New("jws: duplicate member name in an object")
-	errTwin      = errors.New("jws: member name that differs from a known one in its case only")
+	errTwin      = errors.New("jws: member name differs from a known one only in case")
 	errDepth     = errors.New("jws: JSON nested too deep")
 )
 

@@ -23,8 +23,8 @@ const MaxToken = 8 << 10
 
 var (
 	errSize   = errors.New("jws: token too long")
-	errParts  = errors.New("jws: token is not three parts with something in each")
-	errBase64 = errors.New("jws: token is not base64url in its only spelling")
+	errParts  = errors.New("jws: token does not have three non-empty parts")
+	errBase64 = errors.New("jws: token is not canonical base64url")
 )
 
 // base64url refuses padding and, being strict, trailing bits that are not zero: RFC 4648,

@@ -28,8 +28,8 @@ type verifier func(a algorithm, signed, sig []byte) error
 
 var (
 	errZeroKey   = errors.New("jws: zero Key")
-	errAlgorithm = errors.New("jws: the key is not for the algorithm of the token")
-	errSignature = errors.New("jws: the signature is not of the key")
+	errAlgorithm = errors.New("jws: the key does not fit the token's algorithm")
+	errSignature = errors.New("jws: the signature does not match")
 )
 
 // NewKey returns material as a Key for the given algorithms or, if there are
@@ -62,7 +62,7 @@ func NewKey(material any, algs ...string) (Key, error) {
 			return Key{}, fmt.Errorf("jws: unknown algorithm %q", name)
 		}
 		if !k.allows.has(a) {
-			return Key{}, fmt.Errorf("jws: this %s is not for %s, by its type or its size", k.kind, name)
+			return Key{}, fmt.Errorf("jws: this %s does not fit %s: wrong type or size", k.kind, name)
 		}
 		narrow.allows |= setOf(a)
 	}

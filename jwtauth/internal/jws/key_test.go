@@ -94,7 +94,7 @@ func TestNewKeyRefused(t *testing.T) {
 	}{
 		{"nil", nil, nil, "nil"},
 		{"string", "a secret that is long enough for HS256", nil, "string"},
-		{"number", 7, nil, "no key"},
+		{"number", 7, nil, "not a supported key"},
 		{"zero Key", jws.Key{}, nil, "zero Key"},
 		{"nil secret", []byte(nil), nil, "empty secret"},
 		{"empty secret", []byte{}, nil, "empty secret"},

@@ -49,7 +49,7 @@ func newKey(material any) (*key, error) {
 	case rsa.PrivateKey, ecdsa.PrivateKey, interface{ Public() crypto.PublicKey }:
 		return nil, fmt.Errorf("jws: %T is a private key; pass what its method Public returns", m)
 	default:
-		return nil, fmt.Errorf("jws: %T is no key for tokens", m)
+		return nil, fmt.Errorf("jws: %T is not a supported key", m)
 	}
 }
 
@@ -58,7 +58,7 @@ func newHMAC(secret []byte) (*key, error) {
 	case len(secret) == 0:
 		return nil, errors.New("jws: empty secret; is a variable not set?")
 	case len(secret) < 32:
-		return nil, fmt.Errorf("jws: secret of %d bytes; 32 at least", len(secret))
+		return nil, fmt.Errorf("jws: secret of %d bytes; at least 32 are required", len(secret))
 	case bytes.HasPrefix(bytes.TrimSpace(secret), []byte("-----BEGIN ")):
 		return nil, errors.New("jws: the secret is PEM; parse it, and pass the public key")
 	}
@@ -100,11 +100,11 @@ func newRSA(pub *rsa.PublicKey) (*key, error) {
 	case pub.N.Sign() <= 0 || pub.N.Bit(0) == 0:
 		return nil, errors.New("jws: RSA modulus negative or even")
 	case bits < minModulus || bits > maxModulus:
-		return nil, fmt.Errorf("jws: RSA key of %d bits; %d to %d", bits, minModulus, maxModulus)
+		return nil, fmt.Errorf("jws: RSA key of %d bits; %d to %d are supported", bits, minModulus, maxModulus)
 	case pub.E < 3 || pub.E&1 == 0 || pub.E > math.MaxInt32:
 		return nil, errors.New("jws: RSA exponent even, below 3 or above 2^31-1")
 	case flawed(pub.N):
-		return nil, errors.New("jws: RSA key of a flawed generator (CVE-2017-15361)")
+		return nil, errors.New("jws: RSA key from a flawed generator (CVE-2017-15361)")
 	}
 	own := &rsa.PublicKey{N: new(big.Int).Set(pub.N), E: pub.E}
 	return &key{
@@ -143,11 +143,11 @@ func newECDSA(pub *ecdsa.PublicKey) (*key, error) {
 	}
 	point, err := pub.Bytes() // refuses what is not on the curve
 	if err != nil {
-		return nil, errors.New("jws: ECDSA key that is no point of its curve")
+		return nil, errors.New("jws: ECDSA key is not a point on its curve")
 	}
 	own, err := ecdsa.ParseUncompressedPublicKey(pub.Curve, point)
 	if err != nil {
-		return nil, errors.New("jws: ECDSA key that is no point of its curve")
+		return nil, errors.New("jws: ECDSA key is not a point on its curve")
 	}
 	size := (own.Params().BitSize + 7) / 8
 	k.verify = func(a algorithm, signed, sig []byte) error {
@@ -167,7 +167,7 @@ func newECDSA(pub *ecdsa.PublicKey) (*key, error) {
 
 func newEd25519(pub ed25519.PublicKey) (*key, error) {
 	if len(pub) != ed25519.PublicKeySize {
-		return nil, fmt.Errorf("jws: Ed25519 key of %d bytes; %d", len(pub), ed25519.PublicKeySize)
+		return nil, fmt.Errorf("jws: Ed25519 key of %d bytes; %d are required", len(pub), ed25519.PublicKeySize)
 	}
 	if smallOrder(pub) {
 		return nil, errors.New("jws: Ed25519 key of small order")

@@ -63,7 +63,7 @@ func (s *Shape) Check() error {
 	for _, field := range slices.Sorted(maps.Keys(s.fields)) {
 		for _, claim := range registered {
 			if field != claim && bytes.Equal(fold(nil, []byte(field)), fold(nil, []byte(claim))) {
-				faults = append(faults, fmt.Errorf("jws: field %q is the claim %q but for its case; give it a tag", field, claim))
+				faults = append(faults, fmt.Errorf("jws: field %q differs from the claim %q only in case; give it a json tag", field, claim))
 			}
 		}
 	}

@@ -42,13 +42,13 @@ func New(n int64, per time.Duration, burst int64) (Rate, error) {
 		return Rate{}, fmt.Errorf("longer than %v", MaxFill)
 	}
 	if n > int64(per) {
-		return Rate{}, errors.New("more than one in a nanosecond")
+		return Rate{}, errors.New("more than one per nanosecond")
 	}
 	// per is below 2^55, so that the product has at most 59 bits.
 	interval := (int64(per)*Nanosecond + n - 1) / n
 	hi, fill := bits.Mul64(uint64(interval), uint64(burst))
 	if hi != 0 || fill > uint64(MaxFill)*Nanosecond {
-		return Rate{}, fmt.Errorf("an empty bucket would not be full within %v", MaxFill)
+		return Rate{}, fmt.Errorf("an empty bucket would take more than %v to fill", MaxFill)
 	}
 	return Rate{interval, burst}, nil
 }

@@ -36,10 +36,10 @@ var (
 	errAttachments = errors.New("wrap: more attachments than allowed or referenced")
 	errBuffered    = errors.New("wrap: too many bytes of attachments")
 	errNamespace   = errors.New("wrap: namespace name too long")
-	errFrame       = errors.New("wrap: text frame that is no packet")
-	errID          = errors.New("wrap: id of a packet out of range")
-	errText        = errors.New("wrap: text frame in place of an attachment")
-	errBinary      = errors.New("wrap: binary frame that is no attachment")
+	errFrame       = errors.New("wrap: text frame is not a packet")
+	errID          = errors.New("wrap: packet id out of range")
+	errText        = errors.New("wrap: text frame instead of an attachment")
+	errBinary      = errors.New("wrap: binary frame is not an attachment")
 
 	// stockDecoder identifies the stock decoder, whose type has no exported name.
 	stockDecoder = reflect.TypeOf(parser.NewDecoder())

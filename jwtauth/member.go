@@ -26,8 +26,8 @@ const (
 	recheckAfter = 5 * time.Second
 )
 
-// session is what this package keeps for a socket. It must not refer to the socket.
-type session[C any] struct {
+// member is what this package keeps for a socket. It must not refer to the socket.
+type member[C any] struct {
 	auth     *Auth[C]
 	socket   weak.Pointer[socket.Socket]
 	identity atomic.Pointer[Identity[C]] // nil: a guest
@@ -57,59 +57,59 @@ type news[C any] struct {
 	alarm         alarm.Alarm // on the chores
 }
 
-func newSession[C any](a *Auth[C], s *socket.Socket, id *Identity[C]) *session[C] {
-	n := &session[C]{auth: a, socket: weak.Make(s), user: id}
-	n.alarm.Run, n.check.Run = n.ring, n.recheck
-	n.identity.Store(id)
-	return n
+func newSession[C any](a *Auth[C], s *socket.Socket, id *Identity[C]) *member[C] {
+	m := &member[C]{auth: a, socket: weak.Make(s), user: id}
+	m.alarm.Run, m.check.Run = m.ring, m.recheck
+	m.identity.Store(id)
+	return m
 }
 
 // start arms the alarm for the current identity.
-func (n *session[C]) start() {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.plan(time.Now())
-	n.arm(time.Now())
+func (m *member[C]) start() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.plan(time.Now())
+	m.arm(time.Now())
 }
 
 // end is called when the socket has gone.
-func (n *session[C]) end() {
-	n.mu.Lock()
-	n.ended = true
-	id := n.user
-	n.auth.clock.Stop(&n.alarm)
-	n.auth.chores.Stop(&n.check)
-	n.mu.Unlock()
-	n.auth.index.remove(n, id)
+func (m *member[C]) end() {
+	m.mu.Lock()
+	m.ended = true
+	id := m.user
+	m.auth.clock.Stop(&m.alarm)
+	m.auth.chores.Stop(&m.check)
+	m.mu.Unlock()
+	m.auth.index.remove(m, id)
 }
 
-// plan sets the times for the current identity. n.mu is held.
-func (n *session[C]) plan(now time.Time) {
-	n.warnAt, n.endAt = time.Time{}, time.Time{}
-	exp := n.user.ExpiresAt
+// plan sets the times for the current identity. m.mu is held.
+func (m *member[C]) plan(now time.Time) {
+	m.warnAt, m.endAt = time.Time{}, time.Time{}
+	exp := m.user.ExpiresAt
 	if exp.IsZero() {
 		return
 	}
-	n.endAt = exp.Add(n.auth.opts.Leeway + rand.N(maxJitter))
-	lead := min(n.auth.opts.Warning, exp.Sub(now)/2)
+	m.endAt = exp.Add(m.auth.opts.Leeway + rand.N(maxJitter))
+	lead := min(m.auth.opts.Warning, exp.Sub(now)/2)
 	if spread := lead / 2; spread > 0 {
-		n.warnAt = exp.Add(-lead + rand.N(spread))
+		m.warnAt = exp.Add(-lead + rand.N(spread))
 	}
 }
 
-// arm sets the alarm for what comes next. n.mu is held.
-func (n *session[C]) arm(now time.Time) {
-	next := n.endAt
+// arm sets the alarm for what comes next. m.mu is held.
+func (m *member[C]) arm(now time.Time) {
+	next := m.endAt
 	switch {
-	case n.ended:
+	case m.ended:
 		return
-	case n.verdict != nil:
+	case m.verdict != nil:
 		next = now
-	case !n.warnAt.IsZero():
-		next = n.warnAt // before the end
+	case !m.warnAt.IsZero():
+		next = m.warnAt // before the end
 	}
 	if !next.IsZero() {
-		n.auth.clock.Set(&n.alarm, next)
+		m.auth.clock.Set(&m.alarm, next)
 	}
 }
 
@@ -117,51 +117,51 @@ func (n *session[C]) arm(now time.Time) {
 func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
 
 // ring does what is due. It runs on one of the clock's workers.
-func (n *session[C]) ring() {
+func (m *member[C]) ring() {
 	now := time.Now()
-	s := n.socket.Value()
-	n.mu.Lock()
-	id := n.identity.Load()
+	s := m.socket.Value()
+	m.mu.Lock()
+	id := m.identity.Load()
 	switch {
-	case s == nil || n.ended:
-		n.mu.Unlock()
-	case n.verdict != nil:
-		verdict := n.verdict
-		n.mu.Unlock()
+	case s == nil || m.ended:
+		m.mu.Unlock()
+	case m.verdict != nil:
+		verdict := m.verdict
+		m.mu.Unlock()
 		wrap.Kick(s, verdict)
 	case !s.Connected():
-		n.auth.clock.Set(&n.alarm, now.Add(connecting))
-		n.mu.Unlock()
-	case due(n.endAt, now):
-		n.expire(s, id) // unlocks
-	case due(n.warnAt, now):
-		n.warnAt = time.Time{}
-		n.arm(now)
-		n.mu.Unlock()
+		m.auth.clock.Set(&m.alarm, now.Add(connecting))
+		m.mu.Unlock()
+	case due(m.endAt, now):
+		m.expire(s, id) // unlocks
+	case due(m.warnAt, now):
+		m.warnAt = time.Time{}
+		m.arm(now)
+		m.mu.Unlock()
 		ttl := max(0, id.ExpiresAt.Sub(now).Milliseconds())
 		wire.Emit(s, "auth:expiring", map[string]any{"ttlMs": ttl})
 	default:
-		n.arm(now)
-		n.mu.Unlock()
+		m.arm(now)
+		m.mu.Unlock()
 	}
 }
 
-// expire acts at exp. n.mu is held, and released here.
-func (n *session[C]) expire(s *socket.Socket, id *Identity[C]) {
+// expire acts at exp. m.mu is held, and released here.
+func (m *member[C]) expire(s *socket.Socket, id *Identity[C]) {
 	e := refusal(ErrExpired, nil)
-	policy := n.auth.opts.OnExpiry
-	if policy == Downgrade && len(n.rules) > 0 {
+	policy := m.auth.opts.OnExpiry
+	if policy == Downgrade && len(m.rules) > 0 {
 		policy = Disconnect // a guest could not have joined
 	}
-	n.warnAt, n.endAt = time.Time{}, time.Time{}
+	m.warnAt, m.endAt = time.Time{}, time.Time{}
 	switch policy {
 	case Disconnect:
-		n.verdict = e // a refresh comes too late
+		m.verdict = e // a refresh comes too late
 	case Downgrade:
-		n.identity.Store(nil)
-		n.changed(id, nil)
+		m.identity.Store(nil)
+		m.changed(id, nil)
 	}
-	n.mu.Unlock()
+	m.mu.Unlock()
 	if policy == Disconnect {
 		wrap.Kick(s, e)
 		return
@@ -171,82 +171,82 @@ func (n *session[C]) expire(s *socket.Socket, id *Identity[C]) {
 
 // condemn has the socket disconnected, from whatever goroutine, if e is still about its
 // identity: a refresh that was granted holds.
-func (n *session[C]) condemn(e *wrap.Error, about func(*Identity[C]) bool) (still bool) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	if !about(n.identity.Load()) {
+func (m *member[C]) condemn(e *wrap.Error, about func(*Identity[C]) bool) (still bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !about(m.identity.Load()) {
 		return false
 	}
-	if n.verdict == nil {
-		n.verdict = e
+	if m.verdict == nil {
+		m.verdict = e
 	}
-	n.arm(time.Now())
+	m.arm(time.Now())
 	return true
 }
 
 // doubt has the store asked about the socket again after the given time.
-func (n *session[C]) doubt(after time.Duration) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
+func (m *member[C]) doubt(after time.Duration) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
 	at := time.Now().Add(after)
-	if n.ended || !n.checkAt.IsZero() && n.checkAt.Before(at) {
+	if m.ended || !m.checkAt.IsZero() && m.checkAt.Before(at) {
 		return
 	}
-	n.checkAt = at
-	n.auth.chores.Set(&n.check, at)
+	m.checkAt = at
+	m.auth.chores.Set(&m.check, at)
 }
 
 // recheck asks the store about the socket. A store that cannot answer
 // disconnects nobody; it is asked again.
-func (n *session[C]) recheck() {
-	n.mu.Lock()
-	n.checkAt = time.Time{}
-	n.mu.Unlock()
-	id := n.identity.Load()
+func (m *member[C]) recheck() {
+	m.mu.Lock()
+	m.checkAt = time.Time{}
+	m.mu.Unlock()
+	id := m.identity.Load()
 	if id == nil {
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	err := error(refusal(ErrUnavailable, nil))
-	n.auth.guard("Store", func() { err = n.auth.admit(ctx, id, "") })
+	m.auth.guard("Store", func() { err = m.auth.admit(ctx, id, "") })
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrUnavailable):
-		n.doubt(recheckAfter + rand.N(recheckAfter))
-	case !n.condemn(asError(err), func(now *Identity[C]) bool { return now == id }):
-		n.doubt(0) // refreshed meanwhile
+		m.doubt(recheckAfter + rand.N(recheckAfter))
+	case !m.condemn(asError(err), func(now *Identity[C]) bool { return now == id }):
+		m.doubt(0) // refreshed meanwhile
 	}
 }
 
 // changed has the application notified of one change after the other; those that
-// pile up become one. n.mu is held.
-func (n *session[C]) changed(before, after *Identity[C]) {
+// pile up become one. m.mu is held.
+func (m *member[C]) changed(before, after *Identity[C]) {
 	switch {
-	case n.auth.opts.Changed == nil:
-	case n.news != nil:
-		n.news.after = after
+	case m.auth.opts.Changed == nil:
+	case m.news != nil:
+		m.news.after = after
 	default:
-		n.news = &news[C]{before: before, after: after}
-		n.news.alarm.Run = n.tell
-		if !n.telling {
-			n.auth.chores.Set(&n.news.alarm, time.Now())
+		m.news = &news[C]{before: before, after: after}
+		m.news.alarm.Run = m.tell
+		if !m.telling {
+			m.auth.chores.Set(&m.news.alarm, time.Now())
 		}
 	}
 }
 
 // tell calls Options.Changed for the pending changes.
-func (n *session[C]) tell() {
+func (m *member[C]) tell() {
 	for {
-		n.mu.Lock()
-		next := n.news
-		n.news, n.telling = nil, next != nil
-		n.mu.Unlock()
-		s := n.socket.Value()
+		m.mu.Lock()
+		next := m.news
+		m.news, m.telling = nil, next != nil
+		m.mu.Unlock()
+		s := m.socket.Value()
 		if next == nil || s == nil {
 			return
 		}
-		n.auth.guard("Changed", func() { n.auth.opts.Changed(s, next.before, next.after) })
+		m.auth.guard("Changed", func() { m.auth.opts.Changed(s, next.before, next.after) })
 	}
 }
 
