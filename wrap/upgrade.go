@@ -73,12 +73,12 @@ func (p *probe) Read(b []byte) (int, error) {
 		}
 
 		var err error
-		n, ok := p.frame()
+		n, ok := p.message()
 		if ok && n == 0 && !ended {
 			buf := make([]byte, 256)
 			n, err = p.conn.Read(buf)
 			p.held = append(p.held, buf[:n]...)
-			n, ok = p.frame()
+			n, ok = p.message()
 		}
 
 		p.mu.Lock()
@@ -99,34 +99,60 @@ func (p *probe) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// frame returns the length of the frame at the start of held, 0 if it is incomplete, and
-// whether it may be part of an upgrade: "2probe" or "5" (or a short compressed one), or a
-// ping or pong.
-func (p *probe) frame() (n int, ok bool) {
-	const text, deflated, ping, pong = 0x81, 0xC1, 0x89, 0x8A // with the FIN bit
-	const head = 6                                            // with a masking key
-	b := p.held
-	if len(b) > 0 && b[0] != text && b[0] != ping && b[0] != pong && (b[0] != deflated || !p.deflate) {
-		return 0, false
+// maxSplit bounds a message of an upgrade that comes in fragments.
+const maxSplit = 512
+
+// message returns the length of the message at the start of held, 0 if it is incomplete,
+// and whether it may be part of an upgrade: "2probe" or "5" (or a short compressed one), or
+// a ping or pong. A client or a proxy may split a text, and send pings in between (RFC 6455,
+// section 5.4): it is passed on when it is complete.
+func (p *probe) message() (n int, ok bool) {
+	const text, more, final = 0x01, 0x00, 0x80
+	const deflated, ping, pong = 0xC1, 0x89, 0x8A // with the FIN bit
+	var said []byte
+	for split := false; n <= maxSplit && len(said) <= len("2probe"); {
+		head, data, size, ok := clientFrame(p.held[n:])
+		if !ok || size == 0 {
+			return 0, ok
+		}
+		n += size
+		switch kind := head &^ final; {
+		case kind == text && !split, kind == more && split:
+			said = append(said, data...)
+			if split = head&final == 0; !split {
+				return n, string(said) == "2probe" || string(said) == "5"
+			}
+		case head == ping, head == pong, head == deflated && p.deflate && !split:
+			if !split {
+				return n, true
+			}
+		default:
+			return 0, false
+		}
 	}
+	return 0, false
+}
+
+// clientFrame returns the first byte, the unmasked data and the length of the frame at the
+// start of b. The length is 0 if the frame is incomplete; ok is false if it is not masked,
+// or longer than 125 bytes.
+func clientFrame(b []byte) (head byte, data []byte, size int, ok bool) {
+	const fixed = 6 // the first byte, the length, the masking key
 	if len(b) < 2 {
-		return 0, true
+		return 0, nil, 0, true
 	}
-	size := int(b[1]) - 0x80
-	if size < 0 || size > 125 || (b[0] == text && size > len("2probe")) {
-		return 0, false
+	n := int(b[1]) - 0x80
+	if n < 0 || n > 125 {
+		return 0, nil, 0, false
 	}
-	if n = head + size; len(b) < n {
-		return 0, true
+	if len(b) < fixed+n {
+		return 0, nil, 0, true
 	}
-	if b[0] != text {
-		return n, true
-	}
-	data := bytes.Clone(b[head:n])
+	data = bytes.Clone(b[fixed : fixed+n])
 	for i := range data {
 		data[i] ^= b[2+i%4]
 	}
-	return n, string(data) == "2probe" || string(data) == "5"
+	return b[0], data, fixed + n, true
 }
 
 // Write implements net.Conn.
