@@ -242,6 +242,43 @@ func TestPenaltyNoBan(t *testing.T) {
 	})
 }
 
+// TestBanOutlivesSocket: a ban is not lost if another event of the socket finds it, and
+// disconnects the socket, while the store is still being told of it.
+func TestBanOutlivesSocket(t *testing.T) {
+	t.Parallel()
+	memory := ratelimit.NewMemoryStore(0)
+	gone := make(chan struct{})
+	store := storeFunc(func(ctx context.Context, key string, l ratelimit.Limit, n int64) (ratelimit.Verdict, error) {
+		if strings.HasSuffix(key, "bip:127.0.0.1") && n > 0 {
+			select {
+			case <-gone:
+			case <-ctx.Done():
+				return ratelimit.Verdict{}, ctx.Err()
+			}
+		}
+		return memory.Take(ctx, key, l, n)
+	})
+	var once sync.Once
+	s := limited(t, newLimiter(t, ratelimit.PerHour(100), &ratelimit.Options{
+		Events: ratelimit.PerHour(1), Penalty: ratelimit.Penalty{After: ratelimit.PerHour(1), Ban: time.Hour},
+		Store: store, Logger: quiet,
+	}), wrap.Func(func(_ context.Context, s *socket.Socket) error {
+		context.AfterFunc(wrap.Context(s), func() { once.Do(func() { close(gone) }) })
+		return nil
+	}))
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	for range 4 {
+		c.Emit("silent") // has no handler
+	}
+	putOut(t, c, "ban")
+	siotest.Eventually(t, "the store knows of the ban", func() bool {
+		v, err := memory.Take(t.Context(), "0:bip:127.0.0.1", ratelimit.Every(time.Hour), 0)
+		return err == nil && v.ResetAfter > 0
+	})
+	refused(t, s.Dial(t, siotest.Dial{}), "rate_limited", "ban")
+}
+
 // TestBanAfterHandshake: a handshake from before a ban lets nobody in during the ban.
 func TestBanAfterHandshake(t *testing.T) {
 	t.Parallel()

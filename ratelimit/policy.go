@@ -210,6 +210,9 @@ func (p *policy) strike(ctx context.Context, key string) (ban Verdict, out bool)
 	if p.Penalty.After == (Limit{}) || p.DryRun {
 		return Verdict{}, false
 	}
+	// The events of a socket come here at once, and the first that knows of the ban puts it
+	// out, which ends ctx: what the others are telling the Store must reach it all the same.
+	ctx = context.WithoutCancel(ctx)
 	v, own, err := p.tier.take(ctx, p.storeKey(kindRefusals, key), p.Penalty.After, 1)
 	if err != nil || v.Allowed || !own {
 		return Verdict{}, false
