@@ -47,6 +47,31 @@ func TestOptions(t *testing.T) {
 	}
 }
 
+// TestKeys: a store that cannot sign a cookie, since a variable is not set, is found out
+// before its first client is.
+func TestKeys(t *testing.T) {
+	t.Parallel()
+	key, short := []byte("0123456789abcdef0123456789abcdef"), []byte("abc")
+	for _, c := range []struct {
+		name  string
+		store sessions.Store
+		want  string // of the error; "" for none
+	}{
+		{"no keys", sessions.NewCookieStore(), "no keys"},
+		{"empty", sessions.NewCookieStore([]byte{}), "key pair 1 of the store: securecookie: hash key is not set"},
+		{"empty in files", sessions.NewFilesystemStore(t.TempDir(), nil), "key pair 1 of the store: securecookie: hash key is not set"},
+		{"older empty", sessions.NewCookieStore(key, nil, []byte{}, nil), "key pair 2 of the store"},
+		{"encryption", sessions.NewCookieStore(key, short), "key pair 1 of the store"},
+		{"good", sessions.NewCookieStore(key, key[:16], key), ""},
+		{"good in files", sessions.NewFilesystemStore(t.TempDir(), key), ""},
+	} {
+		_, err := session.New(c.store, "sid", nil)
+		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+			t.Errorf("%s: %v, want %q", c.name, err, c.want)
+		}
+	}
+}
+
 // TestOrigin: a page of another site cannot use the session of its visitor.
 func TestOrigin(t *testing.T) {
 	t.Parallel()

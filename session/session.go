@@ -4,12 +4,14 @@ import (
 	"context"
 	"crypto/rand"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/gorilla/securecookie"
 	"github.com/gorilla/sessions"
 	"github.com/sioware/sioware/internal/alarm"
 	"github.com/sioware/sioware/internal/nilptr"
@@ -71,6 +73,8 @@ func New(store sessions.Store, name string, opts *Options) (*Manager, error) {
 	o, origins, err := opts.audit()
 	if store == nil || nilptr.Is(store) {
 		err = errors.Join(err, errors.New("session: no store"))
+	} else {
+		err = errors.Join(err, auditKeys(store, name))
 	}
 	if (&http.Cookie{Name: name, Value: "x"}).Valid() != nil {
 		err = errors.Join(err, errors.New("session: the name is not a valid cookie name"))
@@ -89,6 +93,30 @@ func New(store sessions.Store, name string, opts *Options) (*Manager, error) {
 		m.follow(o.Server)
 	}
 	return m, nil
+}
+
+// auditKeys returns why a store whose keys can be tried cannot sign cookies with them.
+// Otherwise the first client would find out, and every client would get code internal.
+func auditKeys(store sessions.Store, name string) error {
+	var codecs []securecookie.Codec
+	switch s := store.(type) {
+	case *sessions.CookieStore:
+		codecs = s.Codecs
+	case *sessions.FilesystemStore:
+		codecs = s.Codecs
+	default:
+		return nil
+	}
+	if len(codecs) == 0 {
+		return errors.New("session: the store has no keys")
+	}
+	var faults []error
+	for i, codec := range codecs {
+		if _, err := codec.Encode(name, ""); err != nil {
+			faults = append(faults, fmt.Errorf("session: key pair %d of the store: %w", i+1, err))
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // Close ends what runs in the background: sessions are not checked any more, and new
