@@ -214,6 +214,9 @@ func (c *scanner) name(p int) (label label) {
 		k--
 	}
 	name := s[k:end]
+	if (name == "jwtauth" || name == "securecookie") && !label.quoted && strings.HasPrefix(c.s[p:], ": ") {
+		return label // the package that an error comes from, and what it says
+	}
 	if strings.ContainsAny(name, `%\`) {
 		name = strings.TrimRight(decode(name), "\"'` ")
 		name = name[strings.LastIndexAny(name, "?&/:;=#@ \"'{,")+1:]

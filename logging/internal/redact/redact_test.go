@@ -236,6 +236,8 @@ func TestStays(t *testing.T) {
 		"parse error", "forced close", "token_expired: Token expired: exp was 3s ago", "invalid token: signature is invalid",
 		"token is malformed: token contains an invalid number of segments", "token has invalid claims: token is expired",
 		"jwtauth: no token", "token: expired", "session: not found", "load session: dial tcp 127.0.0.1:6379: connect: connection refused",
+		"session: securecookie: hash key is not set", "securecookie: base64 decode failed - caused by: illegal base64 data at input byte 4",
+		"jwtauth: HMAC: key 1: jws: empty secret; is a variable not set?", "jwtauth: cannot verify now: jwtauth: KeyFunc: jws: the key is a string",
 		"session: redis: nil", "read cookie: http: named cookie not present", "csrf: origin mismatch", "auth: token_expired",
 		"wrong password: too short", "password: must have 8 characters", "session:join", "auth:login", "tokens_left=5",
 		"token.go:45", "/app/session/token.go:45: undefined: x", "password.go:12 +0x1d", "Bearer token missing", "bearer of bad news",
