@@ -12,6 +12,12 @@ import (
 // are inflated whatever the threshold, and the read limit counts compressed bytes.
 const noCompression = math.MaxInt
 
+// upgradeTimeout is how long an upgrade from long-polling may take: longer than one or two
+// middlewares, since a client completes it only after its CONNECT has been answered. The
+// host's 10 seconds end it just when [Func] gives up, and a client whose upgrade fails then
+// polls no more: it hears nothing until its ping timeout.
+const upgradeTimeout = 3 * defaultTimeout
+
 // Harden makes server options safe to serve with and returns them. It changes o in place,
 // so the result may be ignored; nil means socket.DefaultServerOptions(). Pass the result
 // to socket.NewServer. Calling Harden twice is harmless, calling it after NewServer has
@@ -34,6 +40,10 @@ const noCompression = math.MaxInt
 //     to false: the host's default of true (socket/server.go:158) admits a recovered
 //     socket without running any middleware (socket/namespace.go:270), so a revoked or
 //     expired client gets back in.
+//   - UpgradeTimeout, if it was not set, to 30 seconds: the host answers the request that
+//     carries a CONNECT only when the middlewares have decided, and the client completes its
+//     upgrade after that. A client that still waits when the host's 10 seconds are over
+//     never hears the answer.
 //
 // Everything else is left alone. Harden must not run concurrently with other uses of o.
 func Harden(o *socket.ServerOptions) *socket.ServerOptions {
@@ -46,6 +56,9 @@ func Harden(o *socket.ServerOptions) *socket.ServerOptions {
 	}
 	if r := o.GetRawConnectionStateRecovery(); r != nil && r.GetRawSkipMiddlewares() == nil {
 		r.SetSkipMiddlewares(false)
+	}
+	if o.GetRawUpgradeTimeout() == nil {
+		o.SetUpgradeTimeout(upgradeTimeout)
 	}
 	return o
 }

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io-go-parser/v2/parser"
@@ -77,6 +78,9 @@ func TestHarden(t *testing.T) {
 		if r := o.ConnectionStateRecovery(); r != nil {
 			t.Errorf("recovery was switched on: %+v", r)
 		}
+		if d := o.UpgradeTimeout(); d <= 10*time.Second { // that of Func
+			t.Errorf("upgrades end after %v", d)
+		}
 	})
 	t.Run("in place, and twice", func(t *testing.T) {
 		t.Parallel()
@@ -96,7 +100,11 @@ func TestHarden(t *testing.T) {
 		mine, deflate := &fake{Parser: parser.NewParser()}, &types.PerMessageDeflate{Threshold: 1}
 		o.SetParser(mine)
 		o.SetPerMessageDeflate(deflate)
+		o.SetUpgradeTimeout(time.Second)
 		wrap.Harden(o)
+		if d := o.UpgradeTimeout(); d != time.Second {
+			t.Errorf("UpgradeTimeout replaced by %v", d)
+		}
 		if o.PerMessageDeflate() != deflate {
 			t.Errorf("PerMessageDeflate replaced by %+v", o.PerMessageDeflate())
 		}

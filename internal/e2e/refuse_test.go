@@ -96,6 +96,27 @@ func TestRefusedByFunc(t *testing.T) {
 	})
 }
 
+// TestRefusedLate: a client whose middleware comes to its deadline is told so, also one that
+// begins to upgrade meanwhile: it goes on when its CONNECT has been dealt with, and no sooner.
+func TestRefusedLate(t *testing.T) {
+	each(t, func(t *testing.T, v variant) {
+		s := serve(t, nil, func(io *socket.Server) {
+			lobby(io)
+			io.Use(wrap.Func(func(ctx context.Context, _ *socket.Socket) error {
+				<-ctx.Done()
+				return ctx.Err()
+			}))
+		})
+		c := connect(t, v, s, staying(v))
+		wantRefusal(t, v, c.await(t, 1, v.refusal(), on("/"))[0], object{
+			"code": "unavailable", "message": "Service unavailable", "retryable": true,
+		})
+		if v.upgrades() {
+			c.await(t, 1, "upgrade")
+		}
+	})
+}
+
 // TestRefusedThenAdmitted: after a refusal the application decides to try again.
 func TestRefusedThenAdmitted(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
