@@ -3,6 +3,9 @@ package wrap
 import (
 	"bufio"
 	"context"
+	"errors"
+	"fmt"
+	"log/slog"
 	"maps"
 	"net"
 	"net/http"
@@ -72,6 +75,9 @@ func (p *passage) serve(w http.ResponseWriter, r *http.Request) int32 {
 func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := p.front.take()
 	if err != nil {
+		if errors.Is(err, http.ErrNotSupported) {
+			p.h.hidden.Do(func() { tellHidden(p.ctx, p.front.ResponseWriter) })
+		}
 		return nil, nil, err
 	}
 	p.gate = make(chan struct{})
@@ -91,6 +97,13 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 		return p.probe, rw, nil
 	}
 	return c, rw, nil
+}
+
+// tellHidden warns of a handler in front that has replaced the server's writer by w. The host
+// answers 400, about which a client that upgrades says nothing: it stays with long-polling.
+func tellHidden(ctx context.Context, w http.ResponseWriter) {
+	slog.LogAttrs(ctx, slog.LevelWarn, "wrap: no WebSocket can be opened: a handler around Handler hides http.Hijacker; give its writer an Unwrap method",
+		slog.String("writer", fmt.Sprintf("%T", w)))
 }
 
 // prepare returns r without an offer of WebSocket compression if none is wanted. The host

@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 
 	"github.com/sioware/sioware/internal/wire"
 	"github.com/sioware/sioware/wrap/internal/header"
@@ -86,6 +87,8 @@ type handler struct {
 	engine  engine.BaseServer // nil if next is not the engine itself
 	maxBody int64
 	plain   bool // negotiate no WebSocket compression
+
+	hidden sync.Once // logs that there is no http.Hijacker
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
