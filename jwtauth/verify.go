@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/sioware/sioware/jwtauth/internal/jws"
@@ -29,11 +30,7 @@ type checked struct {
 }
 
 var (
-	errNoKey     = errors.New("no key for this token")
-	errAlgorithm = errors.New("algorithm not allowed")
 	errSignature = errors.New("no key verifies the signature")
-	errIssuer    = errors.New("issuer not accepted")
-	errAudience  = errors.New("not for this audience")
 	errNoExpiry  = errors.New("no exp")
 	errFar       = errors.New("exp is more than MaxLifetime after now or iat")
 	errNotYet    = errors.New("not valid yet")
@@ -66,13 +63,13 @@ func (a *Auth[C]) check(ctx context.Context, token string, from Source) (*checke
 func (a *Auth[C]) signed(ctx context.Context, t *jws.Token) error {
 	h := Unverified{Algorithm: t.Header.Algorithm, KeyID: t.Header.KeyID}
 	if a.opts.Algorithms != nil && !slices.Contains(a.opts.Algorithms, h.Algorithm) {
-		return refusal(ErrInvalid, errAlgorithm)
+		return refusal(ErrInvalid, fmt.Errorf("algorithm %.20q not allowed", h.Algorithm))
 	}
 	if _, fixed := a.keys.(*fixed); !fixed || a.opts.Issuers != nil {
 		h.Issuer = t.Issuer()
 	}
 	if a.opts.Issuers != nil && !slices.Contains(a.opts.Issuers, h.Issuer) {
-		return refusal(ErrInvalid, errIssuer) // before any key is fetched
+		return refusal(ErrInvalid, issuerFault(h.Issuer)) // before any key is fetched
 	}
 	keys, err := a.keys.Find(ctx, h)
 	if err != nil {
@@ -82,7 +79,7 @@ func (a *Auth[C]) signed(ctx context.Context, t *jws.Token) error {
 		}
 		return refusal(ErrUnavailable, err)
 	}
-	fault := errNoKey
+	var fault error
 	for _, k := range keys {
 		if !k.key.Allows(h.Algorithm) {
 			continue
@@ -91,6 +88,9 @@ func (a *Auth[C]) signed(ctx context.Context, t *jws.Token) error {
 			return nil
 		}
 		fault = errSignature
+	}
+	if fault == nil {
+		fault = fmt.Errorf("no key for kid %.100q, alg %.20q", h.KeyID, h.Algorithm)
 	}
 	return refusal(ErrInvalid, fault)
 }
@@ -102,9 +102,9 @@ func (a *Auth[C]) valid(c *jws.Claims, now time.Time) error {
 	var fault error
 	switch {
 	case a.opts.Issuers != nil && !slices.Contains(a.opts.Issuers, c.Issuer):
-		fault = errIssuer
+		fault = issuerFault(c.Issuer)
 	case a.opts.Audiences != nil && !slices.ContainsFunc(c.Audience, func(s string) bool { return slices.Contains(a.opts.Audiences, s) }):
-		fault = errAudience
+		fault = fmt.Errorf("for the audience %.100q, and not for this one", strings.Join(c.Audience, " "))
 	case !c.HasExpiresAt && !a.opts.InsecureNoExpiry:
 		fault = errNoExpiry
 	case c.HasNotBefore && now.Add(a.opts.Leeway).Before(time.Unix(c.NotBefore, 0)):
@@ -120,6 +120,9 @@ func (a *Auth[C]) valid(c *jws.Claims, now time.Time) error {
 	}
 	return refusal(ErrInvalid, fault)
 }
+
+// issuerFault says which issuer it was: often the expected one, except for a slash.
+func issuerFault(got string) error { return fmt.Errorf("issuer %.100q not accepted", got) }
 
 // tooLong reports whether a token lives longer than MaxLifetime. Comparing exp with now
 // would be enough, but for a token that is first seen late: when little of its life is

@@ -54,5 +54,5 @@ func Example() {
 	}
 	// Output:
 	// hello, alice
-	// token_invalid: Token invalid: jwtauth: token invalid: no key for this token
+	// token_invalid: Token invalid: jwtauth: token invalid: no key for kid "2025-2", alg "EdDSA"
 }
