@@ -40,6 +40,16 @@ var (
 	errSlots   = errors.New("ratelimit: Concurrent: the Store is not a SlotStore")
 )
 
+// causes are for the log, which does not have the policy: too many attempts from an office,
+// too many connections and a ban need different remedies.
+var causes = map[string]error{
+	policyConnect:    errors.New("ratelimit: too many attempts to connect"),
+	policyConcurrent: errors.New("ratelimit: too many concurrent connections"),
+	policyEvents:     errors.New("ratelimit: too many events"),
+	policyBytes:      errors.New("ratelimit: too many bytes"),
+	policyBan:        errors.New("ratelimit: banned"),
+}
+
 // refusal returns what the client gets for v.
 func refusal(v Verdict) *wrap.Error {
 	code := codeLimited
@@ -49,7 +59,11 @@ func refusal(v Verdict) *wrap.Error {
 	case policyDeny:
 		return &wrap.Error{Code: codeForbidden, Err: errAddress}
 	}
-	return &wrap.Error{Code: code, RetryAfter: max(v.RetryAfter, Never), Data: map[string]any{"policy": v.Policy}}
+	cause, ok := causes[v.Policy]
+	if !ok {
+		cause = causes[policyEvents] // events of one name, which is in their record
+	}
+	return &wrap.Error{Code: code, RetryAfter: max(v.RetryAfter, Never), Data: map[string]any{"policy": v.Policy}, Err: cause}
 }
 
 // failure returns what the client gets if nothing could be decided about r. An outage

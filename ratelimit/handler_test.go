@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -17,6 +18,32 @@ import (
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
+
+// TestCause: what a log has of a refused client says which limit it was.
+func TestCause(t *testing.T) {
+	t.Parallel()
+	for want, o := range map[string]*ratelimit.Options{
+		"too many attempts to connect": nil, "too many connections at one time": {Concurrent: 1},
+	} {
+		limit := ratelimit.PerHour(1)
+		if o != nil {
+			limit = ratelimit.PerHour(10)
+		}
+		l, causes := newLimiter(t, limit, o), make(chan error, 2)
+		s := serve(t, func(io *socket.Server) {
+			wrap.UseAll(io, wrap.Func(func(_ context.Context, s *socket.Socket) error {
+				life := wrap.Context(s)
+				context.AfterFunc(life, func() { causes <- context.Cause(life) })
+				return nil
+			}), l.Middleware())
+		})
+		s.Dial(t, siotest.Dial{}).Connected(t)
+		s.Dial(t, siotest.Dial{}).ConnectError(t)
+		if err := <-causes; err == nil || !strings.Contains(err.Error(), want) {
+			t.Errorf("%v, want %s", err, want)
+		}
+	}
+}
 
 func TestHandler(t *testing.T) {
 	t.Parallel()
