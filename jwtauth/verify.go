@@ -104,7 +104,7 @@ func (a *Auth[C]) valid(c *jws.Claims, now time.Time) error {
 	case a.opts.Issuers != nil && !slices.Contains(a.opts.Issuers, c.Issuer):
 		fault = issuerFault(c.Issuer)
 	case a.opts.Audiences != nil && !slices.ContainsFunc(c.Audience, func(s string) bool { return slices.Contains(a.opts.Audiences, s) }):
-		fault = fmt.Errorf("for the audience %.100q, and not for this one", strings.Join(c.Audience, " "))
+		fault = fmt.Errorf("audience %.100q not accepted", strings.Join(c.Audience, " "))
 	case !c.HasExpiresAt && !a.opts.InsecureNoExpiry:
 		fault = errNoExpiry
 	case c.HasNotBefore && now.Add(a.opts.Leeway).Before(time.Unix(c.NotBefore, 0)):
