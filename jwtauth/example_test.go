@@ -163,6 +163,25 @@ func ExampleAuth_Events() {
 	http.Handle("/socket.io/", wrap.Handler(io.ServeHandler(nil)))
 }
 
+// Guests may join "/lobby", and no other namespace, whichever may be added later.
+func ExampleAuth_Require() {
+	auth, err := jwtauth.New(jwtauth.HMAC(secret), &jwtauth.Options[jwtauth.Claims]{Guests: true})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	io := socket.NewServer(nil, wrap.Harden(nil))
+	member := auth.Require(nil) // refuses guests with token_missing
+	wrap.UseAll(io, auth.Middleware(), func(s *socket.Socket, next func(*socket.ExtendedError)) {
+		if s.Nsp().Name() == "/lobby" {
+			next(nil)
+			return
+		}
+		member(s, next)
+	})
+	http.Handle("/socket.io/", wrap.Handler(io.ServeHandler(nil)))
+}
+
 // A logout takes effect at once, on every node that shares the Store. This one is for a
 // single token; BySubject logs out all tabs and devices.
 func ExampleAuth_Revoke() {

@@ -19,6 +19,7 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/jwtauth"
 	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
 )
 
 // page answers with the user of the request.
@@ -310,4 +311,27 @@ func TestHandlersShare(t *testing.T) {
 		}
 		all.Wait()
 	})).ServeHTTP(httptest.NewRecorder(), r)
+}
+
+// TestHandlerAlone: Handler lets clients through whose tokens Middleware is to check, and
+// says once that there is no Middleware.
+func TestHandlerAlone(t *testing.T) {
+	t.Parallel()
+	for _, guarded := range []bool{false, true} {
+		var log bytes.Buffer
+		a := newAuth(t, &jwtauth.Options[claims]{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		s := serve(t, func(io *socket.Server) {
+			if guarded {
+				wrap.UseAll(io, a.Middleware())
+			}
+		}, a.Handler)
+		for range 2 {
+			if _, err := s.Open(t, siotest.Dial{}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if n := strings.Count(log.String(), "Handler without Middleware"); n != map[bool]int{false: 1}[guarded] {
+			t.Errorf("guarded %v: warned %d times", guarded, n)
+		}
+	}
 }

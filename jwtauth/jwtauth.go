@@ -9,6 +9,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 
 	"github.com/sioware/sioware/internal/alarm"
@@ -45,6 +46,8 @@ type Auth[C any] struct {
 	unwatch func()
 	closed  atomic.Bool
 	logged  atomic.Int64 // when an outage was last logged, since begin
+	guards  atomic.Bool  // Middleware has been called
+	open    sync.Once    // logs that it has not
 }
 
 // New returns an Auth for tokens that are signed with one of keys. The error joins all
@@ -101,7 +104,10 @@ func (a *Auth[C]) Close(ctx context.Context) error {
 // whose rooms it would get: a page that changes its user needs a new client object.
 //
 // Why a client was refused goes to Options.Logger, at level Debug.
-func (a *Auth[C]) Middleware() socket.NamespaceMiddleware { return wrap.Func(a.join) }
+func (a *Auth[C]) Middleware() socket.NamespaceMiddleware {
+	a.guards.Store(true)
+	return wrap.Func(a.join)
+}
 
 func (a *Auth[C]) join(ctx context.Context, s *socket.Socket) error {
 	err := a.connect(ctx, s)
@@ -198,6 +204,11 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 		})
 		if err == nil && c == nil {
 			if a.opts.Guests || late && mark.Connecting(r.Context()) {
+				if !a.opts.Guests && !a.guards.Load() {
+					a.open.Do(func() {
+						a.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "jwtauth: Handler without Middleware: nobody asks for the tokens that come with CONNECT")
+					})
+				}
 				next.ServeHTTP(w, r)
 				return
 			}

@@ -11,6 +11,7 @@ import (
 	"github.com/golang-jwt/jwt/v5"
 	"github.com/sioware/sioware/internal/nilptr"
 	"github.com/sioware/sioware/internal/origin"
+	"github.com/sioware/sioware/internal/unit"
 	"github.com/sioware/sioware/jwtauth/internal/jws"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -178,6 +179,11 @@ func (o *Options[C]) audit() (Options[C], error) {
 		*list.values = slices.Clone(*list.values)
 	}
 	c.Algorithms = slices.Clone(c.Algorithms)
+	for _, err := range []error{unit.Check("Leeway", c.Leeway), unit.Check("MaxLifetime", c.MaxLifetime), unit.Check("Warning", c.Warning)} {
+		if err != nil {
+			fault("%w", err)
+		}
+	}
 	if c.Leeway < 0 || c.Leeway > maxLeeway {
 		fault("Leeway: %v is not between 0 and %v", c.Leeway, maxLeeway)
 	}

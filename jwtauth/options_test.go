@@ -23,7 +23,7 @@ func TestFaults(t *testing.T) {
 		Sources:    []jwtauth.Source{{}, jwtauth.AuthField(""), jwtauth.Bearer(), jwtauth.Bearer(), jwtauth.Header("authorization")},
 		Algorithms: []string{"none", "HS999"},
 		Issuers:    []string{""}, Audiences: []string{}, Required: []string{"a", ""},
-		Leeway: time.Hour, MaxLifetime: -1, InsecureNoExpiry: true,
+		Leeway: time.Hour, Warning: 60, MaxLifetime: -1, InsecureNoExpiry: true,
 		OnExpiry: 7, Logins: -1, Origins: []string{"nonsense://*"},
 	})
 	if err == nil {
@@ -31,7 +31,7 @@ func TestFaults(t *testing.T) {
 	}
 	for _, want := range []string{
 		"key 1", "key 2", "zero Source", "needs a name", "twice", "use Bearer()", `"none"`, `"HS999"`, "Issuers: empty string", "Audiences: empty",
-		"Required: empty string", "Leeway", "MaxLifetime", "OnExpiry", "Logins", "Origins",
+		"Required: empty string", "Leeway", "Warning: 60ns is less than 1ms", "MaxLifetime", "OnExpiry", "Logins", "Origins",
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("no %q in:\n%v", want, err)

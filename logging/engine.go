@@ -22,8 +22,11 @@ const byEngine = "engine"
 //	logs.Engine(io.Engine())
 //
 // For a request that passes [Logger.Handler], its one record says so. Calling Engine
-// twice for one engine has no further effect.
+// twice for one engine has no further effect; Engine panics if e is nil.
 func (l *Logger) Engine(e engine.BaseServer) {
+	if e == nil {
+		panic("logging: Engine: nil engine; call io.ServeHandler(nil) first")
+	}
 	// The engine is an interface: its map of clients identifies it.
 	if _, first := l.engines.LoadOrStore(e.Clients(), new(struct{})); !first {
 		return

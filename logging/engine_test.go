@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
@@ -164,4 +165,16 @@ func TestNotUpgraded(t *testing.T) {
 	if len(o.refused) != 1 || o.refused[0].Code != "http_200" {
 		t.Errorf("observed %+v", o.refused)
 	}
+}
+
+// TestEngineTooEarly: before io.ServeHandler there is no engine.
+func TestEngineTooEarly(t *testing.T) {
+	t.Parallel()
+	l, _ := newLogger(t, slog.LevelInfo, nil)
+	defer func() {
+		if got := fmt.Sprint(recover()); !strings.Contains(got, "call io.ServeHandler(nil) first") {
+			t.Error(got)
+		}
+	}()
+	l.Engine(socket.NewServer(nil, nil).Engine())
 }

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sioware/sioware/internal/nilptr"
+	"github.com/sioware/sioware/internal/unit"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -109,6 +110,9 @@ func (o *Options) audit() (Options, error) {
 	fault(c.Policy < NewestWins || c.Policy > OldestWins, "Policy: unknown value %d", c.Policy)
 	fault(nilptr.Is(c.Store), "Store: a nil %T", c.Store)
 	fault(c.Timeout < 0, "Timeout: %v is negative", c.Timeout)
+	for _, err := range []error{unit.Check("Grace", c.Grace), unit.Check("Timeout", c.Timeout)} {
+		fault(err != nil, "%w", err)
+	}
 	for _, limit := range []struct {
 		name     string
 		value    *int

@@ -28,6 +28,10 @@ func TestOptions(t *testing.T) {
 	if _, err := presence.New(query, &presence.Options{Policy: -1}); err == nil {
 		t.Error("an unknown policy, and no error")
 	}
+	if _, err := presence.New(query, &presence.Options{Grace: 15, Timeout: 5}); err == nil ||
+		!strings.Contains(err.Error(), "Grace: 15ns is less") || !strings.Contains(err.Error(), "Timeout: 5ns is less") {
+		t.Errorf("durations without a unit: %v", err)
+	}
 	var unset *presence.MemoryStore // a variable that was not set is not a store
 	if _, err := presence.New(query, &presence.Options{Store: unset}); err == nil || !strings.Contains(err.Error(), "Store: a nil *presence.MemoryStore") {
 		t.Errorf("a nil store: %v", err)

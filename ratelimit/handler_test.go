@@ -23,7 +23,7 @@ import (
 func TestCause(t *testing.T) {
 	t.Parallel()
 	for want, o := range map[string]*ratelimit.Options{
-		"too many attempts to connect": nil, "too many connections at one time": {Concurrent: 1},
+		"too many attempts to connect": nil, "too many concurrent connections": {Concurrent: 1},
 	} {
 		limit := ratelimit.PerHour(1)
 		if o != nil {

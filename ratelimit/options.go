@@ -10,6 +10,7 @@ import (
 
 	"github.com/sioware/sioware/internal/clientip"
 	"github.com/sioware/sioware/internal/nilptr"
+	"github.com/sioware/sioware/internal/unit"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -256,6 +257,11 @@ func (p Penalty) audit(faults []error) (Penalty, []error) {
 	}
 	if err := p.After.fault(); err != nil {
 		fault("After: %w", err)
+	}
+	for _, err := range []error{unit.Check("Ban", p.Ban), unit.Check("MaxBan", p.MaxBan)} {
+		if err != nil {
+			fault("%w", err)
+		}
 	}
 	if p.MaxBan == 0 {
 		p.MaxBan = max(p.Ban, min(p.Ban*banGrowth, maxBan))

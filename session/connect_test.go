@@ -40,7 +40,7 @@ func TestOptions(t *testing.T) {
 	for _, o := range []*session.Options{nil, {}, {Check: 100 * time.Millisecond}, {Origins: []string{"*"}}} {
 		newManager(t, newMemory(), o)
 	}
-	for _, o := range []session.Options{{Missing: -1}, {Check: -1}, {Check: 99 * time.Millisecond}, {Timeout: -time.Second}} {
+	for _, o := range []session.Options{{Missing: -1}, {Check: -1}, {Check: 99 * time.Millisecond}, {Timeout: -time.Second}, {Timeout: 5}} {
 		if _, err := session.New(newMemory(), "__Host-sid", &o); err == nil {
 			t.Errorf("%+v was accepted", o)
 		}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"log/slog"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -299,5 +300,28 @@ func TestSavedAnew(t *testing.T) {
 	kicked(t, c, "session_expired")
 	if n := inner.len(); n != 0 {
 		t.Errorf("%d sessions are left", n)
+	}
+}
+
+// TestUnknownError: the log says how to make an error of the store mean that there is no
+// such session, unless it is one of the network.
+func TestUnknownError(t *testing.T) {
+	t.Parallel()
+	for want, fault := range map[bool]error{true: errors.New("no such row"), false: &net.OpError{Op: "dial", Err: errors.New("refused")}} {
+		store := &tap{Store: newMemory()}
+		m := newManager(t, store, &session.Options{Logger: quiet})
+		s := serve(t, m)
+		c, _ := s.join(t, siotest.Dial{})
+		browser := given(t, c)
+		store.set(func(op, _ string, pass func() error) error {
+			if op == "new" {
+				return fault
+			}
+			return pass()
+		})
+		_, _, err := destroy(t, s.m, browser)
+		if !errors.Is(err, session.ErrUnavailable) || strings.Contains(err.Error(), "Options.Unknown") != want {
+			t.Errorf("%v: %v", fault, err)
+		}
 	}
 }

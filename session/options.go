@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/sioware/sioware/internal/origin"
+	"github.com/sioware/sioware/internal/unit"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -91,6 +92,8 @@ func (o *Options) audit() (Options, *origin.Policy, error) {
 	fault(c.Missing < Create || c.Missing > Admit, "Missing: unknown value %d", c.Missing)
 	fault(c.Check < 0 || c.Check > 0 && c.Check < minCheck, "Check: %v is less than %v", c.Check, minCheck)
 	fault(c.Timeout < 0, "Timeout: %v is negative", c.Timeout)
+	short := unit.Check("Timeout", c.Timeout)
+	fault(short != nil, "%w", short)
 	origins, err := origin.New(c.Origins)
 	fault(err != nil, "Origins: %w", err)
 	if c.Check == 0 {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"net"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -24,7 +25,7 @@ const (
 
 var (
 	errNothing = errors.New("the store returned neither a session nor an error")
-	errDeletes = errors.New("the store deletes sessions whose MaxAge is 0: give it another")
+	errDeletes = errors.New("the store deletes sessions whose MaxAge is 0: set another")
 	errLost    = errors.New("the store did not set the cookie")
 )
 
@@ -76,6 +77,11 @@ func (m *Manager) load(ctx context.Context, w *work, host, cookie string) (*stor
 			gone.RetryAfter = m.retryLocked(st.key)
 			m.mu.Unlock()
 			return st, gone
+		}
+		var network net.Error
+		if m.opts.Unknown == nil && !errors.As(err, &network) && ctx.Err() == nil {
+			// A store of the application's may say so with an error of its own.
+			err = fmt.Errorf("%w (if that means no such session, set Options.Unknown)", bare(err))
 		}
 		return nil, away(err)
 	})

@@ -212,7 +212,7 @@ func TestUpgradeAttacksBareHost(t *testing.T) {
 func TestUseAllPlainPanic(t *testing.T) {
 	t.Parallel()
 	s := serve(t, func(io *socket.Server) {
-		wrap.UseAll(io, func(*socket.Socket, func(*socket.ExtendedError)) { panic("on purpose") }, nil)
+		wrap.UseAll(io, func(*socket.Socket, func(*socket.ExtendedError)) { panic("on purpose") })
 	})
 	for _, d := range dials {
 		if c, err := s.Open(t, d); err == nil { // Engine.IO 3 connects by itself

@@ -2,6 +2,7 @@ package wrap
 
 import (
 	"context"
+	"fmt"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -68,9 +69,19 @@ func chain(mws []Middleware) http.Handler {
 		http.Error(w, http.StatusText(http.StatusInternalServerError), http.StatusInternalServerError)
 	})
 	for i := len(mws) - 1; i >= 0; i-- {
+		demand(mws[i] != nil, "middleware %d is nil", i+1)
 		h = mws[i](h)
+		demand(h != nil, "middleware %d returned a nil handler", i+1)
 	}
 	return h
+}
+
+// demand panics unless ok, while the application starts: otherwise every client would find
+// out, and the application only from its log.
+func demand(ok bool, format string, args ...any) {
+	if !ok {
+		panic("wrap: " + fmt.Sprintf(format, args...))
+	}
 }
 
 // exchangeOf finds the exchange behind w.

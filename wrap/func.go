@@ -49,6 +49,7 @@ var (
 // them, until the "connection" handlers have returned: the host sends CONNECT before it
 // runs them.
 func Func(f func(ctx context.Context, s *socket.Socket) error) socket.NamespaceMiddleware {
+	demand(f != nil, "Func: nil function")
 	return within(defaultTimeout, funcName(f), f)
 }
 
@@ -89,6 +90,7 @@ func within(timeout time.Duration, name string, f func(context.Context, *socket.
 // [UseAll], what follows mw waits until mw has returned, for which there is no time limit
 // once it has called next.
 func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.NamespaceMiddleware {
+	demand(mw != nil, "Guard: nil middleware")
 	if timeout <= 0 {
 		timeout = defaultTimeout
 	}

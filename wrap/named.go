@@ -21,6 +21,7 @@ import (
 // their package ("jwtauth"); a foreign one that only the host runs has no name. Named
 // does not protect mw; see [Guard].
 func Named(name string, mw socket.NamespaceMiddleware) socket.NamespaceMiddleware {
+	demand(mw != nil, "Named: nil middleware")
 	return func(s *socket.Socket, next func(*socket.ExtendedError)) {
 		st := stateOf(s)
 		outer := st.setName(name, true)

@@ -49,6 +49,7 @@ var ErrHandled = errors.New("wrap: event handled by a middleware")
 // order, even for one socket, since the host dispatches each packet on its own goroutine:
 // data that f shares must be locked. Handlers added by OnAny see an event before f does.
 func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socket.NamespaceMiddleware {
+	demand(f != nil, "Packet: nil function")
 	return within(defaultTimeout, "wrap.Packet", func(_ context.Context, s *socket.Socket) error {
 		UsePacket(s, f)
 		return nil

@@ -5,12 +5,14 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/gorilla/websocket"
 	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
 )
 
 // Rows 100, 107, 108: what a middleware does to the request in place.
@@ -73,16 +75,24 @@ func TestParityReuse(t *testing.T) {
 // Rows 80, 112: something that is not a middleware is refused on registration.
 func TestParityNil(t *testing.T) {
 	t.Parallel()
-	for name, register := range map[string]func(){
-		"Handler":   func() { wrap.Handler(http.NotFoundHandler(), nil) },
-		"Engine":    func() { wrap.Engine(nil) },
-		"Every":     func() { wrap.Every(nil) },
-		"Namespace": func() { wrap.Namespace(nil) },
+	nothing := func(http.Handler) http.Handler { return nil }
+	for want, register := range map[string]func(){
+		"Handler: nil handler":                func() { wrap.Handler(nil) },
+		"middleware 1 is nil":                 func() { wrap.Handler(http.NotFoundHandler(), nil) },
+		"middleware 2 is nil":                 func() { wrap.Engine(wrap.Origin(), nil) },
+		"middleware 1 returned a nil handler": func() { wrap.Every(nothing) },
+		"middleware 3 is nil":                 func() { wrap.Namespace(wrap.Origin(), wrap.Origin(), nil) },
+		"Func: nil function":                  func() { wrap.Func(nil) },
+		"Guard: nil middleware":               func() { wrap.Guard(nil, 0) },
+		"Named: nil middleware":               func() { wrap.Named("x", nil) },
+		"Packet: nil function":                func() { wrap.Packet(nil) },
+		"UseAll: nil server":                  func() { wrap.UseAll(nil, pass) },
+		"UseAll: middleware 2 is nil":         func() { wrap.UseAll(socket.NewServer(nil, nil), pass, nil) },
 	} {
 		func() {
 			defer func() {
-				if recover() == nil {
-					t.Errorf("%s takes nil", name)
+				if got := fmt.Sprint(recover()); !strings.HasPrefix(got, "wrap: "+want) {
+					t.Errorf("%s: %s", want, got)
 				}
 			}()
 			register()

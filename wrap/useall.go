@@ -2,6 +2,7 @@ package wrap
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 
 	"github.com/sioware/sioware/internal/sidecar"
@@ -27,9 +28,20 @@ import (
 // used: UseAll wraps the adapter's constructor, through which it learns of all namespaces
 // that the host creates. Nothing may have been sent through io by then: the host's
 // SetAdapter takes no lock.
+//
+// UseAll panics if io or one of mws is nil, and logs a warning to the default slog logger if
+// the options of io have not been through [Harden].
 func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
+	demand(io != nil, "UseAll: nil server")
+	for i, mw := range mws {
+		demand(mw != nil, "UseAll: middleware %d is nil", i+1)
+	}
 	g, first := globals.LoadOrStore(io, new(global))
 	if first {
+		if p := io.Opts().Parser(); p == nil || Parser(p) != p {
+			slog.Warn("wrap: the options of this server have not been through Harden: a client can end the process; " +
+				"call socket.NewServer(nil, wrap.Harden(opts))")
+		}
 		mws = append([]socket.NamespaceMiddleware{Func(g.enter)}, mws...)
 		_ = io.On("new_namespace", func(args ...any) {
 			if nsp, ok := args[0].(socket.Namespace); ok {

@@ -63,6 +63,7 @@ const defaultMaxBody = 1e6
 // For the last four, h must be the engine itself: a handler around the engine hides its
 // sessions and options. Call Handler once per engine, before serving.
 func Handler(h http.Handler, mws ...Middleware) http.Handler {
+	demand(h != nil, "Handler: nil handler; pass io.ServeHandler(nil)")
 	hd := &handler{next: h, chain: chain(mws), maxBody: defaultMaxBody}
 	if eng, ok := h.(engine.BaseServer); ok {
 		hd.engine = eng

@@ -6,10 +6,12 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"strings"
 	"time"
 
 	"github.com/redis/go-redis/v9"
+	"github.com/sioware/sioware/internal/unit"
 )
 
 // MinLease leaves room for late renewals.
@@ -21,11 +23,22 @@ type Caller struct {
 	timeout time.Duration
 }
 
+// Logger returns l, or the default logger if l is nil, for the store of the package name:
+// three of them may use one logger.
+func Logger(l *slog.Logger, name string) *slog.Logger {
+	if l == nil {
+		l = slog.Default()
+	}
+	return l.With("store", name)
+}
+
 // Check returns an error that names all faults of a client and of the options that stores
-// have in common; lease is 0 for stores without leases.
-func Check(client redis.UniversalClient, prefix string, timeout, lease time.Duration) error {
+// have in common; name is the store's package, and lease is 0 for stores without leases.
+func Check(name string, client redis.UniversalClient, prefix string, timeout, lease time.Duration) error {
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf("redisstore: "+format, args...)) }
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf(name+"/redisstore: "+format, args...))
+	}
 	switch client := client.(type) {
 	case nil:
 		fault("no client")
@@ -48,6 +61,9 @@ func Check(client redis.UniversalClient, prefix string, timeout, lease time.Dura
 	}
 	if timeout < 0 {
 		fault("Timeout: %v is negative", timeout)
+	}
+	if err := unit.Check("Timeout", timeout); err != nil {
+		fault("%w", err)
 	}
 	if lease < 0 || lease > 0 && lease < MinLease {
 		fault("Lease: %v is less than %v", lease, MinLease)

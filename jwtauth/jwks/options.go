@@ -75,6 +75,8 @@ func (o *Options) audit(rawURL string) (Options, *url.URL, error) {
 
 	u, err := url.Parse(rawURL)
 	switch {
+	case rawURL == "":
+		fault("no URL; is a variable not set?")
 	case err != nil:
 		fault("malformed URL") // the cause would show parts of it
 	case u.Scheme == "http" && !c.InsecureHTTP:

@@ -20,7 +20,7 @@ func TestNewReportsAllFaults(t *testing.T) {
 		"http allowed":   {"http://127.0.0.1/", &jwks.Options{InsecureHTTP: true}, nil},
 		"long refresh":   {good, &jwks.Options{RefreshEvery: 48 * time.Hour}, nil},
 		"http":           {"http://127.0.0.1/", nil, []string{"https is required"}},
-		"empty":          {"", nil, []string{"scheme is not https"}},
+		"empty":          {"", nil, []string{"no URL; is a variable not set?"}},
 		"file":           {"file:///etc/keys", &jwks.Options{InsecureHTTP: true}, []string{"scheme is not https"}},
 		"no host":        {"https:///keys", nil, []string{"no host"}},
 		"malformed":      {"https://[", nil, []string{"malformed URL"}},

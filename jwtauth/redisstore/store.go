@@ -33,6 +33,7 @@ type Options struct {
 	Timeout time.Duration
 
 	// Logger gets what goes wrong with the subscription. Nil means slog.Default().
+	// Its records have the attribute "store", which is "jwtauth".
 	Logger *slog.Logger
 }
 
@@ -65,14 +66,12 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	if err := redisclient.Check(client, o.Prefix, o.Timeout, 0); err != nil {
+	if err := redisclient.Check("jwtauth", client, o.Prefix, o.Timeout, 0); err != nil {
 		return nil, err
 	}
 	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
 	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
+	o.Logger = redisclient.Logger(o.Logger, "jwtauth")
 	return &Store{
 		client:  client,
 		caller:  redisclient.New(client, o.Timeout),

@@ -201,6 +201,7 @@ func alike(is bool) string {
 func TestNew(t *testing.T) {
 	t.Parallel()
 	redistest.New(t, redisstore.New, []redistest.Options[*redisstore.Options]{
+		{Name: "no unit", Of: &redisstore.Options{Timeout: 5}, Want: []string{"unit missing"}},
 		{Name: "braces", Of: &redisstore.Options{Prefix: "a{b}:"}, Want: []string{"braces"}},
 		{
 			Name: "all", Of: &redisstore.Options{Prefix: "{", Timeout: -1}, None: true,

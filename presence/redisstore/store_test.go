@@ -57,7 +57,8 @@ func TestStoreShared(t *testing.T) {
 func TestNew(t *testing.T) {
 	t.Parallel()
 	redistest.New(t, redisstore.New, []redistest.Options[*redisstore.Options]{
-		{Name: "least", Of: &redisstore.Options{Lease: time.Second, Timeout: 1}},
+		{Name: "no unit", Of: &redisstore.Options{Timeout: 5}, Want: []string{"unit missing"}},
+		{Name: "least", Of: &redisstore.Options{Lease: time.Second, Timeout: time.Millisecond}},
 		{Name: "short lease", Of: &redisstore.Options{Lease: time.Second - 1}, Want: []string{"Lease"}},
 		{
 			Name: "all", Of: &redisstore.Options{Prefix: "{a", Timeout: -1, Lease: -1}, None: true,

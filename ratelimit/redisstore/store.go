@@ -44,6 +44,7 @@ type Options struct {
 	Lease time.Duration
 
 	// Logger gets when Redis begins and ceases to fail. Nil means slog.Default().
+	// Its records have the attribute "store", which is "ratelimit".
 	Logger *slog.Logger
 }
 
@@ -83,15 +84,13 @@ func New(client redis.UniversalClient, opts *Options) (*Store, error) {
 	if opts != nil {
 		o = *opts
 	}
-	if err := redisclient.Check(client, o.Prefix, o.Timeout, o.Lease); err != nil {
+	if err := redisclient.Check("ratelimit", client, o.Prefix, o.Timeout, o.Lease); err != nil {
 		return nil, err
 	}
 	o.Prefix = cmp.Or(o.Prefix, DefaultPrefix)
 	o.Timeout = cmp.Or(o.Timeout, DefaultTimeout)
 	o.Lease = cmp.Or(o.Lease, DefaultLease)
-	if o.Logger == nil {
-		o.Logger = slog.Default()
-	}
+	o.Logger = redisclient.Logger(o.Logger, "ratelimit")
 	return &Store{
 		client:  client,
 		caller:  redisclient.New(client, o.Timeout),

@@ -11,14 +11,14 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// recorder is the writer of many a logger: it notes the status, and hides the rest.
+// recorder is a writer as many loggers have: it records the status, and hides the rest.
 type recorder struct {
 	http.ResponseWriter
 	status int
 }
 
-// TestHiddenHijacker: a handler around Handler that takes WebSockets from all clients is
-// told of, once, since these go on with long-polling and say nothing.
+// TestHiddenHijacker: a handler around Handler that prevents all WebSockets is logged once,
+// since clients silently stay with long-polling.
 func TestHiddenHijacker(t *testing.T) {
 	got := logged(t, func(func() string) {
 		s := siotest.Config{
@@ -40,5 +40,24 @@ func TestHiddenHijacker(t *testing.T) {
 	})
 	if strings.Count(got, "http.Hijacker") != 1 || !strings.Contains(got, "writer=*wrap_test.recorder") {
 		t.Errorf("logged %q", got)
+	}
+}
+
+// TestUnhardened: UseAll warns, once for each server, of options that have not been through
+// Harden.
+func TestUnhardened(t *testing.T) {
+	for _, hardened := range []bool{false, true} {
+		got := logged(t, func(func() string) {
+			o := socket.DefaultServerOptions()
+			if hardened {
+				wrap.Harden(o)
+			}
+			io := socket.NewServer(nil, o)
+			wrap.UseAll(io, pass)
+			wrap.UseAll(io, pass)
+		})
+		if want := map[bool]int{false: 1, true: 0}[hardened]; strings.Count(got, "Harden") != want*2 {
+			t.Errorf("hardened %v: logged %q", hardened, got)
+		}
 	}
 }
