@@ -77,7 +77,8 @@ func chain(mws []Middleware) http.Handler {
 }
 
 // demand panics unless ok, while the application starts: otherwise every client would find
-// out, and the application only from its log.
+// out, and the application only from its log. All exported functions that make a middleware
+// use it, for arguments that are nil.
 func demand(ok bool, format string, args ...any) {
 	if !ok {
 		panic("wrap: " + fmt.Sprintf(format, args...))

@@ -61,7 +61,8 @@ const defaultMaxBody = 1e6
 //   - it sends the first packet of a WebSocket in one write with the 101 response.
 //
 // For the last four, h must be the engine itself: a handler around the engine hides its
-// sessions and options. Call Handler once per engine, before serving.
+// sessions and options. Call Handler once per engine, before serving. It panics if h or one
+// of mws is nil, as [Engine], [Every] and [Namespace] do.
 func Handler(h http.Handler, mws ...Middleware) http.Handler {
 	demand(h != nil, "Handler: nil handler; pass io.ServeHandler(nil)")
 	hd := &handler{next: h, chain: chain(mws), maxBody: defaultMaxBody}
