@@ -31,7 +31,8 @@
 // needs goes around Handler. [Origin] comes first among Handler's middlewares, since
 // those behind it may trust cookies. In io.Use, [Require] comes first, then [Namespace],
 // then the rest; use [UseAll] instead of io.Use for a rule that holds in all namespaces.
-// Harden the options before NewServer.
+// Harden the options before NewServer. A function of this package that makes a middleware
+// panics if it is given nil.
 //
 // # What clients see
 //
