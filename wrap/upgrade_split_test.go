@@ -12,24 +12,36 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// rawFrame is a frame of a client, whose mask changes nothing.
+// rawFrame returns a frame of a client, whose mask changes nothing.
 func rawFrame(kind byte, data string) string {
 	return string([]byte{kind, 0x80 | byte(len(data)), 0, 0, 0, 0}) + data
+}
+
+// The first bytes of frames.
+const (
+	begin = 0x01 // the first of a message that goes on
+	more  = 0x00
+	last  = 0x80
+	ping  = 0x89
+)
+
+// upgrading returns a server behind Handler.
+func upgrading(t *testing.T) *siotest.Server {
+	return siotest.Config{
+		Options: wrap.Harden(nil),
+		Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
+	}.NewServer(t, func(io *socket.Server) { io.Use(pass) })
 }
 
 // A client, or a proxy, may split any message, and send pings in between (RFC 6455,
 // section 5.4): those of an upgrade, too.
 func TestUpgradeInFragments(t *testing.T) {
 	t.Parallel()
-	const text, more, last, ping = 0x01, 0x00, 0x80, 0x89
-	s := siotest.Config{
-		Options: wrap.Harden(nil),
-		Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
-	}.NewServer(t, func(io *socket.Server) { io.Use(pass) })
+	s := upgrading(t)
 	for name, upgrade := range map[string]string{
-		"halves":  rawFrame(text, "2p") + rawFrame(last, "robe") + rawFrame(0x81, "5"),
-		"letters": rawFrame(text, "2") + rawFrame(more, "prob") + rawFrame(more, "") + rawFrame(last, "e") + rawFrame(text, "5") + rawFrame(last, ""),
-		"pings":   rawFrame(text, "2p") + rawFrame(ping, "are you there") + rawFrame(last, "robe") + rawFrame(text, "") + rawFrame(ping, "") + rawFrame(last, "5"),
+		"halves":  rawFrame(begin, "2p") + rawFrame(last, "robe") + rawFrame(0x81, "5"),
+		"letters": rawFrame(begin, "2") + rawFrame(more, "prob") + rawFrame(more, "") + rawFrame(last, "e") + rawFrame(begin, "5") + rawFrame(last, ""),
+		"pings":   rawFrame(begin, "2p") + rawFrame(ping, "are you there") + rawFrame(last, "robe") + rawFrame(begin, "") + rawFrame(ping, "") + rawFrame(last, "5"),
 	} {
 		for _, at := range []int{1, 7, len(upgrade)} { // bytes in each write
 			_, c, err := startUpgrade(s)
@@ -55,24 +67,20 @@ func TestUpgradeInFragments(t *testing.T) {
 	}
 }
 
-// What is split must not be kept without bound, nor be anything else than an upgrade.
+// Fragments must not be kept without bound, nor be anything but an upgrade.
 func TestUpgradeInBadFragments(t *testing.T) {
 	t.Parallel()
-	const text, more, last, ping = 0x01, 0x00, 0x80, 0x89
-	s := siotest.Config{
-		Options: wrap.Harden(nil),
-		Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
-	}.NewServer(t, func(io *socket.Server) { io.Use(pass) })
+	s := upgrading(t)
 	for name, upgrade := range map[string]string{
-		"another text":     rawFrame(text, "2p") + rawFrame(last, "lobe"),
-		"too long":         rawFrame(text, "2probe") + rawFrame(more, "s"),
-		"text inside":      rawFrame(text, "2p") + rawFrame(0x81, "5"),
+		"another text":     rawFrame(begin, "2p") + rawFrame(last, "lobe"),
+		"too long":         rawFrame(begin, "2probe") + rawFrame(more, "s"),
+		"text inside":      rawFrame(begin, "2p") + rawFrame(0x81, "5"),
 		"none to continue": rawFrame(last, "5"),
 		"binary":           rawFrame(0x02, "5"),
-		"empty for ever":   rawFrame(text, "2") + strings.Repeat(rawFrame(more, ""), 1000),
-		"pings for ever":   rawFrame(text, "2") + strings.Repeat(rawFrame(ping, "ping"), 1000),
+		"empty forever":    rawFrame(begin, "2") + strings.Repeat(rawFrame(more, ""), 1000),
+		"pings forever":    rawFrame(begin, "2") + strings.Repeat(rawFrame(ping, "ping"), 1000),
 		"compressed":       rawFrame(0x41, "5"),
-		"compressed later": rawFrame(text, "2p") + rawFrame(0xC1, "5"),
+		"compressed later": rawFrame(begin, "2p") + rawFrame(0xC1, "5"),
 	} {
 		_, c, err := startUpgrade(s)
 		if err != nil {
