@@ -62,7 +62,7 @@ func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 		err = errors.Join(keys.Check(), err)
 	}
 	shape := jws.ShapeOf(reflect.TypeFor[C]())
-	err = errors.Join(err, shape.Check())
+	err = errors.Join(err, jws.CheckType(reflect.TypeFor[C]()), shape.Check())
 	if f, ok := keys.(*fixed); ok && f.fault == nil {
 		err = errors.Join(err, f.allow(o.Algorithms))
 	}

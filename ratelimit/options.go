@@ -198,6 +198,9 @@ func (o *Options) audit(connect Limit) (Options, error) {
 	check("Bytes", c.Bytes)
 	c.Event = maps.Clone(c.Event)
 	for name, l := range c.Event {
+		if name == "" {
+			fault("Event: empty name")
+		}
 		if err := l.fault(); err != nil {
 			fault("Event: %.100q: %w", name, err)
 		}

@@ -52,6 +52,7 @@ func TestNewFaults(t *testing.T) {
 		}},
 		{"a cost of nothing", good, &ratelimit.Options{Cost: func(*socket.Socket, *wrap.Event) int64 { return 1 }}, []string{"Cost: set without Events"}},
 		{"a ban for nothing", good, &ratelimit.Options{Penalty: ratelimit.Penalty{Ban: time.Second}}, []string{"Penalty: Ban is set without After"}},
+		{"an event without a name", good, &ratelimit.Options{Event: map[string]ratelimit.Limit{"": good}}, []string{"Event: empty name"}},
 		{"bans without a unit", good, &ratelimit.Options{Penalty: ratelimit.Penalty{After: good, Ban: 5}}, []string{"Penalty: Ban: 5ns is less than 1ms"}},
 		{"shrinking bans", good, &ratelimit.Options{Penalty: ratelimit.Penalty{After: good, Ban: time.Minute, MaxBan: time.Second}}, []string{"MaxBan: 1s"}},
 		{"endless bans", good, &ratelimit.Options{Penalty: ratelimit.Penalty{After: good, Ban: time.Minute, MaxBan: 31 * 24 * time.Hour}}, []string{"MaxBan: 744h"}},

@@ -75,6 +75,24 @@ var (
 	textUnmarshaler = reflect.TypeFor[encoding.TextUnmarshaler]()
 )
 
+// CheckType returns an error if no JSON object, which is what claims are, can be decoded
+// into a value of type t.
+func CheckType(t reflect.Type) error {
+	e := t
+	for range 16 {
+		if e.Kind() != reflect.Pointer {
+			break
+		}
+		e = e.Elem()
+	}
+	switch {
+	case e.Kind() == reflect.Struct, e.Kind() == reflect.Map, e.Kind() == reflect.Interface && e.NumMethod() == 0,
+		reflect.PointerTo(e).Implements(unmarshaler):
+		return nil
+	}
+	return fmt.Errorf("jws: claims do not decode into %v; use a struct or a map", t)
+}
+
 // ShapeOf returns the shape of t, which may be nil.
 func ShapeOf(t reflect.Type) *Shape { return shapes{}.of(t) }
 

@@ -196,3 +196,26 @@ func TestShapeCheck(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// raw decodes itself.
+type raw string
+
+func (r *raw) UnmarshalJSON(b []byte) error { *r = raw(b); return nil }
+
+func TestCheckType(t *testing.T) {
+	t.Parallel()
+	type loop *loop
+	for _, good := range []reflect.Type{
+		reflect.TypeFor[struct{}](), reflect.TypeFor[**struct{ A int }](), reflect.TypeFor[map[string]any](), reflect.TypeFor[any](),
+		reflect.TypeFor[raw](), reflect.TypeFor[*raw](),
+	} {
+		if err := jws.CheckType(good); err != nil {
+			t.Error(err)
+		}
+	}
+	for _, bad := range []reflect.Type{reflect.TypeFor[string](), reflect.TypeFor[[]string](), reflect.TypeFor[*int](), reflect.TypeFor[func()](), reflect.TypeFor[error](), reflect.TypeFor[loop]()} {
+		if err := jws.CheckType(bad); err == nil || !strings.Contains(err.Error(), bad.String()) {
+			t.Errorf("%v: %v", bad, err)
+		}
+	}
+}
