@@ -12,10 +12,10 @@ import (
 const (
 	// gather is how long changes in a room are gathered before they are sent.
 	gather = 50 * time.Millisecond
-	// perSocket is how much longer for each socket of the room: the cost of sending
+	// perSocket is added to gather for each socket of the room: the cost of sending
 	// to a room of many thousands grows with them, and so must the wait.
 	perSocket = 50 * time.Microsecond
-	// retryAfter is after what time a Store that did not answer is asked again.
+	// retryAfter is how long to wait before a Store that did not answer is asked again.
 	retryAfter = time.Second
 	// maxSingly is how many changes are announced one by one; if there are more,
 	// only the members are sent.
@@ -118,8 +118,8 @@ func (t *Tracker) stir(c *Change) {
 	t.arm(r, 0)
 }
 
-// stirAll records that changes may have been lost. For as long as patience, members may
-// then come whose going has not been reported.
+// stirAll records that changes may have been lost: for as long as patience, members may be
+// reported to come again although nobody was told that they had gone.
 func (t *Tracker) stirAll(patience time.Duration) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

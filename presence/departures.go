@@ -19,7 +19,7 @@ type departure struct {
 }
 
 // departures tells the Store who has gone, on one goroutine, and many in one call:
-// when a server loses all of its clients at once, each of them ends at that moment.
+// when a server loses all of its clients at once, there is one departure for each.
 // The goroutine exists only while there is something to tell.
 type departures struct {
 	store   Store

@@ -56,7 +56,7 @@ type Tracker struct {
 
 	departures departures
 	audience   audience
-	away       atomic.Bool   // the Store did not answer the last call
+	away       atomic.Bool   // the Store did not answer the last Join
 	panics     atomic.Uint64 // of Options.Visible
 }
 
@@ -188,7 +188,7 @@ func (t *Tracker) mayJoin(ctx context.Context, d *device) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, t.opts.Timeout)
 	defer cancel()
-	t.departures.await(ctx, d.user) // or a user who reconnects would be refused because of the old connection
+	t.departures.await(ctx, d.user) // or the old connection of a client that reconnects would count
 	records, err := t.store.Get(ctx, "", d.user)
 	if err != nil || len(records) != 1 {
 		return nil // if the Store is away, let it in

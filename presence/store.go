@@ -14,7 +14,7 @@ import (
 //
 // A Store counts seats: a user has one in a room for each device that is there. The room
 // "" stands for everywhere: a user with a seat in it is online. A member of a room is a
-// user who has a seat there, or who gave up the last one less than its grace ago.
+// user who has a seat there, or whose last one was given up less than its Grace ago.
 //
 // A Store belongs to one process, a node. Of the nodes that share a store, each gives up
 // only its own seats; those of a node that has died, or that cannot reach the others for

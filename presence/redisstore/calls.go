@@ -177,7 +177,7 @@ func (s *Store) Evict(ctx context.Context, user string, cause presence.Cause, re
 	return len(*result), nil
 }
 
-// micros returns d in microseconds, clamped to 0 and a century.
+// micros returns d in microseconds, clamped to between 0 and a century.
 func micros(d time.Duration) int64 {
 	return min(max(0, d), 100*365*24*time.Hour).Microseconds()
 }

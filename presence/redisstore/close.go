@@ -69,7 +69,7 @@ func (s *Store) drain(ctx context.Context) (failed error) {
 	return failed // perhaps of a part of Redis only
 }
 
-// resign gives up the lease, unless there may be seats that need it to end by itself.
+// resign gives up the lease, unless seats may be left: those must end with the lease.
 func (s *Store) resign(ctx context.Context, failed error) {
 	s.mu.Lock()
 	n, epochs := len(s.node.retired), []string{s.node.epoch}

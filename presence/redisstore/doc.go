@@ -39,8 +39,8 @@
 //
 // # When a node dies
 //
-// The first of the other nodes that finds a lease ended gives up its seats, a few at a
-// time. If that node dies meanwhile, another one takes over. Users with no seat left go
+// The first of the other nodes that finds a lease ended gives up the seats under it, a few
+// at a time. If that node dies meanwhile, another one takes over. Users with no seat left go
 // offline when their grace has passed, counted from the end of the lease, with the cause
 // [presence.CauseNodeLost]. That a grace has begun is kept in Redis; it does not matter
 // which node ends it. If all nodes die, the next one to start does it all, after one more

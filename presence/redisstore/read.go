@@ -77,7 +77,8 @@ func (s *Store) Get(ctx context.Context, room string, users ...string) ([]presen
 	return records, nil
 }
 
-// score returns the time that a score is, in microseconds, as either protocol returns it.
+// score returns the time of a score in microseconds, which is a float64 or a string,
+// depending on the protocol.
 func score(v any) time.Time {
 	us, ok := v.(float64)
 	if text, is := v.(string); is {

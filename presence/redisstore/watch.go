@@ -58,10 +58,10 @@ func (t *told) take() ([]presence.Event, []*watcher) {
 }
 
 // Watch implements [presence.Store]. It waits for the subscription, but no longer than
-// [Options].Timeout: in that case f is told that events may have been lost once there is
-// one, as it is whenever the subscription was lost. f is called on a goroutine of the
-// Store; a call that is under way when stop is called ends after stop has returned. A panic
-// of f is logged. After Close, Watch does nothing.
+// [Options].Timeout. If there is none by then, f is told that events may have been lost as
+// soon as there is one, as it is whenever the subscription was lost. f is called on a
+// goroutine of the Store; a call that is under way when stop is called ends after stop has
+// returned. A panic of f is logged. After Close, Watch does nothing.
 func (s *Store) Watch(f func(presence.Event)) (stop func()) {
 	w := &watcher{f: f}
 	s.mu.Lock()

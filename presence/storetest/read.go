@@ -13,7 +13,7 @@ const (
 	saysNoMember = "For a user who is not a member Version is 0, and Seen may be set."
 	saysForgot   = `in rooms other than "", if the user is not a member`
 	saysCount    = "Count returns how many members a room has."
-	saysMember   = "A member of a room is a user who has a seat there, or who gave up the last one less than its grace ago."
+	saysMember   = "A member of a room is a user who has a seat there, or whose last one was given up less than its Grace ago."
 	saysList     = "A member who stays is returned once, however many others come and go."
 	saysPages    = "List returns up to n members of a room"
 	saysScan     = `Scan is List for all rooms, including "".`

@@ -11,9 +11,9 @@ import (
 )
 
 // Run tests a [presence.Store] against its documentation; a failure quotes the sentence.
-// It calls open for each case, from tests that run in parallel. open closes what it opens
-// with t.Cleanup, though a case may have closed it by then. Each store is separate, but
-// what it keeps may be shared with others, and need not be empty.
+// It calls open for each case, from tests that run in parallel. open must have t.Cleanup
+// close what it opens, though a case may have closed it by then. Each store is separate,
+// but what it keeps may be shared with others, and need not be empty.
 func Run(t *testing.T, open func(t *testing.T) presence.Store) {
 	t.Helper()
 	for _, c := range cases() {
