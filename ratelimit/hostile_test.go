@@ -49,8 +49,8 @@ func (s *hostileStore) Acquire(ctx context.Context, key string, max int64) (func
 	return func() { release(); s.panics("release", key) }, v, err
 }
 
-// hostile serves, in a process of its own, a limiter whose application code all
-// panics: depending on the name of the user, or always.
+// hostile serves, in a process of its own, a limiter all of whose application code
+// panics, depending on the name of the user, or always.
 func hostile(report func(url string)) {
 	var key, again once
 	user := func(s *socket.Socket) string {

@@ -17,7 +17,7 @@ import (
 //
 // A token takes a whole number of sixteenths of a nanosecond to come back, rounded
 // up, so that tokens never come back faster than the rate: with PerSecond(3) one in
-// a billion less, with PerSecond(300_000_000) one in eighty.
+// eight billion fewer, with PerSecond(300_000_000) one in eighty.
 type Limit struct {
 	n     int64
 	per   time.Duration // negative if unlimited

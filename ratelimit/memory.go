@@ -190,7 +190,7 @@ func (m *MemoryStore) overflowing(l Limit) *slot {
 	return e
 }
 
-// forget makes room, if it can. A full store does not try so at every new key: an
+// forget makes room, if it can. A full store does not try at every new key: an
 // attacker can make thousands of them come each second.
 func (m *MemoryStore) forget(now int64) bool {
 	again := m.again.Load()

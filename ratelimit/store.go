@@ -52,9 +52,9 @@ type Verdict struct {
 type Store interface {
 	// Take takes n tokens out of the bucket of key if all of them are available,
 	// otherwise none. The bucket of a key that has never been seen, or not for as long
-	// as it takes to fill, is full. Refills do not depend on who asks, and a clock that
-	// is set back makes nobody wait longer than l allows: a bucket never takes longer to
-	// fill than an empty one of l.
+	// as it takes to fill, is full. Calls that take nothing do not delay a refill, and a
+	// clock that is set back makes nobody wait longer than l allows: a bucket never takes
+	// longer to fill than an empty one of l.
 	//
 	// An n of 0 takes nothing, is allowed, and reports the state of the bucket:
 	// RetryAfter is zero. An n above l.Size is refused and takes nothing: RetryAfter is

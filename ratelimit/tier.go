@@ -19,9 +19,9 @@ const (
 	quiet = 10 * time.Second
 )
 
-// tier asks a Store that other nodes use too, behind a store of this node. Nothing else
-// needs to be asked about what is known here to be too much, so a flood stays where it
-// is; and when the Store cannot be asked, the node knows what has passed through it.
+// tier asks a Store that other nodes use too, behind a store of this node. The Store is
+// not asked about what is known here to be too much, so a flood stays where it is; and
+// when the Store cannot be asked, the node knows what has passed through it.
 //
 // The local bucket is never stricter than the shared one, except for what was taken
 // while the Store was away: it is charged with what this node takes there, and is

@@ -145,9 +145,8 @@ func TestCloseWhileAway(t *testing.T) {
 	proxy.Restore()
 }
 
-// late makes the first call that takes or renews slots fail, and sends it later, as
-// on a connection that the client has given up. forgetful is a hook for renewals in a
-// Cluster in which one server has forgotten the script, and another does not answer.
+// late makes the first call that takes or renews slots fail, so that it can be sent
+// later, as on a connection that the client has given up.
 type late struct {
 	redistest.Hook
 

@@ -43,7 +43,7 @@ type Options struct {
 	// renewed three times in each lease.
 	Lease time.Duration
 
-	// Logger gets when Redis begins and ceases to fail. Nil means slog.Default().
+	// Logger is told when Redis begins and ceases to fail. Nil means slog.Default().
 	// Its records have the attribute "store", which is "ratelimit".
 	Logger *slog.Logger
 }

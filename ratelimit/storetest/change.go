@@ -9,7 +9,7 @@ import (
 const (
 	saysChange  = "One key may be used with different limits, as when a limit is changed: what carries over is the time at which the bucket is full."
 	saysNoLoss  = "a bucket never takes longer to fill than an empty one of l"
-	saysDoesNot = "Refills do not depend on who asks"
+	saysDoesNot = "Calls that take nothing do not delay a refill"
 )
 
 var changeCases = []storeCase{

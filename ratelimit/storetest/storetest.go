@@ -14,8 +14,8 @@ import (
 
 // Run tests a [ratelimit.Store] against its documentation, and if it is a
 // [ratelimit.SlotStore] against that too; a failure quotes the sentence. It calls open
-// for each case, from tests that run in parallel. open closes what it opens with
-// t.Cleanup. The store need not be empty, and may be the same each time.
+// for each case, from tests that run in parallel. open must have t.Cleanup close what
+// it opens. The store need not be empty, and may be the same each time.
 func Run(t *testing.T, open func(t *testing.T) ratelimit.Store) {
 	t.Helper()
 	for _, c := range cases() {
