@@ -47,8 +47,8 @@ func TestOptions(t *testing.T) {
 	}
 }
 
-// TestKeys: a store that cannot sign a cookie, since a variable is not set, is found out
-// before its first client is.
+// TestKeys: New refuses a store that cannot sign a cookie, for example because a variable
+// is not set.
 func TestKeys(t *testing.T) {
 	t.Parallel()
 	key, short := []byte("0123456789abcdef0123456789abcdef"), []byte("abc")

@@ -10,8 +10,8 @@ import (
 
 // For a session that has a new ID.
 const (
-	// comeBack is after what time its clients are to connect again: by then the
-	// browser has the cookie.
+	// comeBack is how long its clients are to wait before they connect again: by
+	// then the browser has the cookie.
 	comeBack = time.Second
 	// handOver is for how long a client with the old cookie is told so. It must not be
 	// given a new session meanwhile, whose cookie would overwrite the new one.
@@ -35,8 +35,8 @@ func (m *Manager) aliveLocked(key string) error {
 	return gone
 }
 
-// retryLocked returns after what time clients of a session that has ended may come back,
-// or 0 for never. m.mu is held.
+// retryLocked returns how long clients of a session that has ended must wait before they
+// come back, or 0 for never. m.mu is held.
 func (m *Manager) retryLocked(key string) time.Duration {
 	now := time.Now()
 	if until, _ := m.ended.get(key, now); now.Before(until) {
@@ -88,8 +88,8 @@ func (m *Manager) retireLocked(key string, only *Session) (retired []*Session) {
 	return retired
 }
 
-// putOut disconnects the sockets of a session that has ended, and returns how many. It must
-// not be called with the session's lock: listeners of "disconnect" may want to use it.
+// putOut disconnects the sockets of a session that has ended, and returns how many. The
+// session's lock must not be held: listeners of "disconnect" may want to use the session.
 func (m *Manager) putOut(key string, only *Session) int {
 	var sockets []*socket.Socket
 	m.mu.Lock()

@@ -9,8 +9,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// farewell is how long after the end of a session its sockets are disconnected, if the
-// end was noticed during an event of theirs.
+// farewell is how long after Reload or Update has noticed the end of a session its sockets
+// are disconnected: an event of theirs may have to get its ack first.
 const farewell = 50 * time.Millisecond
 
 // Session is a session of the store. The sockets of one session on one node share a

@@ -75,7 +75,7 @@ func (m *Manager) lookUp(ctx context.Context, r *http.Request) (*stored, error) 
 	return m.load(ctx, &work{m: m}, r.Host, cookie)
 }
 
-// renew replaces old by a new session.
+// renew replaces old with a new session.
 func (m *Manager) renew(ctx context.Context, old *Session, change func(map[any]any) error) ([]string, error) {
 	w, err := m.begin(ctx, old.key)
 	if err != nil {

@@ -157,7 +157,7 @@ func (m *Manager) join(ctx context.Context, s *socket.Socket) error {
 	return err
 }
 
-// connect attaches to s its session.
+// connect attaches its session to s.
 func (m *Manager) connect(ctx context.Context, s *socket.Socket) error {
 	switch {
 	case m.closed.Load():
