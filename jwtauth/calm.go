@@ -11,8 +11,8 @@ import (
 
 // calm runs f, which calls the code of others (Options.Verify, Keys, the Store), and
 // turns a panic into an error, as package wrap does for middlewares. An error that
-// panics when it is asked for its cause, such as a nil pointer, panics here too, rather
-// than where the error is looked at later.
+// panics when it is asked for its cause, as a nil pointer may, is asked here, so that
+// this panic becomes an error too, and does not come where the error is looked at.
 func calm(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {

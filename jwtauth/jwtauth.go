@@ -96,7 +96,7 @@ func (a *Auth[C]) Close(ctx context.Context) error {
 
 // Middleware returns the connection middleware that admits sockets with a valid
 // token, for io.Use, nsp.Use or wrap.UseAll. See the package documentation for
-// what other clients are told. It also answers "auth:refresh".
+// what refused clients are told. It also answers "auth:refresh".
 //
 // State recovery must run middlewares: set SkipMiddlewares(false), as wrap.Harden does,
 // or every socket is refused with code internal. Then a recovered socket is verified

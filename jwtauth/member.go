@@ -22,7 +22,7 @@ const (
 	// connecting is how long the host may need to connect a socket that we have
 	// admitted: nothing can be sent to it before that.
 	connecting = 100 * time.Millisecond
-	// recheckAfter is when a store that could not answer is asked again.
+	// recheckAfter is the least wait before a store that could not answer is asked again.
 	recheckAfter = 5 * time.Second
 )
 

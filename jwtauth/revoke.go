@@ -27,7 +27,7 @@ func (a *Auth[C]) Revoke(ctx context.Context, r Revocation) (int, error) {
 	err := a.opts.Store.Revoke(ctx, r)
 	count := 0
 	for _, m := range append(concerned, a.concerned(r)...) {
-		if !m.revoked.Swap(true) { // an earlier call may have disconnected it, but it is still in the index
+		if !m.revoked.Swap(true) { // one that an earlier call has disconnected may still be in the index
 			count++
 		}
 		if s := m.socket.Value(); s != nil {

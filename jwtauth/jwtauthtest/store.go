@@ -15,8 +15,8 @@ import (
 // TestStore tests a [jwtauth.Store] against its documentation; a failure quotes
 // the sentence. For each case, in tests that run in parallel, it calls open to
 // get two nodes of one store: values that share what they remember, as in two
-// processes. A store for one process returns the same value twice. open closes
-// what it opens with t.Cleanup. The store need not be empty.
+// processes. For a store for one process it returns one value twice. It must have
+// t.Cleanup close what it opens. The store need not be empty.
 //
 //	func TestStore(t *testing.T) {
 //		jwtauthtest.TestStore(t, func(t *testing.T) (a, b jwtauth.Store) {

@@ -49,8 +49,8 @@ func (r *recorder) told() []jwtauth.Change {
 	return r.changes[:len(r.changes):len(r.changes)]
 }
 
-// expect appends one change to all that r was told, waits, and compares. It returns
-// what was expected, with that change.
+// expect makes one more change, waits until r has been told of it, and compares all
+// that r was told with want and that change, which it returns.
 func (k *storeKit) expect(r *recorder, want ...jwtauth.Change) []jwtauth.Change {
 	k.Helper()
 	last := jwtauth.ByID(fmt.Sprint(k.tag, "last ", len(r.told())))

@@ -52,7 +52,7 @@ type decision struct {
 	holder  string // the hash of the token ID of the login that holds the place
 }
 
-// ask is a verdict of the script that is none of the Store's.
+// ask is a verdict of the script that the Store never returns.
 const ask = jwtauth.Verdict(-1)
 
 var verdicts = map[string]jwtauth.Verdict{

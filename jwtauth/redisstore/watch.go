@@ -17,10 +17,10 @@ type watcher struct {
 }
 
 // Watch implements [jwtauth.Store]. It waits for the subscription, but no longer
-// than [Options].Timeout: in that case f is called with the zero Change once there
-// is one, as it is whenever the subscription was lost. f is called on a goroutine
-// of the Store; a call that is under way when stop is called ends after stop has
-// returned. After Close, Watch does nothing.
+// than [Options].Timeout. If there is none by then, f is called with the zero Change
+// as soon as there is one, as it is whenever the subscription was lost. f is called
+// on a goroutine of the Store; a call that is under way when stop is called ends
+// after stop has returned. After Close, Watch does nothing.
 func (s *Store) Watch(f func(jwtauth.Change)) (stop func()) {
 	w := &watcher{f: f}
 	s.mu.Lock()

@@ -8,7 +8,7 @@ import (
 )
 
 // Header is what a token says about itself: no more than a hint until it is
-// verified with a key that was not chosen by what the header says.
+// verified with a key that the caller trusts for other reasons.
 //
 // Parse refuses a header that is not one JSON object with each name once, and one
 //   - without alg, or with an alg that is not [Known] (RFC 8725, section 3.1);
