@@ -117,7 +117,7 @@ func BenchmarkConnect(b *testing.B) {
 	}
 }
 
-// BenchmarkArmed adds 100,000 sessions with one exp to the index and the clock:
+// BenchmarkArmed adds 100,000 members with one exp to the index and the clock:
 // what they cost besides their sockets, and how many goroutines.
 func BenchmarkArmed(b *testing.B) {
 	const n = 100_000
@@ -129,13 +129,13 @@ func BenchmarkArmed(b *testing.B) {
 		runtime.ReadMemStats(&before)
 		goroutines := runtime.NumGoroutine()
 		start := time.Now()
-		keep := jwtauth.Sessions(a, n, &jwtauth.Identity[claims]{Subject: "ada", ID: "one token", ExpiresAt: exp})
+		keep := jwtauth.Members(a, n, &jwtauth.Identity[claims]{Subject: "ada", ID: "one token", ExpiresAt: exp})
 		took := time.Since(start)
 		goroutines = runtime.NumGoroutine() - goroutines
 		runtime.GC()
 		runtime.ReadMemStats(&after)
-		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/session")
-		b.ReportMetric(float64(took.Nanoseconds())/n, "ns/session")
+		b.ReportMetric(float64(after.HeapAlloc-before.HeapAlloc)/n, "B/member")
+		b.ReportMetric(float64(took.Nanoseconds())/n, "ns/member")
 		b.ReportMetric(float64(goroutines), "goroutines")
 		runtime.KeepAlive(keep)
 	}

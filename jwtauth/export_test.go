@@ -7,7 +7,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// Indexed returns how many sessions can be found by a revocation.
+// Indexed returns how many members can be found by a revocation.
 func Indexed[C any](a *Auth[C]) int { return len(a.index.all()) }
 
 // IndexKeys returns how many lists the index has.
@@ -35,12 +35,12 @@ var Scrub = scrubRequest
 // Owner returns the room of the sockets that may recover the state of id's.
 var Owner = owner[Claims]
 
-// Sessions returns n sessions with the identity id, indexed and armed.
-func Sessions[C any](a *Auth[C], n int, id *Identity[C]) (keep []any) {
+// Members returns n sessions with the identity id, indexed and armed.
+func Members[C any](a *Auth[C], n int, id *Identity[C]) (keep []any) {
 	s := new(socket.Socket) // it is never told anything
 	for range n {
 		one := *id
-		x := newSession(a, s, &one)
+		x := newMember(a, s, &one)
 		a.index.add(x, &one)
 		x.start()
 		keep = append(keep, x)
@@ -48,5 +48,5 @@ func Sessions[C any](a *Auth[C], n int, id *Identity[C]) (keep []any) {
 	return append(keep, s)
 }
 
-// Leave ends one of Sessions.
+// Leave ends one of Members.
 func Leave[C any](_ *Auth[C], one any) { one.(*member[C]).end() }

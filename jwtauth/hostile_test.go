@@ -64,7 +64,7 @@ func TestRefusedIsCollected(t *testing.T) {
 	}
 	sockets.Await(t, 10, 1)
 	if n := jwtauth.Indexed(a); n != 0 {
-		t.Errorf("%d sessions in the index", n)
+		t.Errorf("%d members in the index", n)
 	}
 }
 

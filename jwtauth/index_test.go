@@ -8,7 +8,7 @@ import (
 	"github.com/sioware/sioware/jwtauth"
 )
 
-// TestIndexAfterLeaving: a session that is removed from the middle of a user's list
+// TestIndexAfterLeaving: a member that is removed from the middle of a user's list
 // removes no other, and leaves nothing behind.
 func TestIndexAfterLeaving(t *testing.T) {
 	t.Parallel()
@@ -33,14 +33,14 @@ func TestIndexAfterLeaving(t *testing.T) {
 	}
 }
 
-// TestIndexLeaveTwice: a session that is not in a list cannot be removed from
+// TestIndexLeaveTwice: a member that is not in a list cannot be removed from
 // it, nor can another one in its place.
 func TestIndexLeaveTwice(t *testing.T) {
 	t.Parallel()
 	a := newAuth(t, nil)
-	sessions := jwtauth.Sessions(a, 3, &jwtauth.Identity[claims]{ID: "x", Subject: "ada", ExpiresAt: time.Now().Add(time.Hour)})
+	members := jwtauth.Members(a, 3, &jwtauth.Identity[claims]{ID: "x", Subject: "ada", ExpiresAt: time.Now().Add(time.Hour)})
 	for _, i := range []int{1, 1, 2, 0} {
-		jwtauth.Leave(a, sessions[i])
+		jwtauth.Leave(a, members[i])
 		if want := map[int]int{1: 2, 2: 1, 0: 0}[i]; jwtauth.Indexed(a) != want {
 			t.Errorf("%d in the index, want %d", jwtauth.Indexed(a), want)
 		}

@@ -147,7 +147,7 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 		return refusal(ErrForbidden, errRecovered)
 	}
 
-	m := newSession(a, s, id)
+	m := newMember(a, s, id)
 	if id != nil {
 		// The index comes first, then the store: one of the two sees a revocation.
 		a.index.add(m, id)

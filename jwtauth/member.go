@@ -57,7 +57,7 @@ type news[C any] struct {
 	alarm         alarm.Alarm // on the chores
 }
 
-func newSession[C any](a *Auth[C], s *socket.Socket, id *Identity[C]) *member[C] {
+func newMember[C any](a *Auth[C], s *socket.Socket, id *Identity[C]) *member[C] {
 	m := &member[C]{auth: a, socket: weak.Make(s), user: id}
 	m.alarm.Run, m.check.Run = m.ring, m.recheck
 	m.identity.Store(id)
