@@ -34,7 +34,8 @@ type attempt struct {
 }
 
 // admit prepares a run of a middleware, which is called name unless Named says otherwise.
-// If the middleware must not run, it rejects the socket and returns nil.
+// It returns nil if the middleware must not run: a kicked socket has then been refused,
+// and any other rejected and its connection closed.
 func admit(s *socket.Socket, next func(*socket.ExtendedError), name string) *attempt {
 	st := stateOf(s)
 	a := &attempt{s: s, st: st, next: next, name: name}
@@ -69,8 +70,8 @@ func (a *attempt) watch() {
 		return
 	}
 	if x := h.exchange(); x != nil {
-		// Engine.IO 3 connects to "/" within the handshake, which the host takes for
-		// still in progress. With other long-polling it notices the end itself.
+		// Engine.IO 3 connects to "/" within the handshake, whose answer the host believes
+		// to be in progress: it does not notice the end. With other long-polling it does.
 		st := a.st
 		a.unwatch = context.AfterFunc(x.ctx, func() {
 			if !x.left.Load() { // otherwise it ends when its handler returns

@@ -82,11 +82,10 @@ func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Va
 	return withBody(r, body), nil, true
 }
 
-// hurry limits how long the body may take to arrive, unless the function that it returns
-// is called, to the time after which a session without a heartbeat ends. Otherwise a
-// client could tie up a goroutine and a connection with half a body, with or without a
-// session, as it can with the bare host. hurry does nothing if the server has a
-// ReadTimeout.
+// hurry gives the body as long to arrive as a session lives without a heartbeat; the
+// function that it returns lifts that limit. Otherwise a client could tie up a goroutine
+// and a connection with half a body, with or without a session, as it can with the bare
+// host. hurry does nothing if the server has a ReadTimeout, or if the engine is not known.
 func (h *handler) hurry(w http.ResponseWriter, r *http.Request) (inTime func()) {
 	srv, _ := r.Context().Value(http.ServerContextKey).(*http.Server)
 	if h.engine == nil || srv == nil || srv.ReadTimeout > 0 {

@@ -41,7 +41,7 @@ type conn struct {
 	gate <-chan struct{}
 	mark *handshake
 	head http.Header // nil once written
-	hold bool        // delay the 101 response until the next write
+	hold bool        // delay the 101 response until the host writes, reads or closes
 
 	greet    sync.Once              // writes greeting; other writers wait
 	greeting atomic.Pointer[[]byte] // the 101 response, until it is written
@@ -240,8 +240,8 @@ func (c *conn) readAhead(lost func(error)) {
 	}
 }
 
-// untilLost returns why the connection was lost, or nil if it was not or the watch was
-// stopped or gave up.
+// untilLost returns why the connection was lost, or nil if the watch was stopped or has
+// read maxAhead bytes.
 func (c *conn) untilLost() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

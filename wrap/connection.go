@@ -180,7 +180,7 @@ func (c *connection) close(reason string) {
 
 // clearRooms takes a socket that has left nsp out of its rooms. With Engine.IO 3 it does so
 // only when the connection ends, or when the next socket of nsp, which has the same ID,
-// clearRooms.
+// leaves.
 func (c *connection) clearRooms(nsp string, l *rooms.Leaving) {
 	c.mu.Lock()
 	before := c.left[nsp]

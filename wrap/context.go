@@ -75,7 +75,7 @@ func (c *refusedCause) Unwrap() []error {
 // *[Error]. After a refusal by a middleware that this package did not run, it holds what
 // the client was told, as a *socket.ExtendedError.
 //
-// It takes the place of what Koa and Egg put after "await next()":
+// It is the place for what Koa and Egg put after "await next()":
 //
 //	context.AfterFunc(wrap.Context(s), func() { release(s) })
 //

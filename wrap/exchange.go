@@ -31,8 +31,8 @@ type exchange struct {
 	inside sync.WaitGroup // inner, if it is entered
 	left   atomic.Bool    // inner has returned
 
-	// status is the first final status that went out through the chain, or 0. It is set
-	// with mu held: http.TimeoutHandler sets it while the engine runs.
+	// status is the first final status that went out through the chain, or 0. WriteHeader
+	// sets it with mu held: http.TimeoutHandler calls it while the engine runs.
 	status atomic.Int32
 	mu     sync.Mutex
 
@@ -76,9 +76,9 @@ func chain(mws []Middleware) http.Handler {
 	return h
 }
 
-// demand panics unless ok, while the application starts: otherwise every client would find
-// out, and the application only from its log. All exported functions that make a middleware
-// use it, for arguments that are nil.
+// demand panics unless ok. It is called while the application starts: later, a mistake
+// would hit every client, and the application would see it only in its log. All exported
+// functions that make a middleware use it to check for nil arguments.
 func demand(ok bool, format string, args ...any) {
 	if !ok {
 		panic("wrap: " + fmt.Sprintf(format, args...))
@@ -111,8 +111,8 @@ func (x *exchange) read(want int32, f func()) {
 	}
 }
 
-// call enters inner if nothing has yet, no answer has begun, and the client is still
-// there. Otherwise it does nothing.
+// call enters inner, once, while the chain runs, no answer has begun, and the client is
+// still there. Otherwise it does nothing.
 func (x *exchange) call(w http.ResponseWriter, r *http.Request) {
 	if x.status.Load() != 0 || x.ctx.Err() != nil || r.Context().Err() != nil {
 		return

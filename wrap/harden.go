@@ -41,9 +41,9 @@ const upgradeTimeout = 3 * defaultTimeout
 //     socket without running any middleware (socket/namespace.go:270), so a revoked or
 //     expired client gets back in.
 //   - UpgradeTimeout, if it was not set, to 30 seconds: the host answers the request that
-//     carries a CONNECT only when the middlewares have decided, and the client completes its
-//     upgrade after that. A client that still waits when the host's 10 seconds are over
-//     never hears the answer.
+//     carries a CONNECT only when the middlewares have decided, and the client completes
+//     its upgrade after that. A client that still waits when the host's 10 seconds are
+//     over never hears the answer.
 //
 // Everything else is left alone. Harden must not run concurrently with other uses of o.
 func Harden(o *socket.ServerOptions) *socket.ServerOptions {

@@ -115,8 +115,8 @@ type departure struct {
 	end chan struct{} // closed when the host has forgotten it
 }
 
-// departs notes that the socket that has joined nsp is leaving: only if it is that of st,
-// unless st is nil.
+// departs notes that the socket that has joined nsp is leaving. If st is not nil, it does
+// so only if that socket is the one of st.
 func (c *connection) departs(nsp string, st *state) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,7 +12,7 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// eventKicked is the event that tells a client why its socket is ended.
+// eventKicked is the event that tells a client why it is disconnected.
 const eventKicked = "kicked"
 
 // unusedAfter is how long a connection may go without a namespace after a kick. A
@@ -23,11 +23,11 @@ var unusedAfter = 5 * time.Second
 // revoked, or when the user has signed in elsewhere.
 //
 // The client of a connected socket gets the event "kicked" with one argument,
-// [Error.ClientData] of e, and then leaves the namespace. Official clients report
-// "disconnect" with the reason "io server disconnect" and do not reconnect by themselves.
-// [Context] of s ends before its "disconnect" listeners run, and context.Cause holds both
-// e and a *[Disconnected] with the reason "server namespace disconnect". OnAnyOutgoing
-// listeners do not see "kicked".
+// [Error.ClientData] of e, and is then disconnected from the namespace. Official clients
+// report "disconnect" with the reason "io server disconnect" and do not reconnect by
+// themselves. [Context] of s ends before its "disconnect" listeners run, and
+// context.Cause holds both e and a *[Disconnected] with the reason "server namespace
+// disconnect". OnAnyOutgoing listeners do not see "kicked".
 //
 // The host's connection state recovery does not store a kicked socket. A state that it
 // stored at an earlier disconnect can still be resumed until it expires: let middlewares

@@ -11,7 +11,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// recorder is a writer as many loggers have, which hides what else the server's writer can do.
+// recorder is a writer as many loggers have, which hides what else the server's writer can
+// do.
 type recorder struct{ http.ResponseWriter }
 
 // TestHiddenHijacker: a handler around Handler that prevents all WebSockets is logged once,

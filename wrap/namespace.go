@@ -65,7 +65,8 @@ func (j *join) enter(w http.ResponseWriter, r *http.Request) {
 // recorderKey finds the recorder in the context of a chain without an HTTP client.
 type recorderKey struct{}
 
-// recorder is the ResponseWriter of a chain without an HTTP client.
+// recorder is the ResponseWriter of a chain that does not write to an HTTP client: of
+// Namespace, Engine or Every.
 type recorder struct {
 	x       *exchange
 	header  http.Header

@@ -116,8 +116,8 @@ func (p *Event) replace(ev []any, n int) {
 	}
 }
 
-// fault returns what packet middlewares have done wrong to p, originally ev, which has n
-// arguments.
+// fault returns an error if a packet middleware has made p unfit to replace ev, which has
+// n arguments.
 //
 //go:noinline
 func (p *Event) fault(ev []any, n int) error {

@@ -99,8 +99,9 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	return c, rw, nil
 }
 
-// tellHidden warns of a handler in front that has replaced the server's writer by w. The host
-// answers 400, about which a client that upgrades says nothing: it stays with long-polling.
+// tellHidden warns of a handler in front that has replaced the server's writer by w. The
+// host answers 400, which a client that upgrades does not report: it stays with
+// long-polling.
 func tellHidden(ctx context.Context, w http.ResponseWriter) {
 	slog.LogAttrs(ctx, slog.LevelWarn, "wrap: no WebSocket can be opened: a handler around Handler hides http.Hijacker; give its writer an Unwrap method",
 		slog.String("writer", fmt.Sprintf("%T", w)))

@@ -57,7 +57,7 @@ func (e *Error) status() int {
 // In a chain that [Namespace] runs, where no HTTP client listens, e itself becomes the
 // connect_error. Err goes only to the default slog logger: at level Error for the code
 // internal, and for unavailable if there is an Err, otherwise at level Debug. Behind the
-// Handler of package logging, it is left to that to log.
+// Handler of package logging, only that Handler records it.
 //
 // ServeHTTP does not change e and may run concurrently with itself.
 func (e *Error) ServeHTTP(w http.ResponseWriter, r *http.Request) {

@@ -34,7 +34,7 @@ func (w *walk) tell(ext *socket.ExtendedError) {
 
 // refusedBy records a refusal, which is that of a plain middleware unless one of ours has
 // recorded it, and returns what to tell the client. It is recorded before the client is
-// told, since the client might not wait for the answer: see connection.leave.
+// told, since the client might not wait for the answer: see connection.decided.
 func (st *state) refusedBy(ext *socket.ExtendedError) *socket.ExtendedError {
 	if !st.conn.decided(st.nsp, st, false) {
 		return ext

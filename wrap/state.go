@@ -124,10 +124,10 @@ func (st *state) end(cause error) {
 	st.conn.remove(st)
 }
 
-// reap disconnects the socket of a closed connection if the host has forgotten it, as it
-// does with one that it connects while it disconnects the others (socket/client.go:134
-// and :138) and would keep for ever. Usually the host is about to disconnect it, and has
-// done so by then.
+// reap disconnects the socket of a closed connection if the host has forgotten it: a
+// socket that it connects while it disconnects the others (socket/client.go:134 and :138)
+// would stay for ever. Usually the host is about to disconnect it, and has done so by the
+// time that reap looks.
 func (st *state) reap() {
 	time.AfterFunc(maxSettle, func() {
 		if s := st.socket.Value(); s != nil && s.Connected() {

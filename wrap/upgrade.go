@@ -21,7 +21,7 @@ const maxPark = time.Second
 // lastPoll is how long a poll may outlive its session.
 const lastPoll = 250 * time.Millisecond
 
-// Nothing else may end an upgrade less than nearEnd before the host's timer does.
+// nearEnd is how long before the host's timer ends an upgrade nothing else may end it.
 const nearEnd = 100 * time.Millisecond
 
 // probe is the connection of an upgrade from long-polling, until the session has moved to
@@ -30,8 +30,8 @@ const nearEnd = 100 * time.Millisecond
 // (engine/socket.go:375): whichever comes second ends the process. So until then the
 // reader gets nothing but the frames that an upgrade consists of, and no errors: neither
 // those of the connection nor those that gorilla would derive from a frame, for which it
-// also fails the writer. A session ends only while the reader is reading, and neither
-// happens shortly before the timer fires, which closes the connection.
+// also fails the writer. A session ends only while the reader is reading. Shortly before
+// the timer fires, which closes the connection, no session ends and no frame is passed on.
 type probe struct {
 	*conn
 	due time.Time // the host's timer ends the upgrade then or later
@@ -99,13 +99,13 @@ func (p *probe) Read(b []byte) (int, error) {
 	return n, nil
 }
 
-// maxSplit bounds a message of an upgrade that comes in fragments.
+// maxSplit limits a message of an upgrade that comes in fragments, in bytes.
 const maxSplit = 512
 
 // message returns the length of the message at the start of held, 0 if it is incomplete,
-// and whether it may be part of an upgrade: "2probe" or "5" (or a short compressed one), or
-// a ping or pong. A client or a proxy may split a text, and send pings in between (RFC 6455,
-// section 5.4): it is passed on when it is complete.
+// and whether it may be part of an upgrade: "2probe" or "5" (or a short compressed one),
+// or a ping or pong. A client or a proxy may split a text, and send pings in between (RFC
+// 6455, section 5.4): it is passed on when it is complete.
 func (p *probe) message() (n int, ok bool) {
 	const text, more, final = 0x01, 0x00, 0x80
 	const deflated, ping, pong = 0xC1, 0x89, 0x8A // with the FIN bit
@@ -224,7 +224,7 @@ func (h *handshake) follow(s engine.Socket) {
 }
 
 // poll serves a poll. The host leaves one unanswered if it arrives as its session ends
-// (engine/server.go:79 finds the session, and transports/polling.go:89 is done after its
+// (engine/server.go:79 finds the session, and transports/polling.go:89 runs after its
 // end): it gets lastPoll for what is still on its way.
 func (p *passage) poll(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithCancel(r.Context())

@@ -26,11 +26,11 @@ import (
 // In an existing namespace mws run after the middlewares that it has; in a later one they
 // run first. Call UseAll before the server serves, and after io.SetAdapter if that is
 // used: UseAll wraps the adapter's constructor, through which it learns of all namespaces
-// that the host creates. Nothing may have been sent through io by then: the host's
+// that the host creates. Start whatever sends through io only after that: the host's
 // SetAdapter takes no lock.
 //
-// UseAll panics if io or one of mws is nil, and logs a warning to the default slog logger if
-// the options of io have not been through [Harden].
+// UseAll panics if io or one of mws is nil. The first call for io logs a warning to the
+// default slog logger if the options of io have not been through [Harden].
 func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
 	demand(io != nil, "UseAll: nil server")
 	for i, mw := range mws {
