@@ -77,8 +77,8 @@
 // recorded at level Error, as "logging: function of the application panicked", with
 // function, error and stack.
 //
-// The [Observer] is told the same, whatever the levels are: logging/prommetrics turns it
-// into metrics.
+// The [Observer] is told what the records say, whatever the levels are:
+// logging/prommetrics turns that into metrics.
 //
 // What package wrap would write about a socket or request to the default slog logger, it
 // does not write if a Logger follows them. A fault that shows only in an event is

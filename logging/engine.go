@@ -15,14 +15,14 @@ import (
 const byEngine = "engine"
 
 // Engine records what e itself refuses: requests with another version of the protocol, an
-// unknown session, or a method or transport that does not exist. Call it once
-// io.ServeHandler(nil) has created the engine:
+// unknown session, or a method or transport that does not exist. Call it after
+// io.ServeHandler(nil), which creates the engine:
 //
 //	h := io.ServeHandler(nil)
 //	logs.Engine(io.Engine())
 //
-// For a request that passes [Logger.Handler], its one record says so. Calling Engine
-// twice for one engine has no further effect; Engine panics if e is nil.
+// A request that passes [Logger.Handler] has a single record, which says so. Calling
+// Engine twice for one engine has no further effect. Engine panics if e is nil.
 func (l *Logger) Engine(e engine.BaseServer) {
 	if e == nil {
 		panic("logging: Engine: nil engine; call io.ServeHandler(nil) first")

@@ -8,8 +8,7 @@ import (
 )
 
 // note collects what becomes known of a request. It is in the request's context, and so
-// is kept as long as the connection: it must stay small. noteKey is the context key of
-// the note of a Logger.
+// is kept as long as the connection: it must stay small.
 type note struct {
 	context.Context
 	l  *Logger
@@ -70,7 +69,7 @@ func (n *note) engine(code, text string) bool {
 	return n.tell(func(s *said) { s.code, s.text = code, text })
 }
 
-// tell changes what is said, unless the request is over.
+// tell changes what is said, and reports whether it did: not once the request is over.
 func (n *note) tell(change func(*said)) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()

@@ -77,8 +77,9 @@ type Options struct {
 // at random, so that no client can make more. An event that was refused is always
 // recorded, unless it was rate_limited.
 type Sample struct {
-	// Level is that of events that were accepted, or refused as rate_limited. Nil means
-	// slog.LevelDebug. Other refusals have level Warn, and faults Error.
+	// Level is that of events that were accepted, handled by a middleware, or refused as
+	// rate_limited. Nil means slog.LevelDebug. Other refusals have level Warn, and faults
+	// Error.
 	Level slog.Leveler
 
 	// First is 10 if 0, and Every is 100 if 0. With Every 1 all events are recorded.

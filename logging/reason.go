@@ -113,8 +113,8 @@ func news(code string, cause error) bool {
 	return code == codeInternal || code == codeUnavailable && cause != nil
 }
 
-// stackOf returns the stack of a recovered panic, or "". Causes are the application's: a
-// nil pointer panics when it is asked for its own.
+// stackOf returns the stack of a recovered panic, or "". Causes are the application's: one
+// that is a nil pointer may panic when it is asked for its own cause.
 func stackOf(err error) string {
 	defer func() { _ = recover() }()
 	var p interface{ Stack() []byte }

@@ -19,9 +19,9 @@ import (
 // key, or that ends in pwd, or has the word otp or pin, becomes "[redacted]". So does one
 // called token, authorization, cookie, API, access or auth key, credential, session ID,
 // JWT, bearer, signature, CSRF or XSRF, that ends in session or sid, has the last word
-// sig or pass, or is auth as a whole; but for these, numbers, booleans, times and
-// durations are kept, and so is everything whose last word makes it something else, like
-// token_type, cookie_name or session_count. Case and word separators do not matter:
+// sig or pass, or is auth as a whole. Under these names, however, numbers, booleans, times
+// and durations are kept, and so is everything whose last word makes it something else,
+// like token_type, cookie_name or session_count. Case and word separators do not matter:
 // X-API-Key is apiKey. The keys are further names, matched as a whole.
 //
 // By shape, anywhere in a text: JSON Web Tokens, what follows Bearer, Basic and Digest,

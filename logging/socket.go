@@ -18,7 +18,7 @@ const (
 	pending = iota // in the middlewares of its namespace
 	opening        // the host has connected it, and that is being reported
 	opened         // that has been reported
-	leaving        // it has ended meanwhile; whoever is reporting goes on
+	leaving        // it ended during opening: connected reports that too
 	ended          // its end is reported
 )
 
@@ -108,8 +108,8 @@ func (m *member) said(s *socket.Socket) (attrs record) {
 	return attrs
 }
 
-// follow reports the end of s. It must not keep s alive itself: the context of a socket
-// may not end before its connection does.
+// follow reports the end of s. It must not keep s alive: the context may not be known to
+// have ended before the connection has, and would keep s until then.
 func (m *member) follow(s *socket.Socket) {
 	weakly, ctx, nsp := weak.Make(s), wrap.Context(s), s.Nsp().Name()
 	context.AfterFunc(ctx, func() {
@@ -135,9 +135,9 @@ func (m *member) end(weakly weak.Pointer[socket.Socket], ctx context.Context) {
 }
 
 // garbled listens to "error" of the socket. The host emits it with an error when it
-// cannot decode a packet, and then closes the connection (socket/client.go:218). It is
-// also emitted when a packet middleware refuses an event, and what a client sends is up
-// to the client.
+// cannot decode a packet, and then closes the connection (socket/client.go:218). It also
+// emits it when a packet middleware refuses an event, and a client may send an event of
+// that name, whose arguments are never a Go error.
 func (m *member) garbled(args ...any) {
 	if len(args) == 0 {
 		return

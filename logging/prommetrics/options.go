@@ -94,7 +94,7 @@ func (o *Options) withDefaults() (Options, error) {
 			fault("ConstLabels: %s: %q is not UTF-8", name, value)
 		}
 	}
-	// The iteration order of maps is random, the order of the errors should not be.
+	// The iteration order of maps is random; the order of the errors should not be.
 	slices.SortStableFunc(errs, func(a, b error) int { return strings.Compare(a.Error(), b.Error()) })
 	return c, errors.Join(errs...)
 }

@@ -38,8 +38,8 @@ type series struct {
 // received counts the events of one name, by outcome.
 type received [len(outcomes)]prometheus.Counter
 
-// New registers the metrics with reg. The error joins all faults of its arguments, or is
-// that of reg, for example if they are registered already; then none is registered.
+// New registers the metrics with reg, all or none. The error joins all faults of its
+// arguments, or is that of reg, for example if they are registered already.
 func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
 	o, err := opts.withDefaults()
 	if reg == nil || nilptr.Is(reg) {

@@ -47,8 +47,8 @@ func (c *scanner) authority(i int) (end, at int) {
 	return c.ahead, c.at
 }
 
-// encodedUser is user for a possible percent-encoded :// at i. The next such sequence
-// contains a slash, so each call reads no further than to that.
+// encodedUser is user for a possible percent-encoded :// at i. The next such sequence has
+// an encoded slash, and each call reads no further than to that.
 func (c *scanner) encodedUser(i int) (from, to int, ok bool) {
 	const sep = "%3A%2F%2F"
 	if len(c.s) < i+len(sep) || !strings.EqualFold(c.s[i:i+len(sep)], sep) {
