@@ -95,8 +95,8 @@ func (c *Clock) arm(a *Alarm, wall bool, at int64) {
 	}
 }
 
-// Stop disarms a and reports whether it was armed. If it was not, either Run has been
-// started, however recently, or the alarm was never set; see [Clock.Set].
+// Stop disarms a and reports whether it was armed. If it was not, Run may have been
+// started, however recently; see [Clock.Set].
 func (c *Clock) Stop(a *Alarm) bool {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -13,8 +13,8 @@ import (
 type sample struct {
 	n          int           // handshakes or events that were answered in time
 	rate       float64       // of these per second
-	serverCPU  time.Duration // that each cost the server
-	clientCPU  time.Duration // and the generator
+	serverCPU  time.Duration // what each cost the server
+	clientCPU  time.Duration // what each cost the generator
 	p50, p99   time.Duration
 	unanswered int // after config.bound
 }

@@ -103,8 +103,8 @@ func TestLimits(t *testing.T) {
 			_, body := s.fetch(t, http.MethodGet, "", "", nil)
 			query := "&sid=" + sidOf(t, body)
 			resp, body := s.fetch(t, http.MethodPost, query, `40{"a":"`+strings.Repeat("x", 100)+`"}`, nil)
-			// With Every the host accepts a truncated body as complete, and half a packet
-			// as an attack: 429, and the session is over.
+			// With Every the host accepts a truncated body as complete, and takes half a
+			// packet for an attack: 429, and the session is over.
 			if resp.StatusCode == http.StatusOK {
 				t.Errorf("a body that is too long: %d %q", resp.StatusCode, body)
 			}

@@ -13,8 +13,8 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestJWTHandshakeRefused: Handler refuses the HTTP request of the handshake; what the
-// clients report. Without reconnection, or they would go on for ever.
+// TestJWTHandshakeRefused: Handler refuses the HTTP request of the handshake, and clients
+// report that. Without reconnection, or they would go on for ever.
 func TestJWTHandshakeRefused(t *testing.T) {
 	const challenge = `Bearer error="invalid_token"`
 	down := newFlaky()

@@ -96,8 +96,9 @@ func TestRefusedByFunc(t *testing.T) {
 	})
 }
 
-// TestRefusedLate: a client whose middleware comes to its deadline is told so, also one that
-// begins to upgrade meanwhile: it goes on when its CONNECT has been dealt with, and no sooner.
+// TestRefusedLate: a client whose middleware reaches its deadline is told so, even if it
+// begins to upgrade meanwhile: it completes the upgrade only after its CONNECT has been
+// answered.
 func TestRefusedLate(t *testing.T) {
 	each(t, func(t *testing.T, v variant) {
 		s := serve(t, nil, func(io *socket.Server) {

@@ -43,7 +43,7 @@ func Passed(ctx context.Context) bool {
 }
 
 // ListenerKey is the key of the context value through which whoever refuses a request
-// finds out who wants to know. Its value is a [Listener].
+// finds whoever wants to know why. Its value is a [Listener].
 type ListenerKey struct{}
 
 // Listener is told why a request is refused, and logs it.

@@ -14,7 +14,8 @@ type Error struct {
 	stack []byte
 }
 
-// New returns an Error for value, which recover has returned. Call it right there.
+// New returns an Error for value, which recover has returned, with the stack of the
+// caller: call it where recover is called.
 func New(value any) *Error { return &Error{value, debug.Stack()} }
 
 func (e *Error) Error() string { return fmt.Sprintf("panic: %v", e.value) }
@@ -23,7 +24,7 @@ func (e *Error) Error() string { return fmt.Sprintf("panic: %v", e.value) }
 func (e *Error) Stack() []byte { return e.stack }
 
 // Attr returns the attributes "panic" and "stack" for value, which recover has returned.
-// Call it right there.
+// Call it where recover is called.
 func Attr(value any) slog.Attr {
 	return slog.Group("", slog.String("panic", fmt.Sprint(value)), slog.String("stack", string(debug.Stack())))
 }

@@ -17,8 +17,8 @@ import (
 var errSkips = errors.New("state recovery skips middlewares, so that anybody could come back as anybody: set SkipMiddlewares(false), as wrap.Harden does")
 
 // Check refuses s if the host would restore sockets without running middlewares
-// (socket/namespace.go:270). A middleware never sees such sockets, so it refuses all
-// others, so that the mistake is noticed before there is anything to restore.
+// (socket/namespace.go:270). Middlewares never see restored sockets then, so all others
+// are refused: the mistake is noticed before there is anything to restore.
 func Check(s *socket.Socket) error {
 	if r := s.Nsp().Server().Opts().ConnectionStateRecovery(); r != nil && r.SkipMiddlewares() {
 		return &wrap.Error{Err: errSkips}

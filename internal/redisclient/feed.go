@@ -150,8 +150,8 @@ func (f *Feed) first() bool {
 	}
 }
 
-// wait waits for about d; the spread prevents all processes of a deployment from coming
-// back at once.
+// wait waits for between d/2 and d; the spread prevents all processes of a deployment
+// from coming back at once.
 func wait(ctx context.Context, d time.Duration) {
 	timer := time.NewTimer(d/2 + rand.N(d/2))
 	defer timer.Stop()

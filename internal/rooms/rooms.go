@@ -15,8 +15,8 @@ import (
 )
 
 // Join is s.Join(room) for a socket whose context is ctx. If ctx has ended, the socket is
-// not in the room afterwards: [Leaving.Left] is called after the context has ended, so
-// one of the two comes last.
+// not in the room afterwards, provided that [Leaving.Left] is called after the context has
+// ended: one of the two comes last.
 func Join(ctx context.Context, s *socket.Socket, room socket.Room) {
 	s.Join(room)
 	if ctx.Err() != nil {

@@ -1,5 +1,5 @@
-// Package wire reads requests and packets as the host does, and sends packets around it:
-// before its decoder, and without the flags that an application sets for its own packets.
+// Package wire reads requests and packets as the host does, but before its decoder, and
+// sends packets without the flags that an application sets for its own.
 package wire
 
 import (
