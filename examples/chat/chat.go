@@ -67,7 +67,7 @@ func newChat(io *socket.Server, s *services) *chat {
 		wrap.Named("nickname", wrap.Func(c.admit)), // it has a nickname
 		c.online.Middleware(),                      // its user is online
 		c.auth.Events(may),                         // each of its events is allowed for its user
-		wrap.Packet(check),                         // and is well-formed
+		wrap.Packet(check),                         // and is known, and well-formed
 	)
 	c.roster = newRoster(io, s.online, s.log) // after UseAll, which changes how it sends
 	_ = io.On("connection", func(args ...any) { c.enter(args[0].(*socket.Socket)) })

@@ -83,8 +83,8 @@ func (l redisLog) Printf(ctx context.Context, format string, args ...any) {
 	l.log.DebugContext(ctx, fmt.Sprintf(format, args...))
 }
 
-// run serves until ctx is done, then hands its users over and lets everyone go, in an
-// order that nobody notices.
+// run serves until ctx is done, then hands its users over and lets everyone go, in such
+// an order that nobody notices.
 func run(ctx context.Context, log *slog.Logger, out io.Writer, c config) error {
 	n, err := newNode(c, log)
 	if err != nil {

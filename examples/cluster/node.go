@@ -46,8 +46,8 @@ type node struct {
 	mute   context.CancelFunc // ends the subscriptions of the adapter
 }
 
-// newNode returns a node, which the caller must close. It does not contact Redis: if
-// Redis is away when the node starts, it may come later.
+// newNode returns a node, which the caller must close. It does not contact Redis, which
+// may become available later.
 func newNode(c config, log *slog.Logger) (*node, error) {
 	n := &node{config: c, log: log}
 	o, err := redis.ParseURL(c.redis)
@@ -67,7 +67,7 @@ func newNode(c config, log *slog.Logger) (*node, error) {
 	n.redis = redis.NewClient(o)
 	n.mute = func() {}
 
-	// The Store is shared by all nodes, the Tracker is this node's part in it.
+	// Who is online: the Store is shared by all nodes, the Tracker is this node's part.
 	n.store, err = redisstore.New(n.redis, &redisstore.Options{Prefix: prefix + "presence:", Timeout: timeout, Lease: c.lease, Logger: log})
 	if err != nil {
 		n.close()
@@ -214,7 +214,7 @@ type member struct {
 	Nodes []string `json:"nodes"` // of the user's devices; none during the grace period
 }
 
-// who answers who is in the lobby, on any node.
+// who answers with the users in the lobby, on any node.
 func (n *node) who(ctx context.Context, _ *socket.Socket, _ []any) (any, error) {
 	count, err := n.online.Count(ctx, lobby)
 	if err != nil && !errors.Is(err, presence.ErrStale) {
