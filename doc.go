@@ -4,8 +4,8 @@
 //   - wrap runs any net/http middleware on the handshake, and is the foundation for
 //     connection and packet middleware;
 //   - jwtauth authenticates sockets by JSON Web Tokens for as long as they live, with
-//     jwtauth/jwks for key sets of servers, jwtauth/redisstore for revocations across
-//     nodes, and jwtauth/jwtauthtest for tests;
+//     jwtauth/jwks for the key sets of identity providers, jwtauth/redisstore for
+//     revocations across nodes, and jwtauth/jwtauthtest for tests;
 //   - ratelimit limits attempts, connections, events and bytes, with ratelimit/redisstore
 //     for many nodes, and ratelimit/storetest for tests;
 //   - session attaches the sessions of any gorilla/sessions store to sockets;
