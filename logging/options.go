@@ -37,7 +37,7 @@ type Options struct {
 	Observer Observer
 
 	// User names the user of a socket, like auth.Subject of package jwtauth. It is called
-	// when a record is written, and the user may not be known by then. It runs
+	// when the socket connects, and for its records; the user may not be known by then. It runs
 	// concurrently, and must not block. If it panics, there is no user.
 	User func(s *socket.Socket) (user string, ok bool)
 

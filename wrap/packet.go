@@ -62,6 +62,7 @@ func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socke
 // after the other. Among the middlewares added with s.Use, their place is that of the
 // first of them or of [Func], whichever came first.
 func UsePacket(s *socket.Socket, f func(ctx context.Context, s *socket.Socket, p *Event) error) {
+	demand(f != nil, "UsePacket: nil function")
 	st := stateOf(s)
 	observe(s.Nsp())
 	st.tap(s, func(t *tapped) { t.funcs = append(slices.Clip(t.funcs), f) })

@@ -73,7 +73,7 @@ func (p *passage) serve(w http.ResponseWriter, r *http.Request) int32 {
 // hijack takes the connection from the client's own writer, whatever the middlewares have
 // wrapped it in.
 func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
-	nc, rw, err := p.front.take()
+	nc, rw, err := p.front.take(0)
 	if err != nil {
 		if errors.Is(err, http.ErrNotSupported) {
 			p.h.hidden.Do(func() { tellHidden(p.ctx, p.front.ResponseWriter) })

@@ -18,15 +18,19 @@ type front struct {
 	hijacked atomic.Bool
 }
 
-// take hijacks the connection, unless a status has gone out.
-func (f *front) take() (net.Conn, *bufio.ReadWriter, error) {
+// take hijacks the connection, unless a status has gone out, and records status, which is
+// 0 if the 101 is still to come.
+func (f *front) take(status int32) (net.Conn, *bufio.ReadWriter, error) {
 	f.x.mu.Lock()
 	defer f.x.mu.Unlock()
 	if f.x.status.Load() != 0 {
 		return nil, nil, http.ErrHandlerTimeout
 	}
 	c, rw, err := http.NewResponseController(f.ResponseWriter).Hijack()
-	f.hijacked.Store(err == nil)
+	if err == nil {
+		f.hijacked.Store(true)
+		f.x.status.Store(status)
+	}
 	return c, rw, err
 }
 
@@ -77,11 +81,7 @@ func (f *front) taken() bool {
 // Hijack implements http.Hijacker for a middleware that takes the connection for itself.
 // That counts as an answer: next does nothing after it.
 func (f *front) Hijack() (net.Conn, *bufio.ReadWriter, error) {
-	c, rw, err := f.take()
-	if err == nil {
-		f.x.status.CompareAndSwap(0, http.StatusSwitchingProtocols)
-	}
-	return c, rw, err
+	return f.take(http.StatusSwitchingProtocols)
 }
 
 // Flush implements http.Flusher.
