@@ -55,7 +55,7 @@ type Auth[C any] struct {
 // takes up to its Timeout if Redis is away, which is no fault. Close the Auth when the
 // server has ended.
 func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
-	o, err := opts.audit()
+	o, origins, err := opts.audit()
 	if keys == nil || nilptr.Is(keys) {
 		err = errors.Join(err, errors.New("jwtauth: no keys"))
 	} else {
@@ -66,10 +66,6 @@ func New[C any](keys Keys, opts *Options[C]) (*Auth[C], error) {
 	if f, ok := keys.(*fixed); ok && f.fault == nil {
 		err = errors.Join(err, f.allow(o.Algorithms))
 	}
-	if err != nil {
-		return nil, err
-	}
-	origins, err := origin.New(o.Origins)
 	if err != nil {
 		return nil, err
 	}

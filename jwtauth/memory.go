@@ -80,11 +80,12 @@ func (m *MemoryStore) Admit(ctx context.Context, l Login) (Verdict, error) {
 	now := time.Now().UnixMilli()
 	m.sweep(now)
 	verdict, replaced := m.decide(l, now)
-	if !replaced {
-		m.mu.Unlock()
-		return verdict, nil
+	var watchers []*watcher
+	if replaced {
+		watchers = m.queue(Change{Login: l})
 	}
-	m.tell(Change{Login: l})
+	m.mu.Unlock()
+	m.drainAll(watchers)
 	return verdict, nil
 }
 
@@ -113,7 +114,9 @@ func (m *MemoryStore) Revoke(ctx context.Context, r Revocation) error {
 	default:
 		m.subjects[r.Subject] = cutoff{ceil(r.Before), until}
 	}
-	m.tell(Change{Revocation: r})
+	watchers := m.queue(Change{Revocation: r})
+	m.mu.Unlock()
+	m.drainAll(watchers)
 	return nil
 }
 
@@ -171,13 +174,16 @@ func (m *MemoryStore) Watch(f func(Change)) (stop func()) {
 	}
 }
 
-// tell reports c to all watchers. It is called with m.mu held, and returns with it released.
-func (m *MemoryStore) tell(c Change) {
-	watchers := m.watchers
-	for _, w := range watchers {
+// queue queues c for all watchers, and returns them for drainAll. m.mu is held.
+func (m *MemoryStore) queue(c Change) []*watcher {
+	for _, w := range m.watchers {
 		w.queue = append(w.queue, c)
 	}
-	m.mu.Unlock()
+	return m.watchers
+}
+
+// drainAll calls watchers with what is queued for them. m.mu is not held.
+func (m *MemoryStore) drainAll(watchers []*watcher) {
 	for _, w := range watchers {
 		m.drain(w)
 	}

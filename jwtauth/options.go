@@ -130,8 +130,9 @@ type Options[C any] struct {
 	Logger *slog.Logger
 }
 
-// audit returns a copy of o with its defaults set, and all its faults.
-func (o *Options[C]) audit() (Options[C], error) {
+// audit returns a copy of o with its defaults set, the policy of its Origins, and all its
+// faults.
+func (o *Options[C]) audit() (Options[C], *origin.Policy, error) {
 	var c Options[C]
 	if o != nil {
 		c = *o
@@ -155,7 +156,8 @@ func (o *Options[C]) audit() (Options[C], error) {
 			fault("Sources: %s is listed twice", s)
 		}
 	}
-	if _, err := origin.New(c.Origins); err != nil {
+	origins, err := origin.New(c.Origins)
+	if err != nil {
 		fault("Origins: %w", err)
 	}
 	for _, alg := range c.Algorithms {
@@ -213,5 +215,5 @@ func (o *Options[C]) audit() (Options[C], error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return c, errors.Join(faults...)
+	return c, origins, errors.Join(faults...)
 }

@@ -244,12 +244,11 @@ func (b *banning) Take(context.Context, string, Limit, int64) (Verdict, error) {
 // not create shared buckets, one for the limit of each ban.
 func TestBansNoOverflow(t *testing.T) {
 	t.Parallel()
-	o, err := (&Options{Store: &banning{time.Hour}, Penalty: Penalty{After: PerMinute(1), Ban: time.Hour}}).audit(PerMinute(60))
+	p, err := (&Options{Store: &banning{time.Hour}, Penalty: Penalty{After: PerMinute(1), Ban: time.Hour}}).audit(PerMinute(60))
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := compile(PerMinute(60), o, nil)
-	if err != nil {
+	if err := p.follow(nil); err != nil {
 		t.Fatal(err)
 	}
 	for _, full := range []bool{false, true} {

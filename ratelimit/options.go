@@ -170,8 +170,9 @@ type Options struct {
 	Logger *slog.Logger
 }
 
-// audit returns a copy of o with its defaults set, and all faults of it and of connect.
-func (o *Options) audit(connect Limit) (Options, error) {
+// audit returns the policy of a copy of o with its defaults set, and all faults of it and
+// of connect. The policy is complete after follow.
+func (o *Options) audit(connect Limit) (*policy, error) {
 	var c Options
 	if o != nil {
 		c = *o
@@ -224,9 +225,9 @@ func (o *Options) audit(connect Limit) (Options, error) {
 	if c.IPv6Prefix < 32 || c.IPv6Prefix > 128 {
 		fault("IPv6Prefix: %d is not between 32 and 128", c.IPv6Prefix)
 	}
-	_, proxies := clientip.New(c.TrustedProxies, c.ProxyHeader)
-	_, allow := clientip.NewSet("Allow", c.Allow)
-	_, deny := clientip.NewSet("Deny", c.Deny)
+	clients, proxies := clientip.New(c.TrustedProxies, c.ProxyHeader)
+	allowed, allow := clientip.NewSet("Allow", c.Allow)
+	denied, deny := clientip.NewSet("Deny", c.Deny)
 	for _, err := range []error{proxies, allow, deny} {
 		var several interface{ Unwrap() []error }
 		if errors.As(err, &several) {
@@ -244,7 +245,7 @@ func (o *Options) audit(connect Limit) (Options, error) {
 	if c.Logger == nil {
 		c.Logger = slog.Default()
 	}
-	return c, errors.Join(faults...)
+	return &policy{Options: c, connect: connect, clients: clients, allow: allowed, deny: denied}, errors.Join(faults...)
 }
 
 // audit returns p with its defaults set, and appends its faults to faults.

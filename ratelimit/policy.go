@@ -33,20 +33,11 @@ type policy struct {
 // levels is how often a ban can double.
 const levels = 12
 
-// compile returns the policy of options that have been audited. It takes over the
-// stores of before, which may be nil.
-func compile(connect Limit, o Options, before *policy) (*policy, error) {
-	p := &policy{Options: o, connect: connect, prefix: strconv.Itoa(len(o.Name)) + ":" + o.Name}
-	var err error
-	if p.clients, err = clientip.New(o.TrustedProxies, o.ProxyHeader); err != nil {
-		return nil, err
-	}
-	if p.allow, err = clientip.NewSet("Allow", o.Allow); err != nil {
-		return nil, err
-	}
-	if p.deny, err = clientip.NewSet("Deny", o.Deny); err != nil {
-		return nil, err
-	}
+// follow completes a policy without faults. It takes over the stores of before, the policy
+// so far, which may be nil.
+func (p *policy) follow(before *policy) error {
+	o := p.Options
+	p.prefix = strconv.Itoa(len(o.Name)) + ":" + o.Name
 	if before != nil {
 		p.tier, p.bytes, p.generation = before.tier, before.bytes, before.generation+1
 	} else {
@@ -63,7 +54,7 @@ func compile(connect Limit, o Options, before *policy) (*policy, error) {
 		p.tier = p.tier.with(o.Outage, o.Logger)
 	}
 	if _, ok := p.tier.store.(SlotStore); !ok && p.Concurrent > 0 {
-		return nil, errSlots
+		return errSlots
 	}
 	if p.Bytes != (Limit{}) {
 		p.owing, p.debt = withDebt(p.Bytes)
@@ -72,7 +63,7 @@ func compile(connect Limit, o Options, before *policy) (*policy, error) {
 		p.banned = Every(p.Penalty.MaxBan)
 		p.level = Every(p.Penalty.MaxBan).Burst(levels) // one ban is forgotten per MaxBan
 	}
-	return p, nil
+	return nil
 }
 
 // same reports whether two stores are the same.

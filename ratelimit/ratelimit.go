@@ -42,14 +42,13 @@ func New(connect Limit, opts *Options) (*Limiter, error) {
 // bucket whose limit has changed will be full when it would have been before, or sooner
 // if that is longer than the new limit allows. After an error nothing has changed.
 func (l *Limiter) Update(connect Limit, opts *Options) error {
-	o, err := opts.audit(connect)
+	p, err := opts.audit(connect)
 	if err != nil {
 		return err
 	}
 	l.update.Lock()
 	defer l.update.Unlock()
-	p, err := compile(connect, o, l.policy.Load())
-	if err != nil {
+	if err := p.follow(l.policy.Load()); err != nil {
 		return err
 	}
 	l.policy.Store(p)

@@ -26,16 +26,16 @@ type Session struct {
 
 	values   atomic.Pointer[snapshot]
 	readOnly bool
-	active   atomic.Bool // a client has sent something since it was last prolonged
-	alarm    alarm.Alarm // for the next check
-	shown    string      // the cookie that a browser has; the Manager's lock guards it
-	seats    []*seat     // of its sockets; guarded likewise
+	active   atomic.Bool      // a client has sent something since it was last prolonged
+	alarm    alarm.Alarm      // for the next check
+	shown    string           // the cookie that a browser has; the Manager's lock guards it
+	seats    []*seat          // of its sockets; guarded likewise
+	leaving  []*socket.Socket // sockets to be disconnected; guarded likewise
 
-	mu      sync.Mutex
-	cookie  string    // that leads to it
-	led     time.Time // as of when
-	gone    bool
-	leaving []*socket.Socket // sockets to be disconnected; the Manager's lock guards it
+	mu     sync.Mutex
+	cookie string    // that leads to it
+	led    time.Time // as of when
+	gone   bool
 }
 
 // snapshot is what the store held. It is immutable.

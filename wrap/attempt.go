@@ -40,16 +40,10 @@ func admit(s *socket.Socket, next func(*socket.ExtendedError), name string) *att
 	st := stateOf(s)
 	a := &attempt{s: s, st: st, next: next, name: name}
 	observe(s.Nsp())
-	err := st.conn.enter(s.Nsp().Name(), st)
-	if err == nil && handshakeOf(s).refused() {
-		err = errRevoked
-	}
-	if err == nil && st.enter() != nil {
-		a.decide(nil)
+	kick, err := a.mayRun()
+	if kick != nil {
+		a.decide(kick)
 		return nil
-	}
-	if err == nil && st.ended() {
-		err = errClosed
 	}
 	if err != nil {
 		s.Conn().Close(true)
@@ -59,6 +53,24 @@ func admit(s *socket.Socket, next func(*socket.ExtendedError), name string) *att
 	}
 	st.listen(s)
 	return a
+}
+
+// mayRun returns why the middleware is not to run: what the socket was kicked with, or an
+// error for which its connection is to be closed.
+func (a *attempt) mayRun() (kick *Error, err error) {
+	if err := a.st.conn.enter(a.s.Nsp().Name(), a.st); err != nil {
+		return nil, err
+	}
+	if handshakeOf(a.s).refused() {
+		return nil, errRevoked
+	}
+	if kick := a.st.enter(); kick != nil {
+		return kick, nil
+	}
+	if a.st.ended() {
+		return nil, errClosed
+	}
+	return nil, nil
 }
 
 // watch ends the state when the client leaves while the middleware keeps the connection's

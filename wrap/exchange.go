@@ -12,9 +12,9 @@ import (
 
 // The states of an exchange.
 const (
-	idle    = iota // next may be called
-	entered        // next has been called
-	closed         // the chain has returned without it
+	nextPending = iota // next may be called
+	nextCalled         // next has been called
+	nextMissed         // the chain has returned without it
 )
 
 // inner is the handler at the end of a chain.
@@ -117,7 +117,7 @@ func (x *exchange) call(w http.ResponseWriter, r *http.Request) {
 	if x.status.Load() != 0 || x.ctx.Err() != nil || r.Context().Err() != nil {
 		return
 	}
-	if x.state.CompareAndSwap(idle, entered) {
+	if x.state.CompareAndSwap(nextPending, nextCalled) {
 		defer func() {
 			x.left.Store(true)
 			x.inside.Done()
@@ -132,7 +132,7 @@ func (x *exchange) call(w http.ResponseWriter, r *http.Request) {
 func (x *exchange) run(h http.Handler, w http.ResponseWriter, r *http.Request) (called bool) {
 	returned := false
 	defer func() {
-		if called = !x.state.CompareAndSwap(idle, closed); called {
+		if called = !x.state.CompareAndSwap(nextPending, nextMissed); called {
 			// http.TimeoutHandler may have returned while its goroutine is still in
 			// the engine, which must not touch the connection afterwards.
 			x.inside.Wait()

@@ -123,7 +123,7 @@ func (h *handshake) Connecting() bool { return h.opens && h.x.Load() != nil }
 // Passed implements mark.Run.
 func (h *handshake) Passed() bool {
 	x := h.x.Load()
-	return x == nil || x.state.Load() == entered
+	return x == nil || x.state.Load() == nextCalled
 }
 
 // marked finds the innermost handshake in the context of r.

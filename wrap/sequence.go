@@ -45,10 +45,10 @@ func (st *state) refusedBy(ext *socket.ExtendedError) *socket.ExtendedError {
 
 // What has become of one middleware.
 const (
-	running  = iota
-	returned // without calling next
-	admitted // before it returned
-	decided
+	stepRunning  = iota
+	stepReturned // without calling next
+	stepAdmitted // before it returned
+	stepDecided
 )
 
 // from runs the middlewares from i on. A panic of a plain one would end the process. It
@@ -80,9 +80,9 @@ func (w *walk) step(i int) bool {
 	var state atomic.Int32
 	w.mws[i](w.s, func(ext *socket.ExtendedError) {
 		switch {
-		case ext == nil && state.CompareAndSwap(running, admitted):
+		case ext == nil && state.CompareAndSwap(stepRunning, stepAdmitted):
 			// The caller continues when this middleware has returned.
-		case !state.CompareAndSwap(running, decided) && !state.CompareAndSwap(returned, decided):
+		case !state.CompareAndSwap(stepRunning, stepDecided) && !state.CompareAndSwap(stepReturned, stepDecided):
 			// It has called next before.
 		case ext == nil:
 			w.from(i + 1)
@@ -90,5 +90,5 @@ func (w *walk) step(i int) bool {
 			w.tell(ext)
 		}
 	})
-	return !state.CompareAndSwap(running, returned) && state.Load() == admitted
+	return !state.CompareAndSwap(stepRunning, stepReturned) && state.Load() == stepAdmitted
 }

@@ -69,9 +69,8 @@ func (s *Store) sweepAll(ctx context.Context) {
 		}
 		due, wait := s.dueSweeps()
 		for batch := range slices.Chunk(due, maxCallsAtOnce) {
-			if s.sweep(ctx, batch) {
-				wait = 0
-			}
+			s.sweep(ctx, batch)
+			wait = 0
 		}
 		timer.Reset(wait)
 	}
@@ -129,8 +128,8 @@ func (s *Store) dueSweeps() (due []int, wait time.Duration) {
 	return due, wait
 }
 
-// sweep sweeps partitions, and reports whether there are new plans.
-func (s *Store) sweep(ctx context.Context, due []int) bool {
+// sweep sweeps partitions, and plans their next sweeps.
+func (s *Store) sweep(ctx context.Context, due []int) {
 	calls := make([]call, len(due))
 	until := make([]int64, len(due))
 	s.mu.Lock()
@@ -165,7 +164,6 @@ func (s *Store) sweep(ctx context.Context, due []int) bool {
 			s.back.sweeps.plan(p, time.Now().Add(s.lease/12))
 		}
 	}
-	return true
 }
 
 // swept plans what is to come in a partition, according to the reply of a sweep that should
