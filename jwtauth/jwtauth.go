@@ -39,15 +39,15 @@ type Auth[C any] struct {
 	origins *origin.Policy
 	shape   *jws.Shape
 
-	members sidecar.Map[socket.Socket, member[C]]
-	index   index[C]
-	clock   *alarm.Clock // disconnects and warns; nothing on it waits for anything else
-	chores  *alarm.Clock // asks the store and calls the application
-	unwatch func()
-	closed  atomic.Bool
-	logged  atomic.Int64 // when an outage was last logged, since begin
-	guards  atomic.Bool  // Middleware has been called
-	open    sync.Once    // logs that it has not
+	members       sidecar.Map[socket.Socket, member[C]]
+	index         index[C]
+	clock         *alarm.Clock // disconnects and warns; nothing on it waits for anything else
+	chores        *alarm.Clock // asks the store and calls the application
+	unwatch       func()
+	closed        atomic.Bool
+	logged        atomic.Int64 // when an outage was last logged, since begin
+	hasMiddleware atomic.Bool  // Middleware has been called
+	warnUnguarded sync.Once    // logs that it has not
 }
 
 // New returns an Auth for tokens that are signed with one of keys. The error joins all
@@ -101,7 +101,7 @@ func (a *Auth[C]) Close(ctx context.Context) error {
 //
 // Why a client was refused goes to Options.Logger, at level Debug.
 func (a *Auth[C]) Middleware() socket.NamespaceMiddleware {
-	a.guards.Store(true)
+	a.hasMiddleware.Store(true)
 	return wrap.Func(a.join)
 }
 
@@ -200,8 +200,8 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 		})
 		if err == nil && c == nil {
 			if a.opts.Guests || late && mark.Connecting(r.Context()) {
-				if !a.opts.Guests && !a.guards.Load() {
-					a.open.Do(func() {
+				if !a.opts.Guests && !a.hasMiddleware.Load() {
+					a.warnUnguarded.Do(func() {
 						a.opts.Logger.LogAttrs(ctx, slog.LevelWarn, "jwtauth: Handler without Middleware: nobody asks for the tokens that come with CONNECT")
 					})
 				}

@@ -113,41 +113,47 @@ func (m *member[C]) arm(now time.Time) {
 	}
 }
 
-// due reports whether at has come.
-func due(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
-
 // ring does what is due. It runs on one of the clock's workers.
 func (m *member[C]) ring() {
-	now := time.Now()
-	s := m.socket.Value()
-	m.mu.Lock()
-	id := m.identity.Load()
-	switch {
-	case s == nil || m.ended:
-		m.mu.Unlock()
-	case m.verdict != nil:
-		verdict := m.verdict
-		m.mu.Unlock()
-		wrap.Kick(s, verdict)
-	case !s.Connected():
-		m.auth.clock.Set(&m.alarm, now.Add(connecting))
-		m.mu.Unlock()
-	case due(m.endAt, now):
-		m.expire(s, id) // unlocks
-	case due(m.warnAt, now):
-		m.warnAt = time.Time{}
-		m.arm(now)
-		m.mu.Unlock()
-		ttl := max(0, id.ExpiresAt.Sub(now).Milliseconds())
-		wire.Emit(s, "auth:expiring", map[string]any{"ttlMs": ttl})
-	default:
-		m.arm(now)
-		m.mu.Unlock()
+	if act := m.due(time.Now()); act != nil {
+		act()
 	}
 }
 
-// expire acts at exp. m.mu is held, and released here.
-func (m *member[C]) expire(s *socket.Socket, id *Identity[C]) {
+// due changes the state as is due at now, and returns what is then to be done without the
+// lock, or nil.
+func (m *member[C]) due(now time.Time) (act func()) {
+	s := m.socket.Value()
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	id := m.identity.Load()
+	switch {
+	case s == nil || m.ended:
+		return nil
+	case m.verdict != nil:
+		verdict := m.verdict
+		return func() { wrap.Kick(s, verdict) }
+	case !s.Connected():
+		m.auth.clock.Set(&m.alarm, now.Add(connecting))
+		return nil
+	case hasCome(m.endAt, now):
+		return m.expire(s, id)
+	case hasCome(m.warnAt, now):
+		m.warnAt = time.Time{}
+		m.arm(now)
+		ttl := max(0, id.ExpiresAt.Sub(now).Milliseconds())
+		return func() { wire.Emit(s, "auth:expiring", map[string]any{"ttlMs": ttl}) }
+	}
+	m.arm(now)
+	return nil
+}
+
+// hasCome reports whether at is set and not after now.
+func hasCome(at, now time.Time) bool { return !at.IsZero() && !now.Before(at) }
+
+// expire changes the state as is due at exp, and returns what is then to be done without
+// the lock. m.mu is held.
+func (m *member[C]) expire(s *socket.Socket, id *Identity[C]) (act func()) {
 	e := refusal(ErrExpired, nil)
 	policy := m.auth.opts.OnExpiry
 	if policy == Downgrade && len(m.rules) > 0 {
@@ -157,16 +163,12 @@ func (m *member[C]) expire(s *socket.Socket, id *Identity[C]) {
 	switch policy {
 	case Disconnect:
 		m.verdict = e // a refresh comes too late
+		return func() { wrap.Kick(s, e) }
 	case Downgrade:
 		m.identity.Store(nil)
 		m.changed(id, nil)
 	}
-	m.mu.Unlock()
-	if policy == Disconnect {
-		wrap.Kick(s, e)
-		return
-	}
-	wire.Emit(s, "auth:expired", e.ClientData())
+	return func() { wire.Emit(s, "auth:expired", e.ClientData()) }
 }
 
 // condemn has the socket disconnected, from whatever goroutine, if e is still about its

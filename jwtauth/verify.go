@@ -44,7 +44,7 @@ func (a *Auth[C]) check(ctx context.Context, token string, from Source) (*checke
 	if err != nil {
 		return nil, refusal(ErrInvalid, err)
 	}
-	if err := a.signed(ctx, t); err != nil {
+	if err := a.checkSignature(ctx, t); err != nil {
 		return nil, err
 	}
 	c := &checked{payload: t.Payload(), from: from}
@@ -56,11 +56,11 @@ func (a *Auth[C]) check(ctx context.Context, token string, from Source) (*checke
 		hash := t.Hash()
 		c.id = "sha256-" + base64.RawURLEncoding.EncodeToString(hash[:])
 	}
-	return c, a.valid(&c.claims, time.Now())
+	return c, a.checkClaims(&c.claims, time.Now())
 }
 
-// signed verifies the signature of t.
-func (a *Auth[C]) signed(ctx context.Context, t *jws.Token) error {
+// checkSignature verifies the signature of t.
+func (a *Auth[C]) checkSignature(ctx context.Context, t *jws.Token) error {
 	h := Unverified{Algorithm: t.Header.Algorithm, KeyID: t.Header.KeyID}
 	if a.opts.Algorithms != nil && !slices.Contains(a.opts.Algorithms, h.Algorithm) {
 		return refusal(ErrInvalid, fmt.Errorf("algorithm %.20q not allowed", h.Algorithm))
@@ -95,9 +95,9 @@ func (a *Auth[C]) signed(ctx context.Context, t *jws.Token) error {
 	return refusal(ErrInvalid, fault)
 }
 
-// valid judges the claims at now. It reports a token as expired only if it is
+// checkClaims judges the claims at now. It reports a token as expired only if it is
 // good otherwise.
-func (a *Auth[C]) valid(c *jws.Claims, now time.Time) error {
+func (a *Auth[C]) checkClaims(c *jws.Claims, now time.Time) error {
 	expires := time.Unix(c.ExpiresAt, 0)
 	var fault error
 	switch {
@@ -230,7 +230,7 @@ func (a *Auth[C]) seek(ctx context.Context, auth any, r *http.Request) (*checked
 	first, ok := ctx.Value(contextKey[C]{a}).(*checked) // what Handler found
 	switch {
 	case ok:
-		err = a.valid(&first.claims, time.Now())
+		err = a.checkClaims(&first.claims, time.Now())
 	case early.token != "" && early.token != late.token:
 		first, err = a.check(ctx, early.token, early.from)
 		if first != nil {

@@ -62,7 +62,7 @@ func (w *watcher) refused(e *wrap.Event, err error) {
 		if m.l.events != nil {
 			w.sample(e, c)
 		}
-	case news(c.code, c.err):
+	case serverFault(c.code, c.err):
 		w.write(slog.LevelError, e, c, 0)
 	case m.l.events != nil:
 		w.write(slog.LevelWarn, e, c, 0)

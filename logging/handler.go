@@ -54,13 +54,13 @@ func (l *Logger) serve(next http.Handler, w http.ResponseWriter, r *http.Request
 		switch p := recover(); {
 		case p == nil:
 			x.aborted = !returned // by runtime.Goexit
-			x.tell(nil, "")
+			x.report(nil, "")
 			return
 		case isAbort(p):
 			x.aborted = true
-			x.tell(nil, "")
+			x.report(nil, "")
 		default:
-			x.tell(&panicError{panicText(p)}, string(debug.Stack()))
+			x.report(&panicError{panicText(p)}, string(debug.Stack()))
 		}
 		panic(http.ErrAbortHandler) //nolint:forbidigo // net/http would log what p says
 	}()
@@ -84,7 +84,7 @@ type request struct {
 	l          *Logger
 	r          *http.Request
 	note       *note
-	agent      agent
+	agent      clientHeaders
 	path       string
 	conn       Conn
 	answer     *answer // separate, since the host keeps it as long as the connection
@@ -148,8 +148,8 @@ func (x *request) outcome(panicked error) (o outcome) {
 	return o
 }
 
-// tell reports what became of the request.
-func (x *request) tell(panicked error, stack string) {
+// report reports what became of the request.
+func (x *request) report(panicked error, stack string) {
 	l, ctx, o := x.l, context.WithoutCancel(x.r.Context()), x.outcome(panicked)
 	c := x.conn
 	took := time.Since(c.Began)

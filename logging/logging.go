@@ -127,7 +127,7 @@ func (m *member) newLogger(s *socket.Socket) *slog.Logger {
 	if m.making.Add(1) > maxMaking {
 		return slog.New(d)
 	}
-	d.attrs = m.said(s)
+	d.attrs = m.appAttrs(s)
 	own := slog.New(d)
 	if !deferrable(d.base, d.attrs) {
 		own = slog.New(d.handler()) // nobody else has d

@@ -16,11 +16,11 @@ type note struct {
 
 	mu   sync.Mutex
 	over bool
-	said *said // nil if nobody has refused it
+	said *refusalNote // nil if nobody has refused it
 }
 
-// said is why a request was refused.
-type said struct {
+// refusalNote is why a request was refused.
+type refusalNote struct {
 	reason     error
 	code, text string // the engine's
 }
@@ -56,7 +56,7 @@ func (n *note) Value(key any) any {
 // Refused implements mark.Listener. It also tells an outer Logger, which n hides.
 func (n *note) Refused(reason error) {
 	mark.Refused(n.Context, reason)
-	n.tell(func(s *said) {
+	n.tell(func(s *refusalNote) {
 		if s.reason == nil {
 			s.reason = reason
 		}
@@ -66,25 +66,25 @@ func (n *note) Refused(reason error) {
 // engine records what the engine says, and reports whether the record of the request will
 // have it.
 func (n *note) engine(code, text string) bool {
-	return n.tell(func(s *said) { s.code, s.text = code, text })
+	return n.tell(func(s *refusalNote) { s.code, s.text = code, text })
 }
 
 // tell changes what is said, and reports whether it did: not once the request is over.
-func (n *note) tell(change func(*said)) bool {
+func (n *note) tell(change func(*refusalNote)) bool {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	if n.over {
 		return false
 	}
 	if n.said == nil {
-		n.said = new(said)
+		n.said = new(refusalNote)
 	}
 	change(n.said)
 	return true
 }
 
 // close ends the note, and returns what was said.
-func (n *note) close() (s said) {
+func (n *note) close() (s refusalNote) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	n.over = true

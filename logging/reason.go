@@ -103,13 +103,13 @@ func explain(err error) (code, message string, cause error) {
 	return "", "", nil
 }
 
-// ours reports whether a refusal with this code is a fault on our side.
-func ours(code string) bool { return code == codeInternal || code == codeUnavailable }
+// serverCode reports whether a refusal with this code is a fault on our side.
+func serverCode(code string) bool { return code == codeInternal || code == codeUnavailable }
 
-// news reports whether a refused event is to be recorded whatever Options.Events says: if
+// serverFault reports whether a refused event is to be recorded whatever Options.Events says: if
 // it is our fault, and nobody has logged it. An unavailable without a cause was logged by
 // whoever reported it (as in package wrap).
-func news(code string, cause error) bool {
+func serverFault(code string, cause error) bool {
 	return code == codeInternal || code == codeUnavailable && cause != nil
 }
 

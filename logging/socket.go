@@ -26,7 +26,7 @@ const (
 type member struct {
 	l      *Logger
 	client *client
-	agent  *agent                      // until it is reported
+	agent  *clientHeaders              // until it is reported
 	logger atomic.Pointer[slog.Logger] // see From
 
 	// What Conn has beyond what client knows. A Conn would be twice the size.
@@ -38,7 +38,7 @@ type member struct {
 	making  atomic.Int32 // calls of newLogger
 	phase   atomic.Int32
 	since   time.Duration             // when it was connected, after begin
-	told    record                    // what said returned at that time
+	told    record                    // what appAttrs returned at that time
 	fault   atomic.Pointer[faultCase] // not reported yet
 	garbage atomic.Int64              // when the host could not decode a packet, after begin
 
@@ -85,7 +85,7 @@ func (m *member) at() Conn {
 }
 
 // base returns a new record with the attributes that all records of s have. s may be nil.
-func (m *member) base(s *socket.Socket) *record { return m.with(m.said(s)) }
+func (m *member) base(s *socket.Socket) *record { return m.with(m.appAttrs(s)) }
 
 // with returns a new record with what is known of the socket, and said.
 func (m *member) with(said record) *record {
@@ -96,9 +96,9 @@ func (m *member) with(said record) *record {
 	return attrs
 }
 
-// said returns the application's attributes of s. If s is nil, the socket has been
+// appAttrs returns the application's attributes of s. If s is nil, the socket has been
 // collected, and they are those from when the socket was connected.
-func (m *member) said(s *socket.Socket) (attrs record) {
+func (m *member) appAttrs(s *socket.Socket) (attrs record) {
 	if s == nil {
 		return m.told
 	}
@@ -177,7 +177,7 @@ func (m *member) turnedAway(s *socket.Socket, ctx context.Context) {
 	switch {
 	case !v.refused:
 		level, message = m.l.opts.Level.Level(), "socket abandoned"
-	case ours(v.code):
+	case serverCode(v.code):
 		level = slog.LevelError
 	}
 	if !m.l.enabled(ctx, level) {

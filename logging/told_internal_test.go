@@ -24,7 +24,7 @@ func TestToldLater(t *testing.T) {
 	s.Dial(t, siotest.Dial{Settled: true}).Connected(t)
 	m := l.members.Load(<-sockets)
 	siotest.Eventually(t, "it is told of", func() bool { return m.phase.Load() == opened })
-	got := m.said(nil)
+	got := m.appAttrs(nil)
 	if len(got) != 2 || !got[0].Equal(slog.String("user", "ada")) || !got[1].Equal(slog.String("tenant", "acme")) {
 		t.Errorf("%v", got)
 	}

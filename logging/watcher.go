@@ -23,7 +23,7 @@ func (w *watcher) connected() {
 	m.since = now()
 	ctx := context.WithoutCancel(wrap.Context(w.s))
 	m.l.tellOpened(ctx, m.at())
-	m.told = m.said(w.s)
+	m.told = m.appAttrs(w.s)
 	if level := m.l.opts.Level.Level(); m.l.enabled(ctx, level) {
 		attrs := m.with(m.told)
 		attrs.took("took", m.since-m.began)

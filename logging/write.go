@@ -186,22 +186,22 @@ func (r *record) cause(err error) {
 	r.text("stack", stackOf(err))
 }
 
-// agent is what a client says about itself.
-type agent struct{ agent, origin, referer string }
+// clientHeaders is what a client says about itself.
+type clientHeaders struct{ agent, origin, referer string }
 
-func agentOf(h http.Header) agent {
-	return agent{h.Get("User-Agent"), h.Get("Origin"), h.Get("Referer")}
+func agentOf(h http.Header) clientHeaders {
+	return clientHeaders{h.Get("User-Agent"), h.Get("Origin"), h.Get("Referer")}
 }
 
 // agent adds what a client says about itself, without secrets.
-func (r *record) agent(a agent) {
+func (r *record) agent(a clientHeaders) {
 	r.text("user_agent", trim(a.agent, maxAgent, len(a.agent)))
-	r.text("origin", bare(a.origin))
-	r.text("referer", bare(a.referer))
+	r.text("origin", withoutQuery(a.origin))
+	r.text("referer", withoutQuery(a.referer))
 }
 
-// bare returns a URL without user, query and fragment, or "".
-func bare(text string) string {
+// withoutQuery returns a URL without user, query and fragment, or "".
+func withoutQuery(text string) string {
 	if text == "" || text == "null" || len(text) > maxURL {
 		return ""
 	}

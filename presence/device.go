@@ -148,10 +148,10 @@ func (t *Tracker) connected(d *device, s *socket.Socket) {
 	case !seated:
 		ctx := t.background()
 		defer ctx.End()
-		if d.begin(ctx) != nil {
+		if d.acquireTurn(ctx) != nil {
 			return // d has gone, or another socket is taking the seat
 		}
-		defer t.end(d)
+		defer t.releaseTurn(d)
 		if !d.seated() {
 			e := t.entry(d, "", t.metaOf(s))
 			e.Away = t.awayAt(s)

@@ -56,7 +56,7 @@ func (s *memShard) join(e Entry) error {
 		x = s.enter(memKey{e.Room, e.User}, now)
 		x.grace = max(0, e.Grace)
 		x.devices = []Device{memOwn(d)}
-		s.tell(x, come(e.Room), CauseJoined, now, x.devices[0], time.Time{})
+		s.commit(x, come(e.Room), CauseJoined, now, x.devices[0], time.Time{})
 		return nil
 	}
 	var cause Cause // of the change to report; "" if there is none
@@ -103,7 +103,7 @@ func (s *memShard) replace(x *memMember, e Entry, cause Cause, now time.Time) (e
 		x.devices = slices.Delete(x.devices, 0, n)
 	}
 	if cause != "" {
-		s.tell(x, Updated, cause, now, told, time.Time{})
+		s.commit(x, Updated, cause, now, told, time.Time{})
 	}
 	return err
 }
@@ -125,7 +125,7 @@ func (s *memShard) leave(seat Seat, cause Cause, now bool) {
 	x.devices = slices.Delete(x.devices, i, i+1)
 	switch {
 	case len(x.devices) > 0:
-		s.tell(x, Updated, cause, at, d, time.Time{})
+		s.commit(x, Updated, cause, at, d, time.Time{})
 	case now || x.grace == 0:
 		s.exit(x, cause, at, at)
 	default:
@@ -159,7 +159,7 @@ func (s *memShard) evict(user string, cause Cause, reason string, except []strin
 		}
 		s.exit(x, cause, now, seen)
 	case n > 0:
-		s.tell(x, Updated, cause, now, last, time.Time{})
+		s.commit(x, Updated, cause, now, last, time.Time{})
 	}
 	return n
 }
@@ -222,11 +222,11 @@ func (s *memShard) exit(x *memMember, cause Cause, at, seen time.Time) {
 		s.seen.expire(at.Add(-seenFor))
 		s.seen.put(seenMax, &memMemory{key: memKey{x.key.b, ""}, at: seen})
 	}
-	s.tell(x, kind, cause, at, Device{}, seen)
+	s.commit(x, kind, cause, at, Device{}, seen)
 }
 
-// tell counts a change of x, and queues it for the watchers.
-func (s *memShard) tell(x *memMember, kind Kind, cause Cause, at time.Time, d Device, seen time.Time) {
+// commit counts a change of x, and queues it for the watchers.
+func (s *memShard) commit(x *memMember, kind Kind, cause Cause, at time.Time, d Device, seen time.Time) {
 	s.version++
 	x.version = s.version
 	if !s.store.events.watched() {

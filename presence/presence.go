@@ -56,7 +56,7 @@ type Tracker struct {
 
 	departures departures
 	audience   audience
-	away       atomic.Bool   // the Store did not answer the last Join
+	storeDown  atomic.Bool   // the Store did not answer the last Join
 	panics     atomic.Uint64 // of Options.Visible
 }
 
@@ -75,7 +75,7 @@ func New(user func(*socket.Socket) (string, bool), opts *Options) (*Tracker, err
 		return nil, err
 	}
 	t := &Tracker{
-		user: user, opts: o, store: &calm{Store: o.Store, logger: o.Logger},
+		user: user, opts: o, store: &guardedStore{Store: o.Store, logger: o.Logger},
 		clock:   alarm.New(workers),
 		devices: make(map[string]*device),
 		places:  make(map[place]*device),
@@ -265,9 +265,9 @@ func (t *Tracker) panicked(what string, v any, more ...any) {
 // note records whether the Store was reached, and logs when that changes.
 func (t *Tracker) note(err error) {
 	switch {
-	case errors.Is(err, ErrUnavailable) && !t.away.Swap(true):
+	case errors.Is(err, ErrUnavailable) && !t.storeDown.Swap(true):
 		t.warn("the Store does not answer: other nodes learn later who has come", err)
-	case err == nil && t.away.Load() && t.away.Swap(false):
+	case err == nil && t.storeDown.Load() && t.storeDown.Swap(false):
 		t.opts.Logger.Info("presence: the Store answers again")
 	}
 }

@@ -42,7 +42,7 @@ func (t *Tracker) Join(ctx context.Context, s *socket.Socket, room string, meta 
 	if err != nil {
 		return err
 	}
-	defer t.end(d)
+	defer t.releaseTurn(d)
 	e := t.entry(d, room, raw)
 	d.mu.Lock()
 	old := d.seat(room)
@@ -71,7 +71,7 @@ func (t *Tracker) Join(ctx context.Context, s *socket.Socket, room string, meta 
 		t.exit(room, s)
 		return ErrAbsent
 	}
-	return told(err)
+	return prefixed(err)
 }
 
 // Update changes the metadata of the device of s in a room, or everywhere if room is "".
@@ -94,7 +94,7 @@ func (t *Tracker) Away(ctx context.Context, s *socket.Socket, away bool) error {
 	if err != nil {
 		return err
 	}
-	defer t.end(d)
+	defer t.releaseTurn(d)
 	d.mu.Lock()
 	entries := make([]Entry, len(d.seats))
 	for i, st := range d.seats {
@@ -122,7 +122,7 @@ func (t *Tracker) change(ctx context.Context, s *socket.Socket, room string, f f
 	if err != nil {
 		return err
 	}
-	defer t.end(d)
+	defer t.releaseTurn(d)
 	d.mu.Lock()
 	st := d.seat(room)
 	if st == nil || room != "" && !slices.Contains(st.sockets, s) {
@@ -141,7 +141,7 @@ func (t *Tracker) retake(ctx context.Context, d *device, e Entry) error {
 	if refused(err) {
 		return fmt.Errorf("%w: %w", ErrAbsent, err)
 	}
-	return told(err)
+	return prefixed(err)
 }
 
 // Leave makes s leave a room. If no other socket of the user is in it, the user is no
@@ -160,7 +160,7 @@ func (t *Tracker) Leave(ctx context.Context, s *socket.Socket, room string) erro
 	if err != nil {
 		return err
 	}
-	defer t.end(d)
+	defer t.releaseTurn(d)
 	d.mu.Lock()
 	st := d.seat(room)
 	if st == nil || !slices.Contains(st.sockets, s) {
@@ -178,7 +178,7 @@ func (t *Tracker) Leave(ctx context.Context, s *socket.Socket, room string) erro
 	if !last {
 		return nil
 	}
-	return told(t.store.Leave(ctx, CauseLeft, true, st.Seat))
+	return prefixed(t.store.Leave(ctx, CauseLeft, true, st.Seat))
 }
 
 // quit makes the device of s leave everywhere.
@@ -187,7 +187,7 @@ func (t *Tracker) quit(ctx context.Context, s *socket.Socket) error {
 	if err != nil {
 		return err
 	}
-	defer t.end(d)
+	defer t.releaseTurn(d)
 	var left []Seat
 	d.mu.Lock()
 	seats := d.seats
@@ -205,7 +205,7 @@ func (t *Tracker) quit(ctx context.Context, s *socket.Socket) error {
 			exitHost(so, socket.Room(st.Room))
 		}
 	}
-	return told(t.store.Leave(ctx, CauseLeft, true, left...))
+	return prefixed(t.store.Leave(ctx, CauseLeft, true, left...))
 }
 
 // turn returns the device of s, with its turn taken.
@@ -217,13 +217,13 @@ func (t *Tracker) turn(ctx context.Context, s *socket.Socket) (*device, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.begin(ctx); errors.Is(err, ErrAbsent) {
+	if err := d.acquireTurn(ctx); errors.Is(err, ErrAbsent) {
 		return nil, ErrAbsent
 	} else if err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrAbsent, err)
 	}
 	if !d.has(s) {
-		t.end(d)
+		t.releaseTurn(d)
 		return nil, ErrAbsent
 	}
 	return d, nil
@@ -232,8 +232,8 @@ func (t *Tracker) turn(ctx context.Context, s *socket.Socket) (*device, error) {
 // refused reports whether err means that a seat was not taken, and will not be.
 func refused(err error) bool { return errors.Is(err, ErrFull) || isEviction(err) }
 
-// told returns an error of the Store as one of this package.
-func told(err error) error {
+// prefixed returns an error of the Store as one of this package.
+func prefixed(err error) error {
 	if err == nil || errors.Is(err, ErrAbsent) {
 		return err
 	}

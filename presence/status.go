@@ -66,7 +66,7 @@ func (t *Tracker) StatusIn(ctx context.Context, room string, users ...string) ([
 				all = append(all, t.stale(room, user, local[user]))
 			}
 		default:
-			return nil, told(err)
+			return nil, prefixed(err)
 		}
 	}
 	return all, nil
@@ -131,7 +131,7 @@ func (t *Tracker) Count(ctx context.Context, room string) (int, error) {
 	if ctx.Err() == nil && errors.Is(err, ErrUnavailable) {
 		return len(t.localMembers(room)), fmt.Errorf("%w: %w", ErrStale, err)
 	}
-	return 0, told(err)
+	return 0, prefixed(err)
 }
 
 // Members returns the members of a room, or all users that are online if room is "", in
@@ -163,7 +163,7 @@ func (t *Tracker) Members(ctx context.Context, room string) iter.Seq2[Member, er
 // yieldLocal ends Members with what this process knows.
 func (t *Tracker) yieldLocal(ctx context.Context, room string, first bool, err error, yield func(Member, error) bool) {
 	if ctx.Err() != nil || !errors.Is(err, ErrUnavailable) {
-		yield(Member{}, told(err))
+		yield(Member{}, prefixed(err))
 		return
 	}
 	if first { // otherwise some of them have been returned already

@@ -9,10 +9,10 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// begin waits for the turn to tell the Store about d. What the Store holds for a device
+// acquireTurn waits for the turn to tell the Store about d. What the Store holds for a device
 // must be what the device has, in whichever order its sockets come and go, so only one
 // call is made at a time. It fails if ctx ends, or if d is gone.
-func (d *device) begin(ctx context.Context) error {
+func (d *device) acquireTurn(ctx context.Context) error {
 	for {
 		d.mu.Lock()
 		switch {
@@ -36,8 +36,8 @@ func (d *device) begin(ctx context.Context) error {
 	}
 }
 
-// end ends the turn.
-func (t *Tracker) end(d *device) {
+// releaseTurn ends the turn.
+func (t *Tracker) releaseTurn(d *device) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.busy = false
@@ -103,10 +103,10 @@ func (t *Tracker) leave(d *device, s *socket.Socket, cause Cause) {
 		t.clock.Stop(&d.kick)
 		return
 	}
-	if err := d.begin(context.Background()); err != nil {
+	if err := d.acquireTurn(context.Background()); err != nil {
 		return // another socket was the last one meanwhile
 	}
-	defer t.end(d)
+	defer t.releaseTurn(d)
 	t.exitAll(d, s) // for a Join that was under way
 	d.mu.Lock()
 	d.sockets = without(d.sockets, s)

@@ -108,8 +108,8 @@ func (v *view) begin() {
 	v.round++
 }
 
-// found takes over what the Store knows, and returns the change to report, if any.
-func (v *view) found(r Record) (Change, bool) {
+// observe takes over what the Store knows, and returns the change to report, if any.
+func (v *view) observe(r Record) (Change, bool) {
 	k := viewKey{r.Room, r.User}
 	if r.Version == 0 || r.Version <= v.left(k) {
 		return Change{}, false
@@ -146,16 +146,16 @@ func (v *view) absent() map[string][]string {
 	return absent
 }
 
-// missing takes over what the Store knows about a member that was absent. If it still
-// knows nothing, missing returns the end of the membership.
-func (v *view) missing(r Record) (Change, bool) {
+// confirmAbsent takes over what the Store knows about a member that was absent. If it still
+// knows nothing, confirmAbsent returns the end of the membership.
+func (v *view) confirmAbsent(r Record) (Change, bool) {
 	k := viewKey{r.Room, r.User}
 	e, member := v.members[k]
 	if !member || e.round == v.round {
 		return Change{}, false // a change was heard meanwhile
 	}
 	if r.Version != 0 {
-		return v.found(r)
+		return v.observe(r)
 	}
 	v.remove(k, e.version)
 	c := Change{Kind: Offline, Room: r.Room, User: r.User, Version: e.version + 1, Cause: CauseUnknown, At: time.Now(), Seen: r.Seen}

@@ -144,7 +144,7 @@ func TestViewAnyLoss(t *testing.T) {
 					change()
 					hear()
 				}
-				if c, ok := v.found(rec); ok {
+				if c, ok := v.observe(rec); ok {
 					tell(c)
 				}
 			}
@@ -152,7 +152,7 @@ func TestViewAnyLoss(t *testing.T) {
 				for len(queue) > 0 { // the Store tells in time
 					hear()
 				}
-				if c, ok := v.missing(record()); ok {
+				if c, ok := v.confirmAbsent(record()); ok {
 					tell(c)
 				}
 			}
@@ -170,12 +170,12 @@ func TestViewAnyLoss(t *testing.T) {
 		}
 		v.begin()
 		if rec := record(); rec.Version != 0 {
-			if c, ok := v.found(rec); ok {
+			if c, ok := v.observe(rec); ok {
 				tell(c)
 			}
 		}
 		for range v.absent() {
-			if c, ok := v.missing(record()); ok {
+			if c, ok := v.confirmAbsent(record()); ok {
 				tell(c)
 			}
 		}

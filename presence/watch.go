@@ -229,7 +229,7 @@ func (a *audience) scan(v *view, patience time.Duration) {
 		cursor = next
 		a.mu.Lock()
 		for _, r := range records {
-			if c, changed := v.found(r); changed && a.view == v {
+			if c, changed := v.observe(r); changed && a.view == v {
 				a.tell(c)
 			}
 		}
@@ -260,7 +260,7 @@ func (a *audience) settle(v *view, patience time.Duration) {
 			}
 			a.mu.Lock()
 			for _, r := range records {
-				if c, gone := v.missing(r); gone && a.view == v {
+				if c, gone := v.confirmAbsent(r); gone && a.view == v {
 					a.tell(c)
 				}
 			}

@@ -36,7 +36,7 @@ type tier struct {
 
 // outageState is what is known about an outage.
 type outageState struct {
-	away   atomic.Bool  // at the last call
+	down   atomic.Bool  // at the last call
 	skip   atomic.Int64 // do not ask until then, since begin
 	logged atomic.Int64 // when it was logged, since begin
 	told   atomic.Bool  // logged, but not yet that it is over
@@ -63,7 +63,7 @@ func (t *tier) with(o Outage, logger *slog.Logger) *tier {
 func (t *tier) alone() bool { return t.store == Store(t.local) }
 
 // open reports whether everything is to be allowed unless the store is back.
-func (t *tier) open() bool { return t.outage == Open && t.state.away.Load() }
+func (t *tier) open() bool { return t.outage == Open && t.state.down.Load() }
 
 // take is Store.Take. It also reports whether the verdict is about the key alone, and
 // not about all keys for which a MemoryStore has no room. An error means that nothing
@@ -159,8 +159,8 @@ func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error
 	err := t.calm(limited, f)
 	switch {
 	case err == nil:
-		if t.state.away.Load() { // all calls share its cache line
-			t.state.away.Store(false)
+		if t.state.down.Load() { // all calls share its cache line
+			t.state.down.Store(false)
 		}
 		if t.state.told.Load() && t.state.told.Swap(false) {
 			t.logger.LogAttrs(ctx, slog.LevelInfo, "ratelimit: store available again")
@@ -194,7 +194,7 @@ func outage(ctx context.Context, err error) bool {
 // decide decides without the store, which has returned err. v is this node's own verdict.
 func (t *tier) decide(err error, v Verdict) (Verdict, error) {
 	now, last := int64(time.Since(begin)), t.state.logged.Load()
-	t.state.away.Store(true)
+	t.state.down.Store(true)
 	// An outage too soon after the last one is logged when it has lasted long enough.
 	if !t.state.told.Load() && (last == 0 || now-last > int64(quiet)) && t.state.logged.CompareAndSwap(last, now) {
 		t.state.told.Store(true)

@@ -34,9 +34,9 @@ func (m *Manager) follow(io *socket.Server) {
 	})
 }
 
-// tell notifies the other nodes that a session has ended. It waits for their adapters,
+// notifyNodes notifies the other nodes that a session has ended. It waits for their adapters,
 // but not for one that hangs, as those for Redis do while Redis hangs.
-func (m *Manager) tell(ctx context.Context, key string, renewed bool) {
+func (m *Manager) notifyNodes(ctx context.Context, key string, renewed bool) {
 	m.mu.Lock()
 	cluster := m.cluster
 	m.mu.Unlock()

@@ -78,7 +78,7 @@ func (s *Session) destroy(ctx context.Context) (int, []string, error) {
 	s.m.end(s.key, false)
 	out := make(chan int, 1)
 	go func() { out <- s.m.putOut(s.key, nil) }() // store and listeners do not wait for each other
-	s.m.tell(ctx, s.key, false)
+	s.m.notifyNodes(ctx, s.key, false)
 	cookies, err := s.eraseNow(ctx)
 	if err != nil {
 		s.m.eraseSoon(s.key, lead{s.host, s.getCookie()})

@@ -88,7 +88,7 @@ func (e *erasure) erase(ctx context.Context) error {
 		}
 		e.key = st.key
 		e.m.end(e.key, false)
-		e.m.tell(ctx, e.key, false)
+		e.m.notifyNodes(ctx, e.key, false)
 		e.m.putOut(e.key, nil)
 	}
 	wait, cancel := context.WithTimeout(ctx, e.m.opts.Timeout)

@@ -93,7 +93,7 @@ func (m *Manager) renew(ctx context.Context, old *Session, change func(map[any]a
 			m.putOut(old.key, nil)
 		}()
 		if replaced {
-			m.tell(ctx, old.key, true) // neither waits for the other
+			m.notifyNodes(ctx, old.key, true) // neither waits for the other
 		}
 		<-out
 	}()

@@ -67,7 +67,7 @@ func (m *Manager) load(ctx context.Context, w *work, host, cookie string) (*stor
 		case err == nil && !s.IsNew:
 			return m.read(s, cookie, began)
 		case err == nil || m.unknown(err):
-			gone := refusal(ErrGone, bare(err))
+			gone := refusal(ErrGone, withoutPath(err))
 			if s == nil || s.ID == "" {
 				return nil, gone
 			}
@@ -81,18 +81,18 @@ func (m *Manager) load(ctx context.Context, w *work, host, cookie string) (*stor
 		var network net.Error
 		if m.opts.Unknown == nil && !errors.As(err, &network) && ctx.Err() == nil {
 			// A store of the application's may say so with an error of its own.
-			err = fmt.Errorf("%w (if that means no such session, set Options.Unknown)", bare(err))
+			err = fmt.Errorf("%w (if that means no such session, set Options.Unknown)", withoutPath(err))
 		}
-		return nil, away(err)
+		return nil, unavailable(err)
 	})
 }
 
-// away returns the error for a store that has not done what it should.
-func away(err error) error { return refusal(ErrUnavailable, bare(err)) }
+// unavailable returns the error for a store that has not done what it should.
+func unavailable(err error) error { return refusal(ErrUnavailable, withoutPath(err)) }
 
-// bare returns err without the path of a file: the path where gorilla's
+// withoutPath returns err without the path of a file: the path where gorilla's
 // FilesystemStore keeps a session contains the session's ID, which is a secret.
-func bare(err error) error {
+func withoutPath(err error) error {
 	var file *fs.PathError
 	if errors.As(err, &file) {
 		return fmt.Errorf("%s: %w", file.Op, file.Err)
@@ -180,7 +180,7 @@ func (m *Manager) save(ctx context.Context, w *work, host string, st *stored, va
 		case errors.As(err, &codec):
 			return result{}, &refusedStore{err} // a value that is too large, or of a type unknown to gob
 		case err != nil:
-			return result{}, away(err)
+			return result{}, unavailable(err)
 		}
 		return result{&s, rec.header["Set-Cookie"]}, nil
 	})
@@ -203,7 +203,7 @@ func (m *Manager) create(ctx context.Context, host string, values map[any]any) (
 			err = errNothing
 		}
 		if err != nil {
-			return nil, away(err)
+			return nil, unavailable(err)
 		}
 		own := *s
 		own.ID, own.IsNew, own.Values = "", true, nil // whatever a client asked for
@@ -254,7 +254,7 @@ func (m *Manager) erase(ctx context.Context, w *work, host string, st *stored) (
 	return call(ctx, w, func(ctx context.Context) ([]string, error) {
 		rec := &recorder{header: make(http.Header)}
 		if err := m.store.Save(m.request(ctx, host, st.cookie), rec, &s); err != nil && !m.unknown(err) {
-			return nil, away(err)
+			return nil, unavailable(err)
 		}
 		return rec.header["Set-Cookie"], nil
 	})

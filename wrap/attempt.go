@@ -61,7 +61,7 @@ func (a *attempt) mayRun() (kick *Error, err error) {
 	if err := a.st.conn.enter(a.s.Nsp().Name(), a.st); err != nil {
 		return nil, err
 	}
-	if handshakeOf(a.s).refused() {
+	if markOf(a.s).refused() {
 		return nil, errRevoked
 	}
 	if kick := a.st.enter(); kick != nil {
@@ -76,7 +76,7 @@ func (a *attempt) mayRun() (kick *Error, err error) {
 // watch ends the state when the client leaves while the middleware keeps the connection's
 // reader busy.
 func (a *attempt) watch() {
-	h := handshakeOf(a.s)
+	h := markOf(a.s)
 	if a.conn = h.socketConn(); a.conn != nil {
 		a.st.attend(a)
 		return
@@ -207,7 +207,7 @@ func (a *attempt) pass(ext *socket.ExtendedError) {
 
 // report logs what went wrong on our side. Mistakes of the client are not logged.
 func report(s *socket.Socket, e *Error) {
-	if !e.ours() {
+	if !e.serverFault() {
 		return
 	}
 	attrs := []slog.Attr{

@@ -21,10 +21,10 @@ import (
 // (engine.io-go-parser parser-v4.go:143).
 const maxRecord = 64<<10 - 1
 
-// checkBody returns the request to serve in place of a POST whose payload the host would
+// screenBody returns the request to serve in place of a POST whose payload the host would
 // lose or not survive, and what to do before the client is told "ok". If ok is false the
 // request has been answered.
-func (h *handler) checkBody(w http.ResponseWriter, r *http.Request, query url.Values, s engine.Socket) (_ *http.Request, late func(), ok bool) {
+func (h *handler) screenBody(w http.ResponseWriter, r *http.Request, query url.Values, s engine.Socket) (_ *http.Request, late func(), ok bool) {
 	if !isPost(r) || r.Body == nil || r.Body == http.NoBody {
 		return r, nil, true
 	}

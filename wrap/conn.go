@@ -39,7 +39,7 @@ const maxAhead = 4 << 10
 type conn struct {
 	net.Conn
 	gate <-chan struct{}
-	mark *handshake
+	mark *sessionMark
 	head http.Header // nil once written
 	hold bool        // delay the 101 response until the host writes, reads or closes
 
@@ -56,7 +56,7 @@ type conn struct {
 	frames   frames    // parses everything read so far
 }
 
-func newConn(c net.Conn, gate <-chan struct{}, mark *handshake) *conn {
+func newConn(c net.Conn, gate <-chan struct{}, mark *sessionMark) *conn {
 	g := &conn{Conn: c, gate: gate, mark: mark}
 	g.idle.L = &g.mu
 	return g

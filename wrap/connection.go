@@ -34,9 +34,9 @@ var connections sidecar.Map[socket.Client, connection]
 // connection belongs to one Engine.IO connection. It must not refer to its client, nor to
 // the engine's socket, whose listeners lead to the client.
 type connection struct {
-	mark     *handshake // nil if the session was opened past this package
-	text     bool       // packets are text, and binary messages are attachments
-	protocol int        // of Engine.IO
+	mark     *sessionMark // nil if the session was opened past this package
+	text     bool         // packets are text, and binary messages are attachments
+	protocol int          // of Engine.IO
 	mu       sync.Mutex
 	reason   string                     // why it was closed
 	open     few.Map[*state, struct{}]  // sockets whose context has not ended
@@ -73,7 +73,7 @@ func connectionOf(s *socket.Socket) *connection {
 		return c
 	}
 	c := &connection{
-		mark:     handshakeOf(s).session(),
+		mark:     markOf(s).session(),
 		protocol: s.Conn().Protocol(),
 		text:     wire.Text(s),
 	}

@@ -31,7 +31,7 @@ func Engine(mws ...Middleware) engine.Middleware {
 	h := chain(mws)
 	return func(ctx *types.HttpContext, next func(error)) {
 		repair(ctx)
-		if !isHandshake(ctx) {
+		if !opensSession(ctx) {
 			next(nil)
 			return
 		}
@@ -118,7 +118,7 @@ func (e *engaged) commit(h http.Header) {
 func serveEngine(h http.Handler, ctx *types.HttpContext, next func(error)) {
 	e := &engaged{ctx: ctx, next: next, want: http.StatusOK}
 	e.rec = recorder{header: make(http.Header), x: &e.exchange, whole: true}
-	r := e.start(ctx.Request(), e, isHandshake(ctx))
+	r := e.start(ctx.Request(), e, opensSession(ctx))
 	if websocket.IsWebSocketUpgrade(r) {
 		e.want = http.StatusSwitchingProtocols
 		e.offered = header.Offered(r)

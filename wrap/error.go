@@ -107,9 +107,9 @@ func (e *Error) code() string {
 	return e.Code
 }
 
-// ours reports whether the fault is on our side and should be logged. An unavailable
+// serverFault reports whether the fault is on our side and should be logged. An unavailable
 // without a cause is not: whoever reports it has logged it.
-func (e *Error) ours() bool {
+func (e *Error) serverFault() bool {
 	return e.code() == codeInternal || e.code() == codeUnavailable && e.Err != nil
 }
 

@@ -24,7 +24,7 @@ type inner interface {
 
 // exchange is one run of a middleware chain for one request.
 type exchange struct {
-	mark   *handshake
+	mark   *sessionMark
 	ctx    context.Context // of the client's own request
 	inner  inner
 	state  atomic.Int32
@@ -43,7 +43,7 @@ type exchange struct {
 // start prepares x, and returns the request to run its chain with. opens says whether the
 // chain runs for a client that is connecting.
 func (x *exchange) start(r *http.Request, in inner, opens bool) *http.Request {
-	x.mark, x.ctx, x.inner = &handshake{outer: marked(r), opens: opens}, r.Context(), in
+	x.mark, x.ctx, x.inner = &sessionMark{outer: marked(r), opens: opens}, r.Context(), in
 	x.mark.x.Store(x)
 	x.inside.Add(1)
 	return withMark(r, x.mark)

@@ -43,10 +43,10 @@ func opens(r *http.Request, query url.Values) bool {
 // (types/http-context.go:163).
 func isPost(r *http.Request) bool { return strings.ToUpper(r.Method) == http.MethodPost }
 
-// handshake marks the request of a session that has passed Handler, Engine or Every. It
+// sessionMark marks the request of a session that has passed Handler, Engine or Every. It
 // lives as long as the session and is kept small.
-type handshake struct {
-	outer   *handshake               // the mark of a chain around this one
+type sessionMark struct {
+	outer   *sessionMark             // the mark of a chain around this one
 	opens   bool                     // the chain runs for a client that is connecting
 	x       atomic.Pointer[exchange] // while the chain runs
 	conn    atomic.Pointer[conn]     // the WebSocket of the session, if we hijacked it
@@ -69,7 +69,7 @@ const maxSettle = time.Second
 // called. The host answers CONNECT before it records the socket (socket/namespace.go:356,
 // socket/client.go:123): a packet that the client sends on receiving the answer may find
 // the socket unknown, which closes the connection.
-func (h *handshake) settle() (settled func()) {
+func (h *sessionMark) settle() (settled func()) {
 	if h == nil {
 		return func() {}
 	}
@@ -89,7 +89,7 @@ func (h *handshake) settle() (settled func()) {
 }
 
 // wait holds a packet of the client back while the host is connecting a socket.
-func (h *handshake) wait() {
+func (h *sessionMark) wait() {
 	if h == nil {
 		return
 	}
@@ -110,7 +110,7 @@ func awaitSettled(ch <-chan struct{}) {
 
 // session returns the mark that stands for the session: the outermost, which is that of
 // Handler if there is one.
-func (h *handshake) session() *handshake {
+func (h *sessionMark) session() *sessionMark {
 	for h != nil && h.outer != nil {
 		h = h.outer
 	}
@@ -118,22 +118,22 @@ func (h *handshake) session() *handshake {
 }
 
 // Connecting implements mark.Run.
-func (h *handshake) Connecting() bool { return h.opens && h.x.Load() != nil }
+func (h *sessionMark) Connecting() bool { return h.opens && h.x.Load() != nil }
 
 // Passed implements mark.Run.
-func (h *handshake) Passed() bool {
+func (h *sessionMark) Passed() bool {
 	x := h.x.Load()
 	return x == nil || x.state.Load() == nextCalled
 }
 
 // marked finds the innermost handshake in the context of r.
-func marked(r *http.Request) *handshake {
-	h, _ := r.Context().Value(mark.Key{}).(*handshake)
+func marked(r *http.Request) *sessionMark {
+	h, _ := r.Context().Value(mark.Key{}).(*sessionMark)
 	return h
 }
 
 // withMark returns r with h in its context, from which a middleware may have dropped it.
-func withMark(r *http.Request, h *handshake) *http.Request {
+func withMark(r *http.Request, h *sessionMark) *http.Request {
 	if marked(r) == h {
 		return r
 	}
@@ -141,7 +141,7 @@ func withMark(r *http.Request, h *handshake) *http.Request {
 }
 
 // socketConn returns the WebSocket of the session, or nil.
-func (h *handshake) socketConn() *conn {
+func (h *sessionMark) socketConn() *conn {
 	for ; h != nil; h = h.outer {
 		if c := h.conn.Load(); c != nil {
 			return c
@@ -151,7 +151,7 @@ func (h *handshake) socketConn() *conn {
 }
 
 // exchange returns the exchange of the outermost chain that is still running.
-func (h *handshake) exchange() (x *exchange) {
+func (h *sessionMark) exchange() (x *exchange) {
 	for ; h != nil; h = h.outer {
 		if running := h.x.Load(); running != nil {
 			x = running
@@ -161,7 +161,7 @@ func (h *handshake) exchange() (x *exchange) {
 }
 
 // refused reports whether a chain has refused the session after calling next.
-func (h *handshake) refused() bool {
+func (h *sessionMark) refused() bool {
 	for ; h != nil; h = h.outer {
 		if h.revoked.Load() {
 			return true
@@ -170,11 +170,11 @@ func (h *handshake) refused() bool {
 	return false
 }
 
-// handshakeOf returns the mark of the session of s, or nil.
-func handshakeOf(s *socket.Socket) *handshake { return marked(s.Request().Request()) }
+// markOf returns the mark of the session of s, or nil.
+func markOf(s *socket.Socket) *sessionMark { return marked(s.Request().Request()) }
 
-// isHandshake is IsHandshake in terms of the engine's own types.
-func isHandshake(ctx *types.HttpContext) bool {
+// opensSession is IsHandshake in terms of the engine's own types.
+func opensSession(ctx *types.HttpContext) bool {
 	return ctx.Method() == http.MethodGet && ctx.Query().Peek("sid") == ""
 }
 
@@ -186,7 +186,7 @@ var errUnwrapped = errors.New("wrap: the session did not come through Handler, E
 // was mounted without them. If only Namespace is in use, put Require behind it.
 func Require() socket.NamespaceMiddleware {
 	return within(defaultTimeout, "wrap.Require", func(_ context.Context, s *socket.Socket) error {
-		if handshakeOf(s) != nil || stateOf(s).wrapped.Load() {
+		if markOf(s) != nil || stateOf(s).wrapped.Load() {
 			return nil
 		}
 		return &Error{Code: codeForbidden, Err: errUnwrapped}

@@ -41,7 +41,7 @@ func TestObserveWaits(t *testing.T) {
 
 func TestSettleCounts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		h := new(handshake)
+		h := new(sessionMark)
 		one, two := h.settle(), h.settle()
 		one()
 		start := time.Now()

@@ -86,7 +86,7 @@ func TestMarkEndsPoll(t *testing.T) {
 func TestSettleFreesEarlyWaiter(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		h := new(handshake)
+		h := new(sessionMark)
 		one := h.settle()
 		start := time.Now()
 		var free atomic.Bool

@@ -91,9 +91,9 @@ func funcName(f any) string {
 // maxTold is the length of the longest foreign refusal that is parsed.
 const maxTold = 64 << 10
 
-// told parses a CONNECT_ERROR: {message, data} or, with Engine.IO 3, the data or else the
+// parseRefusal parses a CONNECT_ERROR: {message, data} or, with Engine.IO 3, the data or else the
 // message. It returns nil if that is missing, malformed or longer than maxTold.
-func told(packet []byte, protocol int) error {
+func parseRefusal(packet []byte, protocol int) error {
 	f, ok := wire.Parse(packet)
 	if !ok || len(f.Payload) == 0 || len(f.Payload) > maxTold {
 		return nil

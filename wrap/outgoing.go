@@ -30,7 +30,7 @@ func (c *connection) outgoing(args ...any) {
 		nsp, _, _ = strings.Cut(string(b[1:]), ",")
 	}
 	if st := c.answered(nsp, b[0] == byte(parser.CONNECT)); st != nil {
-		st.end(&refusedCause{Disconnected{reasonRefused, st.refuser()}, told(b, c.protocol)})
+		st.end(&refusedCause{Disconnected{reasonRefused, st.refuser()}, parseRefusal(b, c.protocol)})
 		if s := st.socket.Value(); s != nil && s.Connected() {
 			// A middleware has called both next(error) and next(nil). Disconnect
 			// elsewhere: the host holds a lock of the client here.

@@ -152,7 +152,7 @@ func (st *state) refusePacket(s *socket.Socket, ev []any, next func(error), t *t
 	p := eventOf(ev)
 	for _, h := range t.hooks {
 		if h.Refused != nil {
-			tell(s, func() { h.Refused(p, err) })
+			runHook(s, func() { h.Refused(p, err) })
 		}
 	}
 	if e != nil {

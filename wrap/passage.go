@@ -76,7 +76,7 @@ func (p *passage) hijack() (net.Conn, *bufio.ReadWriter, error) {
 	nc, rw, err := p.front.take(0)
 	if err != nil {
 		if errors.Is(err, http.ErrNotSupported) {
-			p.h.hidden.Do(func() { tellHidden(p.ctx, p.front.ResponseWriter) })
+			p.h.warnHidden.Do(func() { tellHidden(p.ctx, p.front.ResponseWriter) })
 		}
 		return nil, nil, err
 	}
@@ -112,7 +112,7 @@ func tellHidden(ctx context.Context, w http.ResponseWriter) {
 // client could send a bomb: the host's read limit counts compressed bytes.
 func (h *handler) prepare(r *http.Request) *http.Request {
 	const extensions = "Sec-Websocket-Extensions"
-	if !h.plain || r.Header[extensions] == nil || !websocket.IsWebSocketUpgrade(r) {
+	if !h.noDeflate || r.Header[extensions] == nil || !websocket.IsWebSocketUpgrade(r) {
 		return r
 	}
 	p := new(http.Request)

@@ -72,7 +72,7 @@ func (e *Error) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	if !mark.Refused(r.Context(), e) {
 		level := slog.LevelDebug
-		if e.ours() {
+		if e.serverFault() {
 			level = slog.LevelError
 		}
 		slog.LogAttrs(r.Context(), level, "wrap: request refused", slog.String("code", e.code()), slog.Any("error", e.Err))

@@ -23,8 +23,8 @@ type walk struct {
 	told atomic.Bool // next has been called
 }
 
-// tell calls next.
-func (w *walk) tell(ext *socket.ExtendedError) {
+// finish calls next.
+func (w *walk) finish(ext *socket.ExtendedError) {
 	w.told.Store(true)
 	if ext != nil {
 		ext = stateOf(w.s).refusedBy(ext)
@@ -60,7 +60,7 @@ func (w *walk) from(i int) {
 				return nil
 			}
 		}
-		w.tell(nil)
+		w.finish(nil)
 		return nil
 	})
 	if err == nil {
@@ -70,7 +70,7 @@ func (w *walk) from(i int) {
 	w.s.Conn().Close(true)
 	if !w.told.Load() {
 		// The host cleans up, and sends nothing. Middlewares further in may panic too.
-		_ = call(func() error { w.tell(asError(err).extended()); return nil })
+		_ = call(func() error { w.finish(asError(err).extended()); return nil })
 	}
 }
 
@@ -87,7 +87,7 @@ func (w *walk) step(i int) bool {
 		case ext == nil:
 			w.from(i + 1)
 		default:
-			w.tell(ext)
+			w.finish(ext)
 		}
 	})
 	return !state.CompareAndSwap(stepRunning, stepReturned) && state.Load() == stepAdmitted

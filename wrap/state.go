@@ -34,7 +34,7 @@ type state struct {
 	ctx     context.Context
 	request *http.Request // the host's; our own copy once own is set
 	own     bool
-	passed  []*global
+	passed  []*serverChain
 	entered bool        // has reached a middleware of ours, so appear will report it
 	shown   bool        // the host has connected it
 	counted bool        // in connection.refusing; guarded by its mutex
@@ -198,13 +198,13 @@ func (st *state) kicked() *Error {
 	return st.kick
 }
 
-func (st *state) pass(g *global) {
+func (st *state) pass(g *serverChain) {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	st.passed = append(st.passed, g)
 }
 
-func (st *state) hasPassed(g *global) bool {
+func (st *state) hasPassed(g *serverChain) bool {
 	st.mu.Lock()
 	defer st.mu.Unlock()
 	return slices.Contains(st.passed, g)

@@ -199,7 +199,7 @@ func (p *probe) park() {
 
 // follow lets the polls and probes of a session know what becomes of it. It runs before
 // the engine starts the first probe, and so learns of the end before MaybeUpgrade does.
-func (h *handshake) follow(s engine.Socket) {
+func (h *sessionMark) follow(s engine.Socket) {
 	h.followed.Do(func() {
 		h.life, h.over = context.WithCancel(context.Background())
 		_ = s.On("close", func(args ...any) {
@@ -246,9 +246,9 @@ func (p *passage) free() {
 	}
 }
 
-// checkRoute refuses requests for a session that the host would not survive or would
+// claimUpgrade refuses requests for a session that the host would not survive or would
 // leave unanswered. It returns the probe that an upgrade is to use.
-func (h *handler) checkRoute(r *http.Request, query url.Values, s engine.Socket, mark *handshake) (p *probe, ok bool) {
+func (h *handler) claimUpgrade(r *http.Request, query url.Values, s engine.Socket, mark *sessionMark) (p *probe, ok bool) {
 	polling := s.Transport().Name() == transports.POLLING
 	if !websocket.IsWebSocketUpgrade(r) {
 		// Nobody would answer a plain request for the WebSocket of a session

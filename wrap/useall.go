@@ -36,7 +36,7 @@ func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
 	for i, mw := range mws {
 		demand(mw != nil, "UseAll: middleware %d is nil", i+1)
 	}
-	g, first := globals.LoadOrStore(io, new(global))
+	g, first := serverChains.LoadOrStore(io, new(serverChain))
 	if first {
 		if p := io.Opts().Parser(); p == nil || Parser(p) != p {
 			slog.Warn("wrap: the options of this server have not been through Harden: a client can end the process; " +
@@ -60,15 +60,15 @@ func UseAll(io *socket.Server, mws ...socket.NamespaceMiddleware) {
 	b.exist, b.add = false, nil
 }
 
-// globals holds the middlewares that UseAll was given, by server.
-var globals sidecar.Map[socket.Server, global]
+// serverChains holds the middlewares that UseAll was given, by server.
+var serverChains sidecar.Map[socket.Server, serverChain]
 
-type global struct {
+type serverChain struct {
 	mws []socket.NamespaceMiddleware // one for each call of UseAll
 }
 
 // enter records that s passes the middlewares.
-func (g *global) enter(_ context.Context, s *socket.Socket) error {
+func (g *serverChain) enter(_ context.Context, s *socket.Socket) error {
 	stateOf(s).pass(g)
 	return nil
 }
@@ -77,7 +77,7 @@ func (g *global) enter(_ context.Context, s *socket.Socket) error {
 // it creates a namespace (socket/namespace.go:161), before a client can reach it.
 type builder struct {
 	socket.AdapterConstructor
-	global *global
+	global *serverChain
 	exist  bool // New is called for namespaces that have an adapter; it only uses add
 	add    socket.NamespaceMiddleware
 }

@@ -137,13 +137,13 @@ func (st *state) listen(s *socket.Socket) *taps {
 func (t *tapped) event(s *socket.Socket, p *Event) {
 	for _, h := range t.hooks {
 		if h.Event != nil {
-			tell(s, func() { h.Event(p) })
+			runHook(s, func() { h.Event(p) })
 		}
 	}
 }
 
-// tell calls a hook.
-func tell(s *socket.Socket, hook func()) {
+// runHook calls a hook.
+func runHook(s *socket.Socket, hook func()) {
 	if err := call(func() error { hook(); return nil }); err != nil {
 		report(s, asError(err))
 	}
@@ -157,7 +157,7 @@ func (st *state) connected(s *socket.Socket) {
 	}
 	for _, h := range t.hooks {
 		if h.Connected != nil {
-			tell(s, h.Connected)
+			runHook(s, h.Connected)
 		}
 	}
 }
@@ -176,7 +176,7 @@ func (st *state) fault(s *socket.Socket, e *Error) {
 	}
 	for _, h := range st.tapped().hooks {
 		if h.Fault != nil {
-			tell(s, func() { h.Fault(e) })
+			runHook(s, func() { h.Fault(e) })
 		}
 	}
 }

@@ -70,7 +70,7 @@ func Handler(h http.Handler, mws ...Middleware) http.Handler {
 		hd.engine = eng
 		hd.maxBody = eng.Opts().MaxHttpBufferSize()
 		if d := eng.Opts().PerMessageDeflate(); d != nil && d.Threshold == noCompression {
-			hd.plain = true
+			hd.noDeflate = true
 		}
 		_ = eng.On("connection", func(args ...any) { opened(args[0].(engine.Socket)) })
 		// The host calls this on a goroutine that may run before it is set
@@ -84,13 +84,13 @@ func Handler(h http.Handler, mws ...Middleware) http.Handler {
 }
 
 type handler struct {
-	next    http.Handler
-	chain   http.Handler
-	engine  engine.BaseServer // nil if next is not the engine itself
-	maxBody int64
-	plain   bool // negotiate no WebSocket compression
+	next      http.Handler
+	chain     http.Handler
+	engine    engine.BaseServer // nil if next is not the engine itself
+	maxBody   int64
+	noDeflate bool // negotiate no WebSocket compression
 
-	hidden sync.Once // logs that there is no http.Hijacker
+	warnHidden sync.Once // logs that there is no http.Hijacker
 }
 
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -145,7 +145,7 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 	if s != nil {
 		p.mark = marked(s.Request().Request()).session()
 		var ok bool
-		if p.probe, ok = h.checkRoute(r, query, s, p.mark); !ok {
+		if p.probe, ok = h.claimUpgrade(r, query, s, p.mark); !ok {
 			badRequest(w)
 			return
 		}
@@ -153,7 +153,7 @@ func (h *handler) session(w http.ResponseWriter, r *http.Request, query url.Valu
 			defer p.free()
 		}
 	}
-	r, late, ok := h.checkBody(w, r, query, s)
+	r, late, ok := h.screenBody(w, r, query, s)
 	if !ok {
 		return
 	}

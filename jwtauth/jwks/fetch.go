@@ -56,12 +56,12 @@ func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error)
 	defer cancel()
 	r, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
 	if err != nil {
-		return nil, bare(err)
+		return nil, withoutURL(err)
 	}
 	r.Header.Set("Accept", "application/jwk-set+json, application/json")
 	resp, err := client.Do(r)
 	if err != nil {
-		return nil, bare(err)
+		return nil, withoutURL(err)
 	}
 	defer func() { _ = resp.Body.Close() }()
 	if resp.StatusCode != http.StatusOK {
@@ -69,7 +69,7 @@ func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error)
 	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxBody+1))
 	if err != nil {
-		return nil, bare(err)
+		return nil, withoutURL(err)
 	}
 	if len(body) > maxBody {
 		return nil, fmt.Errorf("more than %d bytes", maxBody)
@@ -77,8 +77,8 @@ func fetch(ctx context.Context, client *http.Client, url string) ([]byte, error)
 	return body, nil
 }
 
-// bare returns err without the URL, query and all, that package net/http puts around it.
-func bare(err error) error {
+// withoutURL returns err without the URL, query and all, that package net/http puts around it.
+func withoutURL(err error) error {
 	var u *url.Error
 	for errors.As(err, &u) {
 		err = u.Err

@@ -20,7 +20,7 @@ type node struct {
 	retired    []string // epochs whose seats are being taken again, in this order
 	live       []string // epochs of all nodes
 	failing    bool     // the last call for the lease failed
-	calm       time.Time
+	quietUntil time.Time
 }
 
 // beat is a call for the lease of a node.

@@ -165,7 +165,7 @@ func (s *Store) Evict(ctx context.Context, user string, cause presence.Cause, re
 		}
 		for _, e := range s.seats.evictDirty(e, slices.Concat(except, ids)) {
 			ids = append(ids, e.Device)
-			s.told.add(presence.Event{Eviction: &e})
+			s.events.add(presence.Event{Eviction: &e})
 			s.nudge()
 		}
 		*result = ids

@@ -105,7 +105,7 @@ func (m message) Told() (*presence.Change, []presence.Eviction, bool) {
 }
 
 // Known reports whether a message of a partition has been heard.
-func (s *Store) Known(p int) bool { return s.told.last[p].Load() != 0 }
+func (s *Store) Known(p int) bool { return s.events.last[p].Load() != 0 }
 
 // Owns reports whether a partition falls to s.
 func (s *Store) Owns(p int) bool {

@@ -59,7 +59,7 @@ func (k *keeper) retryLeaves(ctx context.Context) error {
 		if err := k.proceed(ctx, err); err != nil {
 			return err
 		}
-		all = slices.DeleteFunc(all[len(batch):], func(l leave) bool { return k.away[partition(l.Room, l.User)] })
+		all = slices.DeleteFunc(all[len(batch):], func(l leave) bool { return k.unreachable[partition(l.Room, l.User)] })
 	}
 	return nil
 }
@@ -96,7 +96,7 @@ func (k *keeper) assertDirty(ctx context.Context) error {
 		if err := k.proceed(ctx, err); err != nil {
 			return err
 		}
-		todo = slices.DeleteFunc(todo[len(groups):], func(g []*held) bool { return k.away[g[0].partition] })
+		todo = slices.DeleteFunc(todo[len(groups):], func(g []*held) bool { return k.unreachable[g[0].partition] })
 	}
 	return nil
 }
@@ -104,8 +104,8 @@ func (k *keeper) assertDirty(ctx context.Context) error {
 // skip makes a partition wait for the next pass, and its graces for longer: once it is
 // back, other nodes need time to report those who are back. The lock is held.
 func (k *keeper) skip(p int) {
-	k.away[p] = true
-	k.back.sweeps.calm[p] = time.Now().Add(k.lease / 3)
+	k.unreachable[p] = true
+	k.back.sweeps.quietUntil[p] = time.Now().Add(k.lease / 3)
 }
 
 // proceed is called between two batches with the error of the first. It returns nil if the
@@ -162,7 +162,7 @@ func (k *keeper) learn(epoch string, batch []*held, all []outcome) {
 			ev.Cause, ev.Reason = o.cause, o.reason
 			_ = k.refused(h, o)
 		}
-		k.told.add(presence.Event{Eviction: ev})
+		k.events.add(presence.Event{Eviction: ev})
 	}
 }
 

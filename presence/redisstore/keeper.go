@@ -34,9 +34,9 @@ func (s *Store) start() {
 		nudged: make(chan struct{}, 1),
 	}
 	s.back = b
-	s.told.start()
-	b.feed = redisclient.NewFeed(s.client, s.channel(), s.logger, s.pingEvery, func(payload string) { s.heard(ctx, payload) }, s.subscribed)
-	b.running.Go(func() { s.tellAll(ctx) })
+	s.events.start()
+	b.feed = redisclient.NewFeed(s.client, s.channel(), s.logger, s.pingEvery, func(payload string) { s.onMessage(ctx, payload) }, s.subscribed)
+	b.running.Go(func() { s.deliver(ctx) })
 	b.running.Go(func() { s.sweepAll(ctx) })
 	b.running.Go(func() { (&keeper{Store: s}).run(ctx) })
 }
@@ -70,8 +70,8 @@ type keeper struct {
 	partly bool        // some seats could not be reported
 
 	// In the current pass:
-	untold error            // why some seats could not be reported
-	away   [partitions]bool // in which partitions
+	untold      error            // why some seats could not be reported
+	unreachable [partitions]bool // in which partitions
 }
 
 // run keeps until ctx ends.
@@ -131,7 +131,7 @@ func (k *keeper) note(ctx context.Context, err error) {
 	if failing && err == nil {
 		// Others may not have noticed yet that Redis is back, and may not have told
 		// it of those who have come back to them.
-		k.node.calm = time.Now().Add(k.lease / 6)
+		k.node.quietUntil = time.Now().Add(k.lease / 6)
 	}
 	k.mu.Unlock()
 	switch {
@@ -155,7 +155,7 @@ func (k *keeper) note(ctx context.Context, err error) {
 // away that does not hold the leases, seats in the other parts are still reported.
 func (k *keeper) pass(ctx context.Context) error {
 	k.next = k.lease
-	k.untold, k.away = nil, [partitions]bool{}
+	k.untold, k.unreachable = nil, [partitions]bool{}
 	if err := k.renew(ctx); err != nil {
 		return err
 	}
@@ -203,7 +203,7 @@ func (k *keeper) renew(ctx context.Context) error {
 	k.mu.Unlock()
 	if r.lost {
 		k.needHeal("the lease was lost")
-		k.tell(presence.Event{Lost: k.lease})
+		k.events.add(presence.Event{Lost: k.lease})
 	}
 	if r.dead != "" || r.walk {
 		k.work(ctx, r)

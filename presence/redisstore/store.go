@@ -71,7 +71,7 @@ type Store struct {
 	back   *background
 	seats  seats
 	node   node
-	told   told
+	events eventQueue
 }
 
 var _ presence.Store = (*Store)(nil)

@@ -20,14 +20,14 @@ const (
 
 // sweeps are the times at which to sweep partitions. The Store's lock guards it.
 type sweeps struct {
-	woken chan struct{} // capacity 1
-	next  [partitions]time.Time
-	until [partitions]time.Time // when the last of the graces ends that this node knows of
-	calm  [partitions]time.Time // until then others may not have told Redis who is back
-	known [partitions]uint64    // the versions at the last sweep, which told.last may have forgotten
-	away  [partitions]bool      // the last sweep has failed
-	began time.Time
-	clock [partitions]int64 // the time at Redis at began, in microseconds; 0 if not known
+	woken       chan struct{} // capacity 1
+	next        [partitions]time.Time
+	until       [partitions]time.Time // when the last of the graces ends that this node knows of
+	quietUntil  [partitions]time.Time // until then others may not have told Redis who is back
+	known       [partitions]uint64    // the versions at the last sweep, which events.last may have forgotten
+	unreachable [partitions]bool      // the last sweep has failed
+	began       time.Time
+	clock       [partitions]int64 // the time at Redis at began, in microseconds; 0 if not known
 }
 
 func newSweeps() sweeps { return sweeps{woken: make(chan struct{}, 1), began: time.Now()} }
@@ -109,7 +109,7 @@ func (s *Store) dueSweeps() (due []int, wait time.Duration) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	now := time.Now()
-	if s.node.failing || now.Before(s.node.calm) {
+	if s.node.failing || now.Before(s.node.quietUntil) {
 		return nil, sweepPoll
 	}
 	wait = time.Hour
@@ -118,7 +118,7 @@ func (s *Store) dueSweeps() (due []int, wait time.Duration) {
 		case next.IsZero():
 		case next.After(now):
 			wait = min(wait, next.Sub(now))
-		case s.seats.dirtyIn[p] > 0 || now.Before(s.back.sweeps.calm[p]):
+		case s.seats.dirtyIn[p] > 0 || now.Before(s.back.sweeps.quietUntil[p]):
 			wait = min(wait, sweepPoll)
 		default:
 			*next = time.Time{}
@@ -134,9 +134,9 @@ func (s *Store) sweep(ctx context.Context, due []int) {
 	until := make([]int64, len(due))
 	s.mu.Lock()
 	for i, p := range due {
-		known := max(s.back.sweeps.known[p], s.told.last[p].Load())
+		known := max(s.back.sweeps.known[p], s.events.last[p].Load())
 		batch := sweepBatch
-		if s.back.sweeps.away[p] {
+		if s.back.sweeps.unreachable[p] {
 			batch = 0 // only ask whether it is back
 		}
 		until[i] = s.back.sweeps.at(p, patience(s.timeout, s.lease))
@@ -160,7 +160,7 @@ func (s *Store) sweep(ctx context.Context, due []int) {
 	defer s.mu.Unlock()
 	for _, p := range due {
 		if !swept[p] {
-			s.back.sweeps.away[p] = true
+			s.back.sweeps.unreachable[p] = true
 			s.back.sweeps.plan(p, time.Now().Add(s.lease/12))
 		}
 	}
@@ -173,8 +173,8 @@ func (s *Store) swept(p int, until int64, reply []string) {
 	w.known[p], _ = strconv.ParseUint(reply[1], 10, 64)
 	clock, _ := strconv.ParseInt(reply[2], 10, 64)
 	w.clock[p] = clock - time.Since(w.began).Microseconds()
-	if w.away[p] { // others need time to report those who are back
-		w.away[p], w.calm[p] = false, time.Now().Add(s.lease/3)
+	if w.unreachable[p] { // others need time to report those who are back
+		w.unreachable[p], w.quietUntil[p] = false, time.Now().Add(s.lease/3)
 	}
 	us, err := strconv.ParseInt(reply[0], 10, 64)
 	if err != nil || us < 0 {

@@ -19,9 +19,9 @@ type watcher struct {
 	stopped atomic.Bool
 }
 
-// told reports events to the watchers, on a goroutine of its own: a slow one must not keep
-// a lease from being renewed.
-type told struct {
+// eventQueue holds the events for the watchers, which are called on a goroutine of its own: a
+// slow one must not keep a lease from being renewed.
+type eventQueue struct {
 	wake  chan struct{}             // capacity 1: there are events
 	space chan struct{}             // capacity 1: there is room for events
 	last  [partitions]atomic.Uint64 // version of the last message; 0 if not known. The Feed sets it.
@@ -31,30 +31,30 @@ type told struct {
 	queue    []presence.Event
 }
 
-func (t *told) start() {
-	t.wake, t.space = make(chan struct{}, 1), make(chan struct{}, 1)
+func (q *eventQueue) start() {
+	q.wake, q.space = make(chan struct{}, 1), make(chan struct{}, 1)
 }
 
 // add queues an event, and reports whether there is room for more.
-func (t *told) add(e presence.Event) bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if len(t.watchers) == 0 {
+func (q *eventQueue) add(e presence.Event) bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if len(q.watchers) == 0 {
 		return true
 	}
-	t.queue = append(t.queue, e)
-	signal(t.wake)
-	return len(t.queue) < maxQueue
+	q.queue = append(q.queue, e)
+	signal(q.wake)
+	return len(q.queue) < maxQueue
 }
 
 // take returns the queued events, and whom to report them to.
-func (t *told) take() ([]presence.Event, []*watcher) {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	queue := t.queue
-	t.queue = nil
-	signal(t.space)
-	return queue, t.watchers
+func (q *eventQueue) take() ([]presence.Event, []*watcher) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	queue := q.queue
+	q.queue = nil
+	signal(q.space)
+	return queue, q.watchers
 }
 
 // Watch implements [presence.Store]. It waits for the subscription, but no longer than
@@ -72,34 +72,31 @@ func (s *Store) Watch(f func(presence.Event)) (stop func()) {
 	s.start()
 	feed := s.back.feed
 	s.mu.Unlock()
-	t := &s.told
-	t.mu.Lock()
-	t.watchers = append(slices.Clone(t.watchers), w)
-	t.mu.Unlock()
+	q := &s.events
+	q.mu.Lock()
+	q.watchers = append(slices.Clone(q.watchers), w)
+	q.mu.Unlock()
 
 	feed.Wait(s.timeout)
 	return func() {
 		w.stopped.Store(true)
-		t.mu.Lock()
-		defer t.mu.Unlock()
-		if i := slices.Index(t.watchers, w); i >= 0 {
-			t.watchers = slices.Delete(slices.Clone(t.watchers), i, i+1)
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		if i := slices.Index(q.watchers, w); i >= 0 {
+			q.watchers = slices.Delete(slices.Clone(q.watchers), i, i+1)
 		}
 	}
 }
 
-// tell queues an event.
-func (s *Store) tell(e presence.Event) { s.told.add(e) }
-
-// tellAll reports events until ctx ends.
-func (s *Store) tellAll(ctx context.Context) {
+// deliver reports events until ctx ends.
+func (s *Store) deliver(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.told.wake:
+		case <-s.events.wake:
 		}
-		queue, watchers := s.told.take()
+		queue, watchers := s.events.take()
 		for _, e := range queue {
 			for _, w := range watchers {
 				if ctx.Err() == nil && !w.stopped.Load() {
@@ -126,17 +123,17 @@ func (s *Store) call(w *watcher, e presence.Event) {
 // seats are taken again. Later subscriptions may be due to a Redis that has taken over, and
 // lacks the latest changes: then it also believes in seats that were given up.
 func (s *Store) subscribed(first bool) {
-	s.told.forget()
+	s.events.forget()
 	s.mu.Lock()
 	for _, d := range s.seats.devices {
 		if d.evicted != nil {
 			again := *d.evicted
-			s.told.add(presence.Event{Eviction: &again})
+			s.events.add(presence.Event{Eviction: &again})
 		}
 	}
 	s.mu.Unlock()
 	if !first {
-		s.tell(presence.Event{Lost: s.lease})
+		s.events.add(presence.Event{Lost: s.lease})
 		s.needHeal("the subscription was lost")
 		return
 	}
@@ -159,59 +156,60 @@ func (s *Store) doubt(p int) {
 	}
 }
 
-// heard reports what a message holds. One that cannot be read counts as lost: it may
+// onMessage reports what a message holds. One that cannot be read counts as lost: it may
 // be of another version of this package.
-func (s *Store) heard(ctx context.Context, payload string) {
+func (s *Store) onMessage(ctx context.Context, payload string) {
 	m, err := decode(payload)
 	if err != nil {
 		s.logger.ErrorContext(ctx, "redisstore: malformed message on the channel", "channel", s.channel(), "error", err)
-		s.hear(ctx, presence.Event{Lost: s.lease})
+		s.enqueue(ctx, presence.Event{Lost: s.lease})
 		return
 	}
-	last := s.told.last[m.partition].Load()
+	last := s.events.last[m.partition].Load()
 	switch {
 	case last != 0 && last != m.before:
-		s.told.forget()
-		s.hear(ctx, presence.Event{Lost: s.lease})
+		s.events.forget()
+		s.enqueue(ctx, presence.Event{Lost: s.lease})
 		if m.before < last {
 			s.needHeal("Redis has lost a partition, or the latest of it")
 		}
 	case m.lost: // what there was had not been heard here, or is forgotten
 		s.doubt(m.partition)
 	}
-	s.told.last[m.partition].Store(m.version)
+	s.events.last[m.partition].Store(m.version)
 	if m.change != nil {
-		s.hear(ctx, presence.Event{Change: m.change})
+		s.enqueue(ctx, presence.Event{Change: m.change})
 	}
 	for i := range m.evictions {
 		s.mu.Lock()
 		s.seats.evict(m.room, m.evictions[i])
 		s.mu.Unlock()
-		s.hear(ctx, presence.Event{Eviction: &m.evictions[i]})
+		s.enqueue(ctx, presence.Event{Eviction: &m.evictions[i]})
 	}
 }
 
 // forget is called when messages may have been lost: the watchers are notified once, not
 // for each partition.
-func (t *told) forget() {
-	for p := range t.last {
-		t.last[p].Store(0)
+func (q *eventQueue) forget() {
+	for p := range q.last {
+		q.last[p].Store(0)
 	}
 }
 
-// hear reports an event that came from others, and then waits while too many are queued.
-func (s *Store) hear(ctx context.Context, e presence.Event) {
-	for more := s.told.add(e); !more; more = s.told.fits() {
+// enqueue reports an event that came from others, and then waits while too many are queued.
+func (s *Store) enqueue(ctx context.Context, e presence.Event) {
+	for more := s.events.add(e); !more; more = s.events.fits() {
 		select {
-		case <-s.told.space:
+		case <-s.events.space:
 		case <-ctx.Done():
 			return
 		}
 	}
 }
 
-func (t *told) fits() bool {
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	return len(t.queue) < maxQueue
+// fits reports whether there is room for more.
+func (q *eventQueue) fits() bool {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	return len(q.queue) < maxQueue
 }

@@ -9,17 +9,17 @@ import (
 	"github.com/sioware/sioware/internal/panics"
 )
 
-// calm is a Store of the application whose panics, and errors that panic, end neither the
+// guardedStore is a Store of the application whose panics, and errors that panic, end neither the
 // process nor the goroutine that calls it: they count as no answer. Nobody else recovers
 // where departures are reported, and where Watch scans the Store.
-type calm struct {
+type guardedStore struct {
 	Store
 	logger *slog.Logger
 	panics atomic.Uint64
 }
 
 // recovered makes an error of a panic.
-func (c *calm) recovered(err *error) {
+func (c *guardedStore) recovered(err *error) {
 	v := recover()
 	if v == nil {
 		return
@@ -30,41 +30,41 @@ func (c *calm) recovered(err *error) {
 	}
 }
 
-func (c *calm) Join(ctx context.Context, e Entry) (err error) {
+func (c *guardedStore) Join(ctx context.Context, e Entry) (err error) {
 	defer c.recovered(&err)
 	return panics.Ask(c.Store.Join(ctx, e))
 }
 
-func (c *calm) Leave(ctx context.Context, cause Cause, now bool, seats ...Seat) (err error) {
+func (c *guardedStore) Leave(ctx context.Context, cause Cause, now bool, seats ...Seat) (err error) {
 	defer c.recovered(&err)
 	return panics.Ask(c.Store.Leave(ctx, cause, now, seats...))
 }
 
-func (c *calm) Evict(ctx context.Context, user string, cause Cause, reason string, except ...string) (n int, err error) {
+func (c *guardedStore) Evict(ctx context.Context, user string, cause Cause, reason string, except ...string) (n int, err error) {
 	defer c.recovered(&err)
 	n, err = c.Store.Evict(ctx, user, cause, reason, except...)
 	return n, panics.Ask(err)
 }
 
-func (c *calm) Get(ctx context.Context, room string, users ...string) (all []Record, err error) {
+func (c *guardedStore) Get(ctx context.Context, room string, users ...string) (all []Record, err error) {
 	defer c.recovered(&err)
 	all, err = c.Store.Get(ctx, room, users...)
 	return all, panics.Ask(err)
 }
 
-func (c *calm) List(ctx context.Context, room, cursor string, n int) (page []Record, next string, err error) {
+func (c *guardedStore) List(ctx context.Context, room, cursor string, n int) (page []Record, next string, err error) {
 	defer c.recovered(&err)
 	page, next, err = c.Store.List(ctx, room, cursor, n)
 	return page, next, panics.Ask(err)
 }
 
-func (c *calm) Scan(ctx context.Context, cursor string, n int) (page []Record, next string, err error) {
+func (c *guardedStore) Scan(ctx context.Context, cursor string, n int) (page []Record, next string, err error) {
 	defer c.recovered(&err)
 	page, next, err = c.Store.Scan(ctx, cursor, n)
 	return page, next, panics.Ask(err)
 }
 
-func (c *calm) Count(ctx context.Context, room string) (n int, err error) {
+func (c *guardedStore) Count(ctx context.Context, room string) (n int, err error) {
 	defer c.recovered(&err)
 	n, err = c.Store.Count(ctx, room)
 	return n, panics.Ask(err)
