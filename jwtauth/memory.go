@@ -8,6 +8,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"github.com/sioware/sioware/jwtauth/internal/millis"
 )
 
 // MemoryStore is a [Store] for one process, and is lost with it. Its size is that of what
@@ -101,18 +103,18 @@ func (m *MemoryStore) Revoke(ctx context.Context, r Revocation) error {
 	m.mu.Lock()
 	now := time.Now()
 	m.sweep(now.UnixMilli())
-	until := millis(r.Until)
+	until := millis.Of(r.Until)
 	if r.Until.IsZero() {
-		until = millis(now.Add(defaultKeep))
+		until = millis.Of(now.Add(defaultKeep))
 	}
 	switch cut, ok := m.subjects[r.Subject]; {
 	case until <= now.UnixMilli(): // all of these tokens have expired
 	case r.ID != "":
 		m.ids[r.ID] = max(m.ids[r.ID], until)
 	case ok && cut.until > now.UnixMilli():
-		m.subjects[r.Subject] = cutoff{max(cut.before, ceil(r.Before)), max(cut.until, until)}
+		m.subjects[r.Subject] = cutoff{max(cut.before, millis.Ceil(r.Before)), max(cut.until, until)}
 	default:
-		m.subjects[r.Subject] = cutoff{ceil(r.Before), until}
+		m.subjects[r.Subject] = cutoff{millis.Ceil(r.Before), until}
 	}
 	watchers := m.queue(Change{Revocation: r})
 	m.mu.Unlock()

@@ -4,6 +4,8 @@ import (
 	"maps"
 	"math"
 	"time"
+
+	"github.com/sioware/sioware/jwtauth/internal/millis"
 )
 
 // login is what is remembered of a [Login]: its name, and the token that represents
@@ -48,7 +50,7 @@ func (u *logins) trim(now int64) {
 
 // decide returns the verdict, and whether l replaces another login.
 func (m *MemoryStore) decide(l Login, now int64) (v Verdict, replaces bool) {
-	next := login{l.Name, l.ID, issued(l.IssuedAt), millis(l.Until)}
+	next := login{l.Name, l.ID, issued(l.IssuedAt), millis.Of(l.Until)}
 	if m.revoked(l.Subject, next, now) {
 		return Revoked, false
 	}
@@ -150,17 +152,5 @@ func issued(t time.Time) int64 {
 	if t.IsZero() {
 		return math.MinInt64
 	}
-	return millis(t)
+	return millis.Of(t)
 }
-
-// millis is t.UnixMilli, clamped to the years 1 to 9999.
-func millis(t time.Time) int64 {
-	const first, last = -62135596800, 253402300799
-	if s := t.Unix(); s < first || s > last {
-		return max(first, min(s, last)) * 1000
-	}
-	return t.UnixMilli()
-}
-
-// ceil is millis, rounded up: nothing that was issued before t is left out.
-func ceil(t time.Time) int64 { return millis(t.Add(time.Millisecond - 1)) }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"time"
 
+	refused "github.com/sioware/sioware/internal/refusal"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -180,14 +181,7 @@ func (a *Auth[C]) report(ctx context.Context, e *wrap.Error) {
 	}
 }
 
-// asError returns err as the client is to see it.
+// asError returns what the client gets for err.
 func asError(err error) *wrap.Error {
-	var e *wrap.Error
-	switch {
-	case errors.As(err, &e) && e != nil:
-		return e
-	case errors.Is(err, context.DeadlineExceeded) || errors.Is(err, context.Canceled):
-		return refusal(ErrUnavailable, err)
-	}
-	return &wrap.Error{Err: err}
+	return refused.From(err, ErrUnavailable)
 }

@@ -148,7 +148,7 @@ func (m *meter) refuse(p *policy, f wire.Frame, retry time.Duration, out bool) {
 	}
 	var ban Verdict
 	var often bool
-	calm("counting bytes", func() {
+	guard(p.Logger, "the counting of bytes", func() {
 		ctx := context.Background() // tier.ask bounds each call, and treats a timeout as an outage
 		p.told(ctx, Refusal{Verdict: v, Key: m.key, Socket: s})
 		if ban = p.knownBanOf(m.key); !ban.Allowed {

@@ -87,11 +87,11 @@ func panicked(ctx context.Context, logger *slog.Logger, what string, v any) {
 	logger.LogAttrs(ctx, slog.LevelError, "ratelimit: panic in "+what, panics.Attr(v))
 }
 
-// calm calls code of others, whose panic would end the process.
-func calm(what string, f func()) {
+// guard calls code of others, whose panic would end the process.
+func guard(logger *slog.Logger, what string, f func()) {
 	defer func() {
 		if v := recover(); v != nil {
-			slog.Error("ratelimit: panic while "+what, panics.Attr(v))
+			panicked(context.Background(), logger, what, v)
 		}
 	}()
 	f()

@@ -162,7 +162,7 @@ type Options struct {
 	Name string
 
 	// Refused, if not nil, is called with each refusal, for metrics. It is called concurrently
-	// and often, and must not block. A panic in it goes to the default slog logger.
+	// and often, and must not block. A panic in it is logged.
 	Refused func(r Refusal)
 
 	// Logger gets bans and outages of the Store, and refusals at level Debug. Nil means

@@ -240,7 +240,7 @@ func (p *policy) told(ctx context.Context, r Refusal) {
 	}
 	r.DryRun = p.DryRun
 	if p.Refused != nil {
-		calm("telling of a refusal", func() { p.Refused(r) })
+		guard(p.Logger, "Refused", func() { p.Refused(r) })
 	}
 	if p.Logger.Enabled(ctx, slog.LevelDebug) {
 		p.Logger.LogAttrs(ctx, slog.LevelDebug, "ratelimit: refused",

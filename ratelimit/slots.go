@@ -3,6 +3,7 @@ package ratelimit
 import (
 	"context"
 	"errors"
+	"log/slog"
 
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -11,6 +12,7 @@ import (
 // hold is a slot that the sockets of one connection share.
 type hold struct {
 	sockets int
+	logger  *slog.Logger
 	ready   chan struct{} // closed when the fields below are set
 	release func()        // nil if there is none
 	verdict Verdict
@@ -44,7 +46,7 @@ func (c *client) enter(ctx context.Context, p *policy, key string) (h *hold, fir
 	h = c.slots[key]
 	first = h == nil
 	if first {
-		h = &hold{ready: make(chan struct{})}
+		h = &hold{logger: p.Logger, ready: make(chan struct{})}
 		if c.slots == nil {
 			c.slots = make(map[string]*hold)
 		}
@@ -93,6 +95,6 @@ func (c *client) leave(key string, h *hold) {
 		return // the first one has not left yet
 	}
 	if h.release != nil {
-		calm("giving a slot back", h.release)
+		guard(h.logger, "release of a slot", h.release)
 	}
 }

@@ -1,7 +1,6 @@
 package session
 
 import (
-	"context"
 	"errors"
 
 	refused "github.com/sioware/sioware/internal/refusal"
@@ -45,12 +44,5 @@ func renewed(err error) bool {
 
 // asError returns what the client gets for err.
 func asError(err error) *wrap.Error {
-	var e *wrap.Error
-	switch {
-	case errors.As(err, &e) && e != nil:
-		return e
-	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, context.Canceled):
-		return refusal(ErrUnavailable, err)
-	}
-	return &wrap.Error{Err: err}
+	return refused.From(err, ErrUnavailable)
 }

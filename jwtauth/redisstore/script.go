@@ -4,10 +4,10 @@ import (
 	_ "embed"
 	"errors"
 	"fmt"
-	"time"
 
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/jwtauth"
+	"github.com/sioware/sioware/jwtauth/internal/millis"
 )
 
 //go:embed admit.lua
@@ -33,7 +33,7 @@ const (
 func (s *Store) loginArgs(l jwtauth.Login) []any {
 	issued, replaces := any(""), ""
 	if !l.IssuedAt.IsZero() {
-		issued = millis(l.IssuedAt)
+		issued = millis.Of(l.IssuedAt)
 	}
 	if l.Replaces != "" {
 		replaces = hash(l.Replaces)
@@ -42,7 +42,7 @@ func (s *Store) loginArgs(l jwtauth.Login) []any {
 	if l.Policy == jwtauth.OldestLogin {
 		policy = "oldest"
 	}
-	return []any{policy, hash(l.Name), hash(l.ID), issued, millis(l.Until), replaces, "", 0, 0, s.channel(), ""}
+	return []any{policy, hash(l.Name), hash(l.ID), issued, millis.Of(l.Until), replaces, "", 0, 0, s.channel(), ""}
 }
 
 // decision is what admit returns.
@@ -81,15 +81,3 @@ func parseDecision(c *redis.Cmd) (decision, error) {
 	}
 	return decision{verdict: jwtauth.Revoked}, fmt.Errorf("%w: %.100v", errReply, reply)
 }
-
-// millis is t.UnixMilli, clamped to the years 1 to 9999.
-func millis(t time.Time) int64 {
-	const first, last = -62135596800, 253402300799
-	if s := t.Unix(); s < first || s > last {
-		return max(first, min(s, last)) * 1000
-	}
-	return t.UnixMilli()
-}
-
-// ceil is millis, rounded up: nothing that was issued before t is left out.
-func ceil(t time.Time) int64 { return millis(t.Add(time.Millisecond - 1)) }

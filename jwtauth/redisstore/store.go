@@ -12,6 +12,7 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/sioware/sioware/internal/redisclient"
 	"github.com/sioware/sioware/jwtauth"
+	"github.com/sioware/sioware/jwtauth/internal/millis"
 )
 
 // Defaults of [Options].
@@ -149,7 +150,7 @@ func (s *Store) look(ctx context.Context, l jwtauth.Login) (jwtauth.Verdict, err
 		return verdictOf(err), err
 	}
 	before, err := bySubject.Int64()
-	if err != nil || l.IssuedAt.IsZero() || millis(l.IssuedAt) < before {
+	if err != nil || l.IssuedAt.IsZero() || millis.Of(l.IssuedAt) < before {
 		return jwtauth.Revoked, err
 	}
 	return jwtauth.Admitted, nil
@@ -238,11 +239,11 @@ func (s *Store) Revoke(ctx context.Context, r jwtauth.Revocation) error {
 	}
 	key, value := s.idKey(hash(r.ID)), any("")
 	if r.ID == "" {
-		key, value = s.subjectKeys(jwtauth.Login{Subject: r.Subject})[0], ceil(r.Before)
+		key, value = s.subjectKeys(jwtauth.Login{Subject: r.Subject})[0], millis.Ceil(r.Before)
 	}
 	until := any("") // the script then uses the default
 	if !r.Until.IsZero() {
-		until = millis(r.Until)
+		until = millis.Of(r.Until)
 	}
 	return s.do(ctx, func(ctx context.Context) error {
 		return revoke.Run(ctx, s.client, []string{key}, value, until, s.channel(), message).Err()
