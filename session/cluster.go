@@ -70,7 +70,13 @@ func (m *Manager) heard(key string, renewed bool) {
 	m.mu.Lock()
 	last, late := m.written.get(key, time.Now())
 	m.mu.Unlock()
-	m.putOut(key, nil)
+	// Not here: adapters deliver one message after the other, and listeners of "disconnect"
+	// may take their time, or wait for an answer of another node.
+	m.busy.enter()
+	go func() {
+		defer m.busy.leave()
+		m.putOut(key, nil)
+	}()
 	if late {
 		// Our save may have come after the other node had erased it.
 		m.eraseSoon(key, last.lead)
