@@ -38,7 +38,8 @@ var (
 //
 // Without a session, or with one that has ended, r gets a new one; so it does if the old
 // one has just been renewed, as after a second click, and then what the old one held is in
-// the first new session alone. A logout that comes meanwhile wins. Renew must be called
+// the first new session alone: if that was on another node, and just now, change is called
+// once more, without it. A logout that comes meanwhile wins. Renew must be called
 // before a body is written. Its errors are those of [Session.Update]; after an error,
 // nothing has changed. [Manager.FromContext] of r still returns the old session.
 func (m *Manager) Renew(ctx context.Context, w http.ResponseWriter, r *http.Request, change func(values map[any]any) error) error {
@@ -150,8 +151,11 @@ func (m *Manager) replace(ctx context.Context, w *work, host string, st *stored,
 		m.discard(ctx, host, fresh)
 		return nil, err
 	}
-	if m.rename(st.key) != nil {
+	if err := m.rename(st.key); err != nil {
 		m.discard(ctx, host, fresh)
+		if renewed(err) {
+			return nil, err // by another node, which counts as the first
+		}
 		return nil, refusal(ErrGone, errLogout)
 	}
 	return cookies, nil
