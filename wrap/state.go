@@ -82,6 +82,8 @@ func stateOf(s *socket.Socket) *state {
 		if l == nil { // a "disconnecting" listener panicked; see Kick
 			l = rooms.LeavingOf(s)
 		}
+		rooms.Forget(s)
+		l.Restore()
 		st.conn.clearRooms(st.nsp, l)
 		l.Mend()
 		st.conn.departed(st)

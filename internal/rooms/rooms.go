@@ -5,6 +5,11 @@
 // :130). Its client, who decides when to leave, could make a node remember ever more of
 // those. And the last socket that leaves a room may take along one that is just joining
 // (socket/adapter.go:121): a page that is reloaded, in the room of its user.
+//
+// State recovery gives a socket the ID of an earlier one, which may still be there if its
+// state was kept at a loss before that. Rooms and namespaces know sockets by their IDs
+// alone, so the end of the earlier one takes the later one out of all of them
+// (socket/namespace.go:375, socket/adapter.go:130).
 package rooms
 
 import (
@@ -73,6 +78,9 @@ type Leaving struct {
 	id   socket.SocketId
 	mine *types.Set[socket.Room] // the host's
 	last map[socket.Room]*types.Set[socket.SocketId]
+
+	heir   *socket.Socket // that has the same ID, by another connection, or nil
+	theirs []socket.Room  // of heir and of the one that leaves
 }
 
 // few is how many sockets of a room may be leaving at the same time.
@@ -83,6 +91,9 @@ func LeavingOf(s *socket.Socket) *Leaving {
 	l := &Leaving{nsp: s.Nsp(), id: s.Id(), mine: s.Nsp().Adapter().SocketRooms(s.Id())}
 	if l.mine == nil {
 		return l
+	}
+	if other, there := l.nsp.Sockets().Load(l.id); there && other.Client() != s.Client() {
+		l.heir, l.theirs = other, l.mine.Keys()
 	}
 	for _, room := range l.mine.Keys() {
 		if room == socket.Room(s.Id()) {
@@ -96,6 +107,34 @@ func LeavingOf(s *socket.Socket) *Leaving {
 		}
 	}
 	return l
+}
+
+// Restore gives the socket that has the ID of the one that has left its place back. Call
+// it when that one has left, on "disconnect", before [Leaving.Left], and [Forget] when any
+// other socket has.
+func (l *Leaving) Restore() {
+	s := l.heir
+	if s == nil {
+		return
+	}
+	if _, there := l.nsp.Sockets().LoadOrStore(l.id, s); there {
+		return
+	}
+	for _, room := range l.theirs {
+		s.Join(room)
+	}
+	if !s.Connected() {
+		Forget(s)
+	}
+}
+
+// Forget removes s, which has left, from its namespace and rooms again, if [Leaving.Restore]
+// has just put it there.
+func Forget(s *socket.Socket) {
+	if other, there := s.Nsp().Sockets().Load(s.Id()); there && other == s {
+		s.Nsp().Sockets().Delete(s.Id())
+		s.Nsp().Adapter().DelAll(s.Id())
+	}
 }
 
 // Mend makes sockets that were taken along join again. Call it when the socket has left,
