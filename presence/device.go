@@ -142,7 +142,7 @@ func (t *Tracker) connected(d *device, s *socket.Socket) {
 	d.mu.Unlock()
 	switch {
 	case quit:
-		exitHost(s, t.Room(d.user))
+		t.retire(s, d.user)
 	case evicted != nil:
 		wrap.Kick(s, evicted.refusal())
 	case !seated:

@@ -26,6 +26,10 @@ import (
 // kind is part of the names of the rooms of users.
 const kind = "presence"
 
+// kindLeft is part of the names of the rooms in which sockets are instead once their users
+// have left everywhere.
+const kindLeft = "presence-left"
+
 // workers is how many kicks and broadcasts are under way at a time.
 const workers = 4
 
@@ -143,7 +147,7 @@ func (t *Tracker) admit(ctx context.Context, s *socket.Socket) error {
 	}
 	user, ok := t.user(s)
 	if !ok {
-		if recovery.Owned(s, kind) {
+		if recovery.Owned(s, kind) || recovery.Owned(s, kindLeft) {
 			return refusal.New("forbidden", errRecovered, nil)
 		}
 		t.identities.Store(s, new(Identity))
@@ -153,7 +157,7 @@ func (t *Tracker) admit(ctx context.Context, s *socket.Socket) error {
 		return refusal.New("forbidden", ErrUser, nil)
 	}
 	home := t.Room(user)
-	if recovery.Foreign(s, home) {
+	if recovery.Foreign(s, home) && recovery.Foreign(s, recovery.Room(kindLeft, user)) {
 		return refusal.New("forbidden", errRecovered, nil)
 	}
 	d := t.reserve(place{s.Client(), user})
@@ -171,6 +175,7 @@ func (t *Tracker) admit(ctx context.Context, s *socket.Socket) error {
 	t.identities.Store(s, &Identity{user, d.id})
 	wrap.Watch(s, wrap.Hooks{Connected: func() {
 		if d.hasQuit() {
+			t.retire(s, user)
 			return
 		}
 		rooms.Join(life, s, home)

@@ -7,9 +7,9 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestRecoveryAfterLeave: a user who has left everywhere counts again with the client's
-// next connection, also if that recovers the state of the one before. Another user does
-// not get that state.
+// TestRecoveryAfterLeave: a user who has left everywhere counts again when the client comes
+// back, also with the state of its last connection. Neither another user nor a guest gets
+// that state.
 func TestRecoveryAfterLeave(t *testing.T) {
 	t.Parallel()
 	recovery := new(siotest.Recovery)
@@ -30,13 +30,13 @@ func TestRecoveryAfterLeave(t *testing.T) {
 		t.Error("still in the room of her user")
 	}
 	recovery.Lose(t, s.Server, c, pid)
-	back := func(user string) siotest.Dial {
-		d := as(user)
+	back := func(d siotest.Dial) siotest.Dial {
 		d.Auth = object{"pid": pid, "offset": "0"}
 		return d
 	}
-	rejected(t, s.Dial(t, back("bob")), "forbidden")
-	_, so = s.join(t, back("alice"))
+	rejected(t, s.Dial(t, back(as("bob"))), "forbidden")
+	rejected(t, s.Dial(t, back(siotest.Dial{})), "forbidden")
+	_, so = s.join(t, back(as("alice")))
 	if !so.Recovered() || !so.Rooms().Has(p.Room("alice")) || !status(t, p, "alice").Online {
 		t.Errorf("recovered %v, in %v, %+v", so.Recovered(), so.Rooms().Keys(), status(t, p, "alice"))
 	}

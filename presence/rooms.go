@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"github.com/sioware/sioware/internal/recovery"
 	"github.com/sioware/sioware/internal/rooms"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -196,7 +197,7 @@ func (t *Tracker) quit(ctx context.Context, s *socket.Socket) error {
 	t.goes(d, CauseLeft)
 	d.mu.Unlock()
 	for _, so := range sockets {
-		exitHost(so, t.Room(d.user))
+		t.retire(so, d.user)
 	}
 	for _, st := range seats {
 		left = append(left, st.Seat)
@@ -206,6 +207,16 @@ func (t *Tracker) quit(ctx context.Context, s *socket.Socket) error {
 		}
 	}
 	return prefixed(t.store.Leave(ctx, CauseLeft, true, left...))
+}
+
+// retire takes s out of the room of its user, who has left everywhere. If the state of s
+// can be recovered, it joins another room that says whose state it is: the same user, and
+// nobody else, may come back with it.
+func (t *Tracker) retire(s *socket.Socket, user string) {
+	if recovery.Kept(s) {
+		rooms.Join(wrap.Context(s), s, recovery.Room(kindLeft, user))
+	}
+	exitHost(s, t.Room(user))
 }
 
 // turn returns the device of s, with its turn taken.

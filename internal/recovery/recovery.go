@@ -34,6 +34,9 @@ func Room(kind, owner string) socket.Room {
 	return socket.Room("sioware:" + kind + ":" + string(text[:]))
 }
 
+// Kept reports whether the state of s is kept when its connection is lost.
+func Kept(s *socket.Socket) bool { return s.Nsp().Server().Opts().ConnectionStateRecovery() != nil }
+
 // Owned reports whether s has come back with the state of a socket that had an owner of
 // this kind.
 func Owned(s *socket.Socket, kind string) bool {
@@ -58,7 +61,7 @@ func Foreign(s *socket.Socket, room socket.Room) bool {
 // state can be recovered: the room comes back with it. A middleware must not join rooms
 // itself, since a refused socket would stay in them.
 func Follow(s *socket.Socket, room func() socket.Room) {
-	if s.Nsp().Server().Opts().ConnectionStateRecovery() != nil {
+	if Kept(s) {
 		wrap.Watch(s, wrap.Hooks{Connected: func() { rooms.Join(wrap.Context(s), s, room()) }})
 	}
 }
