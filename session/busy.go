@@ -5,7 +5,8 @@ import (
 	"sync"
 )
 
-// busy counts the calls of the store that are under way, so that Close can wait for them.
+// busy counts what is under way, calls of the store above all, so that Close can wait for
+// it.
 type busy struct {
 	mu   sync.Mutex
 	n    int

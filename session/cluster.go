@@ -70,12 +70,11 @@ func (m *Manager) heard(key string, renewed bool) {
 	m.mu.Lock()
 	last, late := m.written.get(key, time.Now())
 	m.mu.Unlock()
-	// Not here: adapters deliver one message after the other, and listeners of "disconnect"
-	// may take their time, or wait for an answer of another node.
+	sockets, retry := m.retire(key, nil)
 	m.busy.enter()
-	go func() {
+	go func() { // adapters deliver nothing else until heard returns
 		defer m.busy.leave()
-		m.putOut(key, nil)
+		m.kick(sockets, retry)
 	}()
 	if late {
 		// Our save may have come after the other node had erased it.

@@ -14,9 +14,9 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// TestDelivery: while a socket of a session that another node has ended is still busy with
-// its listeners of "disconnect", its node goes on hearing what the other node sends: the
-// host's adapters deliver one message after the other.
+// TestDelivery: another node ends a session, and a listener of "disconnect" of one of its
+// sockets takes its time. The node of that socket still receives what the other one sends:
+// the host's adapters deliver one message after the other.
 func TestDelivery(t *testing.T) {
 	t.Parallel()
 	redis := redistest.Start(t)
@@ -40,7 +40,7 @@ func TestDelivery(t *testing.T) {
 			first, _ := a.join(t, siotest.Dial{})
 			browser := given(t, first)
 			there, _ := b.join(t, with(browser))
-			// Nobody knows when the subscriptions of the adapters are there.
+			// The adapters do not say when they have subscribed.
 			heard := make(chan struct{}, 1000)
 			_ = b.IO.On("news", func(...any) { heard <- struct{}{} })
 			siotest.Eventually(t, "B hears A", func() bool {

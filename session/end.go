@@ -88,16 +88,21 @@ func (m *Manager) retireLocked(key string, only *Session) (retired []*Session) {
 	return retired
 }
 
-// putOut disconnects the sockets of a session that has ended, and returns how many. The
-// session's lock must not be held: listeners of "disconnect" may want to use the session.
-func (m *Manager) putOut(key string, only *Session) int {
-	var sockets []*socket.Socket
+// retire ends the Sessions that retireLocked does. It returns their sockets, and when the
+// clients of these may come back.
+func (m *Manager) retire(key string, only *Session) (sockets []*socket.Socket, retry time.Duration) {
 	m.mu.Lock()
+	defer m.mu.Unlock()
 	for _, s := range m.retireLocked(key, only) {
 		sockets = append(sockets, s.clear()...)
 	}
-	retry := m.retryLocked(key)
-	m.mu.Unlock()
+	return sockets, m.retryLocked(key)
+}
+
+// putOut disconnects the sockets of a session that has ended, and returns how many. The
+// session's lock must not be held: listeners of "disconnect" may want to use the session.
+func (m *Manager) putOut(key string, only *Session) int {
+	sockets, retry := m.retire(key, only)
 	m.kick(sockets, retry)
 	return len(sockets)
 }

@@ -36,12 +36,14 @@ var (
 // whatever Options.Missing says: a session created for it would replace the new one in
 // the browser. After that, it counts as one for a session that has ended.
 //
-// Without a session, or with one that has ended, r gets a new one; so it does if the old
-// one has just been renewed, as after a second click, and then what the old one held is in
-// the first new session alone: if that was on another node, and just now, change is called
-// once more, without it. A logout that comes meanwhile wins. Renew must be called
-// before a body is written. Its errors are those of [Session.Update]; after an error,
-// nothing has changed. [Manager.FromContext] of r still returns the old session.
+// Without a session, or with one that has ended, r gets a new one. So it does if the old
+// one has just been renewed, as after a second click; what the old one held is then in the
+// first new session alone. If another node renews it while Renew runs, change is called a
+// second time, with no values. A logout that comes meanwhile wins.
+//
+// Renew must be called before a body is written. Its errors are those of [Session.Update];
+// after an error, nothing has changed. [Manager.FromContext] of r still returns the old
+// session.
 func (m *Manager) Renew(ctx context.Context, w http.ResponseWriter, r *http.Request, change func(values map[any]any) error) error {
 	var theirs error // the error of change: whatever it says is not about the session of r
 	if own := change; own != nil {

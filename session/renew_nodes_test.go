@@ -10,8 +10,8 @@ import (
 	"github.com/sioware/sioware/session"
 )
 
-// TestRenewOnTwoNodes: if one session signs in twice at once, on two nodes, both sign-ins
-// succeed, as they do on one. The second begins with nothing of the old session.
+// TestRenewOnTwoNodes: if a session is renewed on two nodes at once, both calls succeed, as
+// they do on one node. The second new session has nothing of the old one.
 func TestRenewOnTwoNodes(t *testing.T) {
 	t.Parallel()
 	store := newMemory()
