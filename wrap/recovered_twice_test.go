@@ -9,9 +9,10 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// recoverTwice loses a client, lets it come back, and then once more while the server does
-// not know yet that it was lost again. The two sockets have one ID. Both join a room. It
-// returns the client after the earlier socket has ended.
+// recoverTwice loses a client and lets it come back twice: the second time while the server
+// does not know yet that the first connection was lost as well. The two sockets have the
+// same ID, and both join a room. It returns the second client, when the first socket has
+// ended.
 func recoverTwice(t *testing.T, guarded bool, d siotest.Dial) (*siotest.Server, *siotest.Client) {
 	t.Helper()
 	o, recovery := recovering(nil)
@@ -36,7 +37,7 @@ func recoverTwice(t *testing.T, guarded bool, d siotest.Dial) (*siotest.Server, 
 	})
 	c := s.Dial(t, d)
 	c.Connected(t)
-	siotest.Eventually(t, "it is in its namespace", func() bool {
+	siotest.Eventually(t, "the second socket is in its namespace", func() bool {
 		there := false
 		s.IO.Sockets().Sockets().Range(func(_ socket.SocketId, so *socket.Socket) bool {
 			there = so.Conn().Id() == c.SID
@@ -49,8 +50,8 @@ func recoverTwice(t *testing.T, guarded bool, d siotest.Dial) (*siotest.Server, 
 	return s, c
 }
 
-// TestRecoveredTwiceBareHost: the end of a socket takes another one, which state recovery
-// has given the same ID, out of its namespace and its rooms.
+// TestRecoveredTwiceBareHost: when a socket ends, another one to which state recovery has
+// given the same ID is taken out of its namespace and its rooms.
 func TestRecoveredTwiceBareHost(t *testing.T) {
 	bare(t)
 	s, _ := recoverTwice(t, false, siotest.Dial{})
@@ -62,7 +63,7 @@ func TestRecoveredTwiceBareHost(t *testing.T) {
 	}
 }
 
-// TestRecoveredTwice: it keeps its place, until it ends itself.
+// TestRecoveredTwice: the second socket stays in both until it ends itself.
 func TestRecoveredTwice(t *testing.T) {
 	t.Parallel()
 	for name, d := range transports {

@@ -82,8 +82,7 @@ func stateOf(s *socket.Socket) *state {
 		if l == nil { // a "disconnecting" listener panicked; see Kick
 			l = rooms.LeavingOf(s)
 		}
-		rooms.Forget(s)
-		l.Restore()
+		l.Restore(s)
 		st.conn.clearRooms(st.nsp, l)
 		l.Mend()
 		st.conn.departed(st)

@@ -6,10 +6,10 @@
 // those. And the last socket that leaves a room may take along one that is just joining
 // (socket/adapter.go:121): a page that is reloaded, in the room of its user.
 //
-// State recovery gives a socket the ID of an earlier one, which may still be there if its
-// state was kept at a loss before that. Rooms and namespaces know sockets by their IDs
-// alone, so the end of the earlier one takes the later one out of all of them
-// (socket/namespace.go:375, socket/adapter.go:130).
+// State recovery gives a socket the ID of the one whose state it gets. If a client comes
+// back twice with the same state, the first of the two sockets may still be there. Rooms
+// and namespaces know sockets by their IDs alone, so the end of the first takes the second
+// out of all of them (socket/namespace.go:375, socket/adapter.go:130).
 package rooms
 
 import (
@@ -79,8 +79,8 @@ type Leaving struct {
 	mine *types.Set[socket.Room] // the host's
 	last map[socket.Room]*types.Set[socket.SocketId]
 
-	heir   *socket.Socket // that has the same ID, by another connection, or nil
-	theirs []socket.Room  // of heir and of the one that leaves
+	heir   *socket.Socket // has the same ID, on another connection, or nil
+	theirs []socket.Room  // of heir, and of the socket that leaves
 }
 
 // few is how many sockets of a room may be leaving at the same time.
@@ -109,31 +109,31 @@ func LeavingOf(s *socket.Socket) *Leaving {
 	return l
 }
 
-// Restore gives the socket that has the ID of the one that has left its place back. Call
-// it when that one has left, on "disconnect", before [Leaving.Left], and [Forget] when any
-// other socket has.
-func (l *Leaving) Restore() {
-	s := l.heir
-	if s == nil {
+// Restore puts the socket that has the ID of s, which has left, back into its namespace and
+// rooms. Call it on "disconnect", before [Leaving.Left].
+func (l *Leaving) Restore(s *socket.Socket) {
+	forget(s) // s may have been put back itself while it left
+	heir := l.heir
+	if heir == nil {
 		return
 	}
-	if _, there := l.nsp.Sockets().LoadOrStore(l.id, s); there {
+	if _, there := l.nsp.Sockets().LoadOrStore(l.id, heir); there {
 		return
 	}
 	for _, room := range l.theirs {
-		s.Join(room)
+		heir.Join(room)
 	}
-	if !s.Connected() {
-		Forget(s)
+	if !heir.Connected() {
+		forget(heir)
 	}
 }
 
-// Forget removes s, which has left, from its namespace and rooms again, if [Leaving.Restore]
-// has just put it there.
-func Forget(s *socket.Socket) {
-	if other, there := s.Nsp().Sockets().Load(s.Id()); there && other == s {
-		s.Nsp().Sockets().Delete(s.Id())
-		s.Nsp().Adapter().DelAll(s.Id())
+// forget takes s, which has left, out of its namespace and rooms if it is there again.
+func forget(s *socket.Socket) {
+	nsp := s.Nsp()
+	if other, there := nsp.Sockets().Load(s.Id()); there && other == s {
+		nsp.Sockets().Delete(s.Id())
+		nsp.Adapter().DelAll(s.Id())
 	}
 }
 
