@@ -1,16 +1,18 @@
--- Decides about a login, and makes it the user's. The rules are those of
--- jwtauth.MemoryStore, in the same order.
+-- Decides about a login and, if it is admitted, makes it the user's current login. The
+-- rules are those of jwtauth.MemoryStore, in the same order.
 --
--- KEYS: revocation of the subject, login, names that were replaced, names of the login
--- ARGV: policy, name, id, time of issue or "", until, name that it replaces or "",
---       id of which the next says whether it is revoked (1), commit (0: change
+-- KEYS: revocation of the subject, current login, names of logins that were replaced,
+--       names of the current login
+-- ARGV: policy, name, id, time of issue or "", until, name that it replaces or "", an id
+--       whose revocation was looked up or "", 1 if that id is revoked, commit (0: change
 --       nothing), channel, message
--- Returns verdict, whether there is something to change, id of who holds the place.
--- The verdict "ask" means admitted, with one more change if that id is revoked, which
--- lies elsewhere; "occupied" stands only if it is not.
+-- Returns the verdict, whether there is something to change (1 or 0), and, for "ask" and
+-- "occupied", the id of the token that represents the current login. Whether that id is
+-- revoked is stored under another key, which the caller has to look up: "occupied" is
+-- final only if it is not revoked; "ask" means admitted, with one more change if it is.
 --
--- Times are in milliseconds. They are kept as they came, since Lua would print
--- large ones with an exponent.
+-- Times are in milliseconds. They are stored as the strings that were passed, since Lua
+-- would print large numbers with an exponent.
 local policy, name, id, issued, until_, replaces, known = unpack(ARGV, 1, 7)
 local commit = ARGV[9] == '1'
 local changes = 0
@@ -18,7 +20,7 @@ local changes = 0
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
 
--- Not to say when it was issued is to be older than all.
+-- A token without a time of issue counts as older than all others.
 local function age(s)
   if s == '' then return -math.huge end
   return assert(tonumber(s), 'not a time')
@@ -29,7 +31,7 @@ local function cut(issued)
   return before and (issued == '' or age(issued) < age(before))
 end
 
--- A key lives as long as what was ever put into it.
+-- A key lives as long as the longest-lived entry that was ever put into it.
 local function keep(key, until_)
   local ttl = redis.call('PTTL', key)
   if ttl == -1 or ttl >= 0 and now + ttl < age(until_) then
@@ -37,7 +39,7 @@ local function keep(key, until_)
   end
 end
 
--- Names lie in sorted sets, by the time until which they are remembered.
+-- Names are in sorted sets. The score is the time until which a name is remembered.
 local function has(key, name)
   local s = redis.call('ZSCORE', key, name)
   return s and tonumber(s) > now
@@ -61,8 +63,9 @@ if cut(issued) then return {'revoked', 0, ''} end
 local cur = redis.call('HMGET', KEYS[2], 'id', 'issued', 'until')
 local cid, cissued, cuntil = cur[1], cur[2], cur[3]
 local live = cuntil and age(cuntil) > now
--- A login that was revoked holds no place; see jwtauth.MemoryStore. In single
--- steps, since the Lua of miniredis gets the one expression wrong.
+-- With the policy "oldest", a revoked login does not hold its place; see
+-- jwtauth.MemoryStore. This is done in several steps, since the Lua of miniredis
+-- evaluates a single expression wrongly.
 local held = live
 if live and policy == 'oldest' then
   if cut(cissued) then held = false end
@@ -73,7 +76,7 @@ local refresh = live and replaces ~= '' and has(KEYS[4], replaces)
 local told = false
 
 if member then
-  -- A token of the login, of whatever time.
+  -- A token of the current login, whenever it was issued.
 elseif policy == 'oldest' then
   if held and not refresh then return {'occupied', 0, cid} end
   member = refresh
@@ -81,7 +84,7 @@ elseif has(KEYS[3], name) or replaces ~= '' and has(KEYS[3], replaces) then
   mark(name, until_)
   return {'replaced', changes, ''}
 elseif refresh then
-  member = true -- what bears one of the names is the same login
+  member = true -- a token with one of the names is the same login
 elseif held and (age(issued) < age(cissued) or age(until_) <= now) then
   mark(name, until_) -- so that it stays out when that login has ended
   return {'replaced', changes, ''}
@@ -94,8 +97,8 @@ elseif held then
 end
 
 if member then
-  add(KEYS[4], name, until_) -- also if it is to ask: that is about what stands for it
-  -- Of the tokens of one login, the newest stands for it.
+  add(KEYS[4], name, until_) -- even before "ask", which is about what represents it
+  -- The newest token of a login represents it.
   if held and age(issued) < age(cissued) then
     if policy == 'oldest' and cid ~= id and cid ~= known then return {'ask', changes, cid} end
     id, issued = cid, cissued
@@ -108,7 +111,7 @@ if told or not same and (live or age(until_) > now) then
   changes = 1
   if commit then
     if not member then
-      redis.call('DEL', KEYS[4]) -- those of the login before
+      redis.call('DEL', KEYS[4]) -- those of the previous login
       add(KEYS[4], name, until_)
     end
     redis.call('HSET', KEYS[2], 'id', id, 'issued', issued, 'until', until_)

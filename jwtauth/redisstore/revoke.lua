@@ -1,8 +1,10 @@
--- Remembers a revocation, for not less than it is remembered already, and tells.
+-- Records a revocation, and publishes it. A revocation that is recorded already is only
+-- ever extended: neither of its times becomes earlier. One that is already
+-- over is only published.
 --
--- KEYS: of the ID, or of the subject
--- ARGV: "" or, by subject, the time before which tokens were issued; until, or "" for
---       400 days; channel, message
+-- KEYS: the key of the ID, or of the subject
+-- ARGV: for an ID "", for a subject the time before which the revoked tokens were issued;
+--       until, or "" for 400 days; channel, message
 local before, until_ = ARGV[1], ARGV[2]
 local t = redis.call('TIME')
 local now = t[1] * 1000 + math.floor(t[2] / 1000)
