@@ -1,13 +1,14 @@
--- Takes tokens out of a bucket, by the law of package gcra.
+-- Takes tokens from a bucket, by the algorithm of package gcra.
 --
 -- KEYS: the bucket
--- ARGV: what is taken, how much the bucket may at most need to be full for that to be
---       there, and how much an empty one needs, each as microseconds and ticks
--- Returns 1 or 0, whether it was taken, and what the bucket needs to be full then,
--- as microseconds and ticks.
+-- ARGV: three durations: the time in which the tokens come back; the longest that the
+--       bucket may need to fill up if it is to contain the tokens; and how long an empty
+--       bucket needs. Each is a pair of microseconds and ticks.
+-- Returns 1 or 0, whether the tokens were there, and how long the bucket now needs to
+-- fill up, as microseconds and ticks.
 --
--- There are 16000 ticks in a microsecond. Pairs, because a time in ticks is more than
--- the 53 bits that a number of Lua has. The key holds the time at which the bucket is
+-- A microsecond is 16,000 ticks. Times are pairs, because in ticks alone they would not
+-- fit into the 53 bits of a Lua number. The key holds the time at which the bucket is
 -- full, as "microseconds:ticks", and expires then.
 local cost, costTicks = tonumber(ARGV[1]), tonumber(ARGV[2])
 local room, roomTicks = tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -23,7 +24,7 @@ local now = t[1] * 1000000 + t[2]
 local wait, ticks, found, cut = 0, 0, false, false
 local value = redis.pcall('GET', KEYS[1])
 if type(value) == 'table' then
-  -- What is not of this package is a full bucket, so that it is overwritten.
+  -- A key of another type counts as a full bucket: the next tokens overwrite it.
   if not string.find(value.err, 'WRONGTYPE', 1, true) then return value end
 elseif value then
   local us, rest = string.match(value, '^(%d+):(%d+)$')
@@ -47,8 +48,9 @@ end
 local full = now + wait
 local expiry = string.format('%.0f', math.floor(full / 1000) + 1)
 if allowed and takes or cut then
-  -- Also if nothing is taken but the clock was set back, or another limit has a longer
-  -- way to go: what is not written down would be as far away the next time.
+  -- Even if nothing is taken, a time that was cut must be stored. It was too far away
+  -- because the clock was set back, or the limit was a longer one; unless it is stored,
+  -- the bucket would look just as empty the next time.
   redis.call('SET', KEYS[1], string.format('%.0f:%.0f', full, ticks), 'PXAT', expiry)
 elseif found and redis.call('PTTL', KEYS[1]) == -1 then
   redis.call('PEXPIREAT', KEYS[1], expiry)
