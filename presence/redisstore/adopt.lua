@@ -1,4 +1,5 @@
--- Gives nodes a lease that have seats, but none of which anybody knows.
+-- Gives a lease to nodes that have seats but no known lease, so that their seats are given
+-- up when it ends.
 --
 -- KEYS: nodes, dying. ARGV: lease in microseconds, epochs
 local t = redis.call('TIME')

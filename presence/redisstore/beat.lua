@@ -1,11 +1,12 @@
--- Renews the lease of a node, and finds out who has died.
+-- Renews the lease of a node, and looks for a node that has died.
 --
 -- KEYS: nodes, dying, expiry, last, walk
--- ARGV: lease in microseconds, epoch, whether it is a new one, an old one of the same node
--- that is not in use any more or '', one that has been reaped or '', whether the node has time
--- to look after others, the old ones of the same node that are still in use
--- Returns "ok" or "lost", the epoch to reap or '', when its lease has ended, in how many
--- microseconds the first lease ends, whether to look through all partitions, and all epochs.
+-- ARGV: lease in microseconds; epoch; 1 if it is new; an old epoch of the same node that is
+--       no longer in use, or ''; an epoch that has been reaped, or ''; 1 if the node is
+--       free to look after others; then old epochs of the same node that are still in use
+-- Returns "ok" or "lost"; the epoch to reap, or ''; when its lease ended; in how many
+-- microseconds the first of all leases ends; 1 if the node is to walk through all
+-- partitions; then the epochs of all nodes.
 local nodes, dying, expiry = KEYS[1], KEYS[2], KEYS[3]
 local lease, epoch, unused, reaped, claims = tonumber(ARGV[1]), ARGV[2], ARGV[4], ARGV[5], ARGV[6] == '1'
 local t = redis.call('TIME')
@@ -17,9 +18,9 @@ local function renew(node)
   redis.call('HDEL', expiry, node)
 end
 
--- If nobody has been here for long it is Redis that was away, or all of them: none is to
--- be taken for dead who has not had the time to come back. When its lease really ended is
--- kept.
+-- If no node has called for half a lease, then Redis was away, or all of them were. No node
+-- may be presumed dead before it has had time to come back: all leases are extended, and
+-- the time at which each really ends is kept in expiry.
 local last = tonumber(redis.call('GET', KEYS[4]) or '')
 redis.call('SET', KEYS[4], int(now))
 if not last or now - last > lease / 2 then
@@ -47,7 +48,7 @@ if reaped ~= '' then
   redis.call('HDEL', expiry, reaped)
 end
 
--- One node has a lease to reap another, which goes to a third if it dies over it.
+-- A node gets a lease to reap another one. If it dies meanwhile, the job goes to a third.
 local found, ended = '', 0
 if claims and status == 'ok' then
   local dead = redis.call('ZRANGEBYSCORE', nodes, '-inf', int(now), 'WITHSCORES', 'LIMIT', 0, 1)

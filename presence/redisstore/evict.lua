@@ -1,8 +1,8 @@
--- Evicts the devices of a user, but for some, and tells it. One who has none left goes at
--- once, even from his grace.
+-- Evicts the devices of a user from a room, except some, and publishes that. A user who has
+-- none left is gone at once, even during the grace period.
 --
 -- ARGV: ..., entity, cause, reason, devices that stay
--- Returns the devices.
+-- Returns the devices that were evicted.
 local entity, cause, reason = ARGV[3], ARGV[4], ARGV[5]
 local stay = {}
 for i = 6, #ARGV do stay[ARGV[i]] = true end

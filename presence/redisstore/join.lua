@@ -1,11 +1,12 @@
--- Takes seats, or changes what their devices have brought.
+-- Takes seats, or updates what their devices have reported.
 --
--- ARGV: ..., epoch of the node; of each seat entity, device, number of the call, since,
--- away, metadata, grace, how many devices there may be, whether those that are there stay,
--- whether Redis has been told the same before
--- Returns three strings for each: "ok" and since, "full", or "evicted", cause and reason;
--- or "fenced" alone, if the node has been declared dead: its seats are being given up, and
--- one that is taken now would be lost.
+-- ARGV: ..., epoch of the node; then for each seat: entity, device, number of the call,
+--       since or 0, away, metadata, grace, how many devices the user may have (0: any
+--       number), 1 if the present ones stay rather than make way, 1 if Redis has been told
+--       the same before
+-- Returns three strings for each seat: "ok" and since, "full", or "evicted", cause and
+-- reason, with '' for what is missing. If the node has been declared dead it returns
+-- "fenced" alone: its seats are being given up, and one taken now would be lost.
 local epoch = ARGV[3]
 if redis.call('HEXISTS', marks, 'n' .. epoch) == 1 then return {'fenced'} end
 
@@ -15,7 +16,7 @@ local function answer(status, a, b)
   reply[n + 1], reply[n + 2], reply[n + 3] = status, a or '', b or ''
 end
 
--- place puts d among those of r in the order in which they came.
+-- place inserts d into the devices of r, which are in the order in which they came.
 local function place(r, d, since)
   local all = r.devices
   if since > 0 then
@@ -29,7 +30,8 @@ local function place(r, d, since)
   table.insert(all, i, d)
 end
 
--- enforce removes the devices that came first where there are more than max.
+-- enforce removes from r the devices that came first, if there are more than max, and
+-- returns them.
 local function enforce(r, max)
   local kept, gone = {}, {}
   for i, d in ipairs(r.devices) do
@@ -40,7 +42,7 @@ local function enforce(r, max)
   return gone
 end
 
--- Records are read and written once, however many seats of a user there are in the call.
+-- Each record is read and written once, however many seats of a user are in the call.
 local records, changed = {}, {}
 local function recall(entity)
   if records[entity] == nil then records[entity] = load(redis.call('HGET', members, entity)) or false end
@@ -53,8 +55,7 @@ local function join(entity, id, seq, since, away, meta, grace, max, keep, again)
     local why = parse(m[1]) or {}
     return answer('evicted', why[1] or 'kicked', why[2])
   end
-  -- A call that comes late must not undo what has come after it: neither another Join nor
-  -- a Leave.
+  -- A call that arrives late must not undo what came after it, be it a Join or a Leave.
   if m[2] and (tonumber(m[2]) or 0) >= seq then return answer('ok', '0') end
   local r = recall(entity)
   local i = r and find(r, id)
@@ -62,7 +63,7 @@ local function join(entity, id, seq, since, away, meta, grace, max, keep, again)
   if d and d.seq > seq then return answer('ok', int(d.since)) end
   if not d and r and keep and max > 0 and #r.devices >= max then return answer('full') end
 
-  local cause = 'joined' -- '' if there is nothing to tell
+  local cause = 'joined' -- '' if there is nothing to publish
   local known = d ~= nil
   local kind = updated
   if d then
@@ -81,7 +82,8 @@ local function join(entity, id, seq, since, away, meta, grace, max, keep, again)
     place(r, d, since)
     redis.call('ZADD', order, 0, entity)
   end
-  -- What counts is the grace of the last entry, which one that is told again is not.
+  -- The grace of the latest entry counts. One that is repeated is not the latest, unless
+  -- the device was missing here and is the last one that came.
   if not again or not r.grace or not known and d == r.devices[#r.devices] then r.grace = grace end
   r.seen, r.cause, r.last = 0, '', nil
 

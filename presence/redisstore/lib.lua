@@ -1,18 +1,20 @@
--- What the scripts of a partition have in common; each is put behind this.
+-- What the scripts of a partition have in common. It is prepended to each of them, except
+-- list.lua.
 --
--- KEYS: members, order, due, marks, seen. ARGV: the channel, the partition, and more.
+-- KEYS: members, order, due, marks, seen
+-- ARGV: channel, partition, and those of the script, which describes them after "..."
 --
--- Lists are strings of fields, each with its length in front of it: users, rooms and
--- metadata may hold any bytes. (%s of string.format would end at a zero byte, and a
--- pattern too: hence .. and plain find.) Numbers are doubles, exact below 2^53, which
--- microseconds since 1970 are until the year 2255; they are written by %.0f, as tostring
--- keeps 14 digits.
+-- A list is a string of fields, each preceded by its length, since users, rooms and
+-- metadata may contain any bytes. (In string.format, %s would stop at a zero byte, as would
+-- a pattern: hence .. and plain find.) Numbers are doubles, which are exact below 2^53;
+-- microseconds since 1970 are below that until the year 2255. They are formatted by %.0f,
+-- since tostring keeps only 14 digits.
 local members, order, due, marks, seen = KEYS[1], KEYS[2], KEYS[3], KEYS[4], KEYS[5]
 local channel, partition = ARGV[1], ARGV[2]
 local day = 86400e6
 local t = redis.call('TIME')
 local now = t[1] * 1e6 + t[2]
-local soonest -- when the first of the graces ends that begin here
+local soonest -- the time to which wait refers; nil if there is none
 
 local function int(n) return string.format('%.0f', n) end
 
@@ -22,7 +24,7 @@ local function pack(fields)
   return table.concat(out)
 end
 
--- parse returns the fields, or nil for what is no list.
+-- parse returns the fields of a list, or nil if s is not a list.
 local function parse(s)
   local fields, at = {}, 1
   while at <= #s do
@@ -35,16 +37,17 @@ local function parse(s)
   return fields
 end
 
--- number returns nil for what is none of ours.
+-- number returns s as a number, or nil if these scripts cannot have written it.
 local function number(s)
   local n = tonumber(s)
   if n and n >= 0 and n < 9e15 then return n end
 end
 
--- A record: version, grace, seen, cause of the last leave, how many devices; and six
--- fields for each, or, if there is none, for the one that left last.
+-- The fields of a record are version, grace, seen, cause of the last leave and number of
+-- devices, followed by six for each device or, if there is none, for the one that left
+-- last.
 --
--- load returns nil for what is no record: it counts as nothing.
+-- load returns nil if s is not a record; then it counts as missing.
 local function load(s)
   local f = s and parse(s)
   if not f or #f < 11 or (#f - 5) % 6 ~= 0 then return nil end
@@ -78,9 +81,9 @@ local function find(r, id)
   end
 end
 
--- publish tells all nodes, in the order of what happens here. The version grows by the
--- clock, so that it does after the partition was lost too, and each message names the one
--- before, so that nodes notice if they miss one.
+-- publish sends a message to all nodes; messages have the order in which things happen
+-- here. The version follows the clock, so that it keeps growing even if the partition is
+-- lost, and each message contains the previous version, so that nodes notice a missing one.
 local version
 local function publish(kind, fields)
   local n = tonumber(version or redis.call('HGET', marks, 'v') or '') or 0
@@ -92,7 +95,8 @@ local function publish(kind, fields)
   return version
 end
 
--- An entity is "m", the room, a zero byte, which no room has, and the user.
+-- An entity is "m", the room, a zero byte, which no room contains, and the user.
+-- everywhere reports whether the room is "", which stands for being online at all.
 local function everywhere(entity) return string.byte(entity, 2) == 0 end
 
 local online, offline, joined, left, updated = '1', '2', '3', '4', '5'
@@ -106,7 +110,9 @@ local function awake(devices)
   return n
 end
 
--- change tells of one. The user has n devices then, some of which are not away.
+-- change publishes a change of a user in a room. d is the device that it concerns, if any;
+-- gone is when a user who has left was last seen. Afterwards the user has n devices, of
+-- which up are not away; by default those of r.
 local function change(entity, r, kind, cause, d, gone, n, up)
   d = d or {id = '', since = 0, away = '0', meta = ''}
   n, up = n or #r.devices, up or awake(r.devices)
@@ -114,7 +120,7 @@ local function change(entity, r, kind, cause, d, gone, n, up)
   r.version = publish('c', {kind, entity, cause, int(now), int(n), int(gone or 0), d.id, int(d.since), d.away, d.meta, away})
 end
 
--- Marks are forgotten after a day, if nobody is faster.
+-- mark sets a mark. It is removed after a day, if not earlier.
 local function mark(name, value)
   redis.call('HSET', marks, name, value)
   redis.call('ZADD', due, int(now + day), name)
@@ -124,7 +130,7 @@ local function unmark(name)
   if redis.call('HDEL', marks, name) == 1 then redis.call('ZREM', due, name) end
 end
 
--- evict marks devices that were removed, and tells it.
+-- evict marks devices that were removed from a record as evicted, and publishes that.
 local function evict(entity, gone, cause, reason)
   local fields = {entity, cause, reason}
   for _, d in ipairs(gone) do
@@ -134,7 +140,7 @@ local function evict(entity, gone, cause, reason)
   publish('e', fields)
 end
 
--- quit ends a membership.
+-- quit ends a membership; at is when the user was last seen.
 local function quit(entity, r, cause, at)
   redis.call('HDEL', members, entity)
   redis.call('ZREM', order, entity)
@@ -148,9 +154,9 @@ local function quit(entity, r, cause, at)
   change(entity, r, kind, cause, nil, at)
 end
 
--- depart is called when devices have been removed from r, which they have left, one after
--- the other, at a time that may have passed. The record is written once: what that takes
--- grows with the devices of the user.
+-- depart is called when the devices in gone have been removed from r. They left, one after
+-- the other, at a time that may have passed. The record is written only once, since the
+-- cost of that grows with the number of the user's devices.
 local function depart(entity, r, gone, cause, at, immediately)
   local n, up = #r.devices + #gone, awake(r.devices) + awake(gone)
   for _, d in ipairs(gone) do
@@ -173,8 +179,8 @@ local function depart(entity, r, gone, cause, at, immediately)
   soonest = math.min(soonest or ends, ends)
 end
 
--- page returns up to limit members after a cursor, their records, and the cursor that
--- goes on, '' at the end.
+-- page returns up to limit members after a cursor, their records, and the next cursor,
+-- which is '' at the end.
 local function page(cursor, limit)
   local from = '-'
   if cursor ~= '' then from = '(' .. cursor end
@@ -185,12 +191,12 @@ local function page(cursor, limit)
   return all, records, all[#all]
 end
 
--- drop forgets a member whose record is none.
+-- drop removes a member without a valid record.
 local function drop(entity)
   redis.call('HDEL', members, entity)
   redis.call('ZREM', order, entity)
   redis.call('ZREM', due, entity)
 end
 
--- wait is how long it is until soonest, in microseconds, or -1.
+-- wait returns how many microseconds it is until soonest, or -1 if that is not set.
 local function wait() return soonest and int(math.max(0, soonest - now)) or '-1' end

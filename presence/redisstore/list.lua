@@ -1,7 +1,7 @@
 -- Lists members, in the order of their names.
 --
--- KEYS: members, order. ARGV: from, to, how many at most
--- Returns the entity and the record of each.
+-- KEYS: members, order. ARGV: from and to, as for ZRANGEBYLEX, how many at most
+-- Returns the entity and the record of each; '' if it has none.
 local all = redis.call('ZRANGEBYLEX', KEYS[2], ARGV[1], ARGV[2], 'LIMIT', 0, ARGV[3])
 local reply = {}
 if #all > 0 then

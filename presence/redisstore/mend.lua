@@ -1,6 +1,7 @@
--- Removes what another application has put under names of ours.
+-- Removes keys of the wrong type, which another application has stored under our names.
 --
--- KEYS: some keys. ARGV: of which type each is to be
+-- KEYS: the keys of a script. ARGV: the type that each should have
+-- Returns 1 if any was removed, otherwise 0.
 local mended = 0
 for i, key in ipairs(KEYS) do
   local is = redis.call('TYPE', key)
@@ -10,6 +11,8 @@ for i, key in ipairs(KEYS) do
     mended = 1
   end
 end
--- With the number of the last message gone, all nodes notice by the next one.
+-- In a partition KEYS[4] is marks, with the version of the last message: without that, all
+-- nodes notice at the next message that something is missing. In the keys about nodes it is
+-- last: without that, the next beat extends all leases.
 if mended == 1 and #KEYS == 5 then redis.call('DEL', KEYS[4]) end
 return mended

@@ -1,9 +1,9 @@
--- Gives up the seats of a node that has died, some at a time. From the first call on it
--- cannot take any, if it lives after all.
+-- Gives up the seats of a node that has died, a few at a time. After the first call the
+-- node cannot take seats in the partition any more, in case it is alive after all.
 --
--- ARGV: ..., epoch, when its lease has ended, cursor, how many members at most
--- Returns the cursor that goes on, '' at the end, and in how many microseconds the first
--- of the graces ends, or -1.
+-- ARGV: ..., epoch, when its lease ended, cursor, how many members to look at
+-- Returns the next cursor, which is '' at the end, and in how many microseconds the first
+-- of the grace periods that begin here ends, or -1.
 local epoch, expiry, cursor = ARGV[3], math.min(tonumber(ARGV[4]), now), ARGV[5]
 if cursor == '' then mark('n' .. epoch, '1') end
 local all, records, more = page(cursor, ARGV[6])

@@ -1,15 +1,17 @@
--- Ends the graces that are over, and forgets what is to be forgotten.
+-- Ends grace periods that are over, and removes marks and times of users last seen that
+-- are a day old.
 --
--- ARGV: ..., how many at most, the version that there was, until when the caller waits
--- Returns in how many microseconds there is more to do, or -1, the version, and the time.
+-- ARGV: ..., how many grace periods and marks at most, the last version that the caller
+--       knows, until when it waits for the reply, by the clock of Redis, or 0 if unknown
+-- Returns in how many microseconds there is more to do, or -1; the version; and the time.
 
--- A server of a Cluster may have come back empty, or a replica without the latest has
--- taken its place. No node has lost its subscription by that, so they are told.
+-- A server of a Cluster may have come back empty, or been replaced by a replica without the
+-- latest changes. Nodes do not lose their subscriptions by that, so they are told.
 local was = redis.call('HGET', marks, 'v')
 if (number(was) or 0) < tonumber(ARGV[4]) then publish('l', {}) end
 
--- If Redis stood still nodes may not have told it of those who came back meanwhile. They
--- have before they ask again.
+-- If Redis stood still, nodes may not have reported yet who came back meanwhile. By the
+-- time at which they ask again, they have.
 local limit = ARGV[3]
 if now > tonumber(ARGV[5]) then limit = 0 end
 

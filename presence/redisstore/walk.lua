@@ -1,8 +1,9 @@
--- Looks for what should not be: seats of nodes that nobody knows, graces that do not end,
--- members whose record is none.
+-- Looks for what should not be there. Members without a valid record are removed, grace
+-- periods that nothing would end are scheduled; seats of unknown nodes are left to the
+-- caller.
 --
--- ARGV: ..., cursor, how many members at most
--- Returns the cursor that goes on, '' at the end, and the epochs of all seats.
+-- ARGV: ..., cursor, how many members to look at
+-- Returns the next cursor, which is '' at the end, and the epochs of all seats.
 local all, records, more = page(ARGV[3], ARGV[4])
 local reply, known = {more}, {}
 for i, entity in ipairs(all) do
