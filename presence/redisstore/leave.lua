@@ -4,7 +4,7 @@
 --       of the call, 1 if a Join with a lower number may still be on its way
 -- Returns in how many microseconds the first of their grace periods ends, or -1.
 local cause, immediately = ARGV[3], ARGV[4] == '1'
-local entities, seats = {}, {} -- in order of appearance; where in ARGV the seats of each are
+local entities, seats = {}, {} -- in order; where in ARGV the seats of each are
 for i = 5, #ARGV, 4 do
   local entity = ARGV[i]
   if not seats[entity] then
