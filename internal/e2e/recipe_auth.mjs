@@ -5,26 +5,26 @@
 //	socket.connect();
 //
 // getToken(renew) resolves to the user's token: the one at hand, or a new one if
-// renew is true. It resolves to null if nobody is signed in, and rejects if that
-// cannot be told now. onSignedOut(code) hears why the server does not want this
-// user; once that has changed, call socket.connect() again. leave() disconnects,
-// and ends all attempts to connect.
+// renew is true. It resolves to null if nobody is signed in, and rejects if it
+// cannot find out now. onSignedOut(code) is told why the server refuses this user;
+// once that has changed, call socket.connect() again. leave() disconnects, and ends
+// all attempts to connect.
 
-const CALM = 60_000; // ms: a connection that lasts longer clears the record
-const LONGEST = 30_000; // ms between two attempts, unless the server asks for more
+const CALM = 60_000; // ms: a connection that lasts longer resets the count
+const LONGEST = 30_000; // ms: longest pause before jitter, unless the server asks for more
 
 export function authenticate(socket, getToken, onSignedOut) {
-  let attempt; // the latest one to connect
-  let attempts = 0; // of ours, since the last calm
+  let attempt; // the latest attempt to connect
+  let attempts = 0; // how many were made here since the last calm connection
   let renew = false; // the token at hand is known to have expired
-  let since = 0; // when the socket was connected
-  let kicked; // why it is about to be disconnected
-  let cut; // the connection was lost, perhaps over that
+  let since = 0; // when the socket connected
+  let kicked; // why the socket is about to be disconnected
+  let cut; // the connection was lost, perhaps because of the kick
   let timer;
 
-  const fetchToken = async (fresh) => getToken(fresh); // rejects, too, if getToken throws
+  const fetchToken = async (fresh) => getToken(fresh); // also rejects if getToken throws
 
-  // The client calls this for each attempt, also when it reconnects by itself.
+  // The client calls this for each attempt, even when it reconnects by itself.
   socket.auth = async (send) => {
     const ours = (attempt = {});
     const token = await fetchToken(renew).catch(() => undefined);
@@ -34,8 +34,8 @@ export function authenticate(socket, getToken, onSignedOut) {
     refused({ code: "unavailable", retryable: true });
   };
 
-  // Sends a new token over the same connection, before the old one expires, or
-  // after it where the server allows that. If it fails, expiry takes its course.
+  // Sends a new token over the same connection, before the old one expires or, where
+  // the server allows it, afterwards. If that fails, the old one expires as usual.
   const refresh = async () => {
     const token = await fetchToken(true).catch(() => undefined);
     if (token && socket.connected) socket.emit("auth:refresh", token);
@@ -44,7 +44,7 @@ export function authenticate(socket, getToken, onSignedOut) {
   // Decides what follows a refusal: come back, at once or later, or give up.
   const refused = ({ code = "refused", retryable, retryAfterMs = 0 }) => {
     clearTimeout(timer);
-    const expired = code === "token_expired" && !renew; // of a new one it is final
+    const expired = code === "token_expired" && !renew; // for a new token that is final
     if (!expired && !retryable) {
       attempts = 0;
       renew = false;
@@ -53,7 +53,7 @@ export function authenticate(socket, getToken, onSignedOut) {
     renew ||= expired;
     const pause = expired && attempts === 0 ? 0 : Math.min(LONGEST, 1000 * 2 ** attempts);
     attempts++;
-    // Never sooner than the server asks for, and not all clients at once.
+    // Never earlier than the server asks, and not all clients at once.
     const delay = Math.max(pause, retryAfterMs) * (1 + Math.random() / 2);
     timer = setTimeout(() => socket.active || socket.connect(), delay);
   };
@@ -72,8 +72,9 @@ export function authenticate(socket, getToken, onSignedOut) {
   socket.on("kicked", (why) => (kicked = why));
   socket.on("disconnect", (reason) => {
     if (Date.now() - since > CALM) attempts = 0;
-    // For any other reason the client comes back by itself, or is not to. A kick may
-    // cut the connection first: then this comes twice, and kicked perhaps too late.
+    // After any other reason the client comes back by itself, or is not meant to. A kick
+    // may cut the connection first: then this event comes twice, and "kicked" perhaps too
+    // late.
     if (reason !== "io server disconnect") cut = true;
     else if (kicked || cut) refused(kicked ?? { code: "unavailable", retryable: true });
   });

@@ -1,4 +1,4 @@
-// Keeps a socket of socket.io-client 4 to the limits of a server with
+// Keeps a socket of socket.io-client 4 within the limits of a server with
 // sioware/ratelimit:
 //
 //	const socket = io(url, { autoConnect: false });
@@ -6,28 +6,28 @@
 //	socket.connect();
 //	const answer = await request(socket, "search", text);
 //
-// comeBack connects again when the socket was refused or put out, as soon as the
-// server allows it. onRefused(why) hears of refusals that waiting does not mend; why
-// is the data. leave() disconnects, and ends all attempts to connect. request emits an
-// event and resolves to its answer, the first argument of its ack. It repeats an event
-// that was refused for now; else it rejects with an Error that has the refusal as its
-// data.
+// comeBack connects again when the socket was refused or kicked, as soon as the server
+// allows it. onRefused(why) is told of refusals that waiting does not cure; why is the
+// refusal. leave() disconnects, and ends all attempts to connect. request emits an event
+// and resolves to its answer, the first argument of its ack. It repeats an event that was
+// refused temporarily; otherwise it rejects with an Error whose data is the refusal, or,
+// if no answer comes in time, with the Error of the client.
 //
-// recipe_auth.mjs comes back by itself: with authenticate(socket, ...) there, call
-// heed(socket.io) in place of comeBack(socket, ...) here.
+// recipe_auth.mjs comes back by itself: if you use its authenticate(socket, ...), call
+// heed(socket.io) instead of comeBack(socket, ...).
 
-const CALM = 60_000; // ms: a connection that lasts longer clears the record
-const LONGEST = 30_000; // ms between two attempts, unless the server asks for more
-const SPREAD = 500; // ms over which clients that are refused together come back at least
-const ANSWER = 10_000; // ms that an event may take
-const TRIES = 8; // of one event
-const PATIENCE = 60_000; // ms that an event may have to wait for its next try
+const CALM = 60_000; // ms: a connection that lasts longer resets the count
+const LONGEST = 30_000; // ms: longest pause before jitter, unless the server asks for more
+const SPREAD = 500; // ms: clients refused together come back over at least this time
+const ANSWER = 10_000; // ms to wait for the answer to an event
+const TRIES = 8; // how often an event is sent at most
+const PATIENCE = 60_000; // ms: longest wait before an event is sent again; else give up
 
 export function comeBack(socket, onRefused) {
-  let refusals = 0; // since the last calm
-  let since = 0; // when the socket was connected
-  let kicked; // why it is about to be disconnected
-  let cut; // the connection was lost, perhaps over that
+  let refusals = 0; // since the last calm connection
+  let since = 0; // when the socket connected
+  let kicked; // why the socket is about to be disconnected
+  let cut; // the connection was lost, perhaps because of the kick
   let timer;
 
   const refused = (why) => {
@@ -47,14 +47,15 @@ export function comeBack(socket, onRefused) {
   });
   socket.on("connect_error", (err) => {
     const why = refusal(err);
-    // An active socket tries again by itself: heed sees to when.
+    // An active socket tries again by itself; heed decides when.
     if (!socket.active || why?.retryable === false) refused(why ?? { code: "refused", message: err.message });
   });
   socket.on("kicked", (why) => (kicked = why));
   socket.on("disconnect", (reason) => {
     if (Date.now() - since > CALM) refusals = 0;
-    // For any other reason the client comes back by itself, or is not to. A kick may
-    // cut the connection first: then this comes twice, and kicked perhaps too late.
+    // After any other reason the client comes back by itself, or is not meant to. A kick
+    // may cut the connection first: then this event comes twice, and "kicked" perhaps too
+    // late.
     if (reason !== "io server disconnect") cut = true;
     else if (kicked || cut) refused(kicked ?? { code: "unavailable", retryable: true });
   });
@@ -68,8 +69,8 @@ export function comeBack(socket, onRefused) {
 
 const heeding = new WeakSet();
 
-// heed has a manager wait, before it tries again, for as long as the server asks for
-// where it refuses the handshake. Over WebSocket no client gets to know of that.
+// heed makes a manager wait as long as the server asks after it has refused a handshake.
+// Over WebSocket no client can see what it asks.
 export function heed(manager) {
   if (heeding.has(manager)) return;
   heeding.add(manager);
@@ -94,8 +95,8 @@ export function heed(manager) {
 
 const lines = new WeakMap(); // by socket: the last request of each event
 
-// One request of an event waits for the other: they keep their order, and those that
-// would be refused anyhow are not sent.
+// Requests with the same event wait for each other: they keep their order, and those
+// that would be refused anyway are not sent.
 export function request(socket, event, ...args) {
   if (!lines.has(socket)) lines.set(socket, new Map());
   const line = lines.get(socket);
@@ -119,19 +120,19 @@ async function persist(socket, event, args) {
   }
 }
 
-// pause is how many milliseconds to wait after so many refusals in a row: never less
-// than the server asks for, and a bit more. Clients behind one address share what it
-// may do, so that one of those who come back together is let in: the more often that
-// happens, the farther they spread.
+// pause returns how many milliseconds to wait after that many refusals in a row: never
+// less than the server asks for, and a bit more. Clients behind one address share its
+// limit, so of those that come back together only one gets in: the more often they are
+// refused, the further they spread out.
 function pause({ retryAfterMs }, refusals, spread = 0) {
   const ms = retryAfterMs ?? Math.min(LONGEST, 500 * 2 ** refusals);
   const more = Math.random() * Math.min(LONGEST, Math.max(spread, 0.1 * ms) * 2 ** refusals);
-  return Math.min(Math.ceil(ms + more), 2 ** 31 - 1); // which is the most that timers take
+  return Math.min(Math.ceil(ms + more), 2 ** 31 - 1); // the most that timers accept
 }
 
-// refusal returns what the server has said of a failed attempt to connect, if that can
-// be seen: of a CONNECT in the data, of a handshake over long-polling in the body or,
-// from something in front of the server, in Retry-After.
+// refusal returns why an attempt to connect was refused, if that can be seen. For a
+// CONNECT it is in the data; for a handshake over long-polling it is in the body or, if
+// something in front of the server has answered, in Retry-After.
 function refusal(err) {
   if (err.data) return err.data;
   const response = err.context;

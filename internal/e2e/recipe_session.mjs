@@ -6,15 +6,16 @@
 //	socket.connect();
 //	await claim(await socket.emitWithAck("login", password));
 //
-// It connects again when the session has a new ID, or the server cannot tell. onSignedOut
-// hears why there is no session. claim posts a ticket of Session.Renew, and resolves when
-// the socket is back; it rejects with an Error whose data is the refusal.
+// It connects again when the session has a new ID, or when the server could not look it
+// up. onSignedOut(code) is told why there is no session. claim posts a ticket of
+// Session.Renew, and resolves when the socket is back; if the ticket is refused, it rejects
+// with an Error whose data is the refusal.
 
 export function withSession(socket, onSignedOut) {
   let failures = 0; // in a row
-  let claiming; // the answer to the latest ticket, which has the new cookie
-  let kicked; // why it is about to be disconnected
-  let cut; // the connection was lost, perhaps over that
+  let claiming; // the answer to the latest ticket, which sets the new cookie
+  let kicked; // why the socket is about to be disconnected
+  let cut; // the connection was lost, perhaps because of the kick
   let timer;
 
   const refused = ({ code = "refused", retryable, retryAfterMs }) => {
@@ -38,8 +39,9 @@ export function withSession(socket, onSignedOut) {
   socket.on("connect_error", (err) => socket.active || refused(err.data ?? {}));
   socket.on("kicked", (why) => (kicked = why));
   socket.on("disconnect", (reason) => {
-    // For any other reason the client comes back by itself, or is not to. A kick may
-    // cut the connection first: then this comes twice, and kicked perhaps too late.
+    // After any other reason the client comes back by itself, or is not meant to. A kick
+    // may cut the connection first: then this event comes twice, and "kicked" perhaps too
+    // late.
     if (reason !== "io server disconnect") cut = true;
     else if (kicked || cut) refused(kicked ?? { code: "unavailable", retryable: true });
   });
