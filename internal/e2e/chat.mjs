@@ -1,10 +1,11 @@
-// Tabs of a browser for the tests of examples/chat. They start
+// Browser tabs for the tests of examples/chat, which start
 //
 //	node chat.mjs scenario.mjs '{"url": "http://127.0.0.1:3000", "chromium": "/usr/bin/chromium", "shots": "/tmp"}'
 //
-// and the scenario exports a function of the kit below. Whatever it waits for it waits
-// for by condition. What it asks of the server, kit.ask(word), is printed as a line
-// {"ask": word}; a line of input, which is JSON, is the answer. It ends with its input.
+// The scenario's default export is a function that gets the kit below. It waits for
+// conditions, never for a fixed time. What it asks of the test, kit.ask(word), is printed
+// as a line {"ask": word}; the answer is a line of JSON on standard input. The process ends
+// when its input does.
 
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
@@ -21,12 +22,12 @@ input.on("close", () => process.exit(2));
 
 const browser = await chromium.launch({
   executablePath,
-  args: ["--no-sandbox", "--disable-quic", "--disable-dev-shm-usage"], // CI is root, in a container
+  args: ["--no-sandbox", "--disable-quic", "--disable-dev-shm-usage"], // CI runs as root, in a container
 });
 
 const quiet = (text) => text.replace(/\s+/g, " ").trim();
 
-// Tab is a page. Fields and places are named by the IDs of their elements.
+// Tab is a page. Fields and other elements are named by their IDs.
 class Tab {
   complaints = [];
 
@@ -34,7 +35,7 @@ class Tab {
     this.page = page;
     page.on("pageerror", (err) => this.complaints.push(String(err)));
     page.on("console", (message) => {
-      // Not refusals by HTTP, or what a refused client drops: an upgrade, a poll.
+      // Except HTTP refusals, and what a refused client abandons: an upgrade, a poll.
       const network = /Failed to load resource|WebSocket connection to|net::ERR_/.test(message.text());
       if (["error", "warning"].includes(message.type()) && !network) this.complaints.push(message.text());
     });
@@ -44,13 +45,14 @@ class Tab {
   fill = (id, text) => this.$(id).fill(text);
   click = (id) => this.$(id).click();
 
-  // enter fills a field in and sends its form.
+  // enter fills in a field and submits its form.
   async enter(id, text) {
     await this.fill(id, text);
     await this.$(id).press("Enter");
   }
 
-  // see waits until an element shows a text: all of it if it is to be one, or a match.
+  // see waits until the text of an element is want, contains it if part is set, or
+  // matches it if it is a regular expression.
   async see(id, want, { part = false } = {}) {
     const [text, regexp] = want instanceof RegExp ? [want.source, true] : [want, false];
     try {
@@ -72,13 +74,13 @@ class Tab {
     await this.enter("password", password);
   }
 
-  // account opens the menu if need be and clicks there.
+  // account clicks an item of the account menu, which it opens if necessary.
   async account(id) {
     if (!(await this.$(id).isVisible())) await this.page.locator("#account > summary").click();
     await this.click(id);
   }
 
-  // press clicks the name of somebody, or of a room.
+  // press clicks the name of a person or a room.
   press = (list, name) => this.$(list).locator("button").filter({ has: this.page.getByText(name, { exact: true }) }).click();
 
   async open(room) {
@@ -86,7 +88,8 @@ class Tab {
     await this.enter("room-name", room);
   }
 
-  // online waits for the WebSocket: the host forgets a timer of who leaves just before.
+  // online waits for the upgrade to WebSocket: if a client leaves just before that, the
+  // host leaks a timer.
   online = () => this.see("status", "Online (websocket)");
 
   shot = (name) => this.page.screenshot({ path: `${shots}/${name}.png` });
@@ -96,7 +99,7 @@ const tabs = [];
 
 const kit = {
   url,
-  // person has a browser to himself, with what is asked of it; its tabs share cookies.
+  // person returns a browser context with the options; its tabs share cookies.
   async person(options = {}) {
     const context = await browser.newContext(options);
     context.setDefaultTimeout(BOUND);

@@ -1,8 +1,7 @@
-// Runs one of the official Socket.IO clients and tells, in lines of JSON, what
-// it observes. The tests of this folder start it; README.md says how to run it
-// by hand.
+// Runs one of the official Socket.IO clients and prints what it observes, as lines
+// of JSON. The tests in this folder start it; README.md says how to run it by hand.
 //
-//	node driver.mjs '<scenario>'    ends when its bound is over
+//	node driver.mjs '<scenario>'    ends when its time is up (bound)
 //	node driver.mjs < lines         a scenario, then actions; ends with stdin
 //
 // scenario:
@@ -14,29 +13,33 @@
 //	onConnect   actions to run inside each "connect" listener
 //	actions     actions to run at the start
 //	responses   true: observe the HTTP responses too, with their headers
-//	tokens      URL that answers with a token as JSON. Version 4 asks it for each
+//	tokens      URL that returns a token as JSON. Version 4 fetches one for each
 //	            CONNECT to "/" (auth), version 2 before its first handshake (query)
-//	recipe      true: recipe_auth.mjs does that, and all else; observed as "signed_out"
-//	limits      true: recipe_limit.mjs comes back, observed as "refused"; with recipe,
-//	            which does that, it sees to the manager alone
-//	pages       URL of a server of pages: cookies are kept as a browser keeps them, and
-//	            sent by all connections and by fetch, which takes paths of that server
-//	sessions    true: recipe_session.mjs comes back; observed as "signed_out"
-//	bound       milliseconds until the process ends whatever happens, default 20000
+//	recipe      true: recipe_auth.mjs does that, and reconnects; its onSignedOut is
+//	            observed as "signed_out"
+//	limits      true: recipe_limit.mjs reconnects; its onRefused is observed as "refused".
+//	            With recipe, which reconnects by itself, only its heed is used
+//	pages       URL of a web server: cookies are kept as in a browser, and sent by all
+//	            connections and by fetch, which takes paths on that server
+//	sessions    true: recipe_session.mjs reconnects; its onSignedOut is observed as
+//	            "signed_out"
+//	bound       milliseconds until the process ends in any case, default 20000
 //
 // action: {do, conn, nsp}, conn being the number of the connection, default 0
 //	open                                another connection of the same scenario
 //	emit {event, args, ack, times}      with ack: observed as "ack"
 //	connect, disconnect                 the socket of nsp
-//	request {event, args, times}        by recipe_limit.mjs: "answer" or "failed"
+//	request {event, args, times}        that of recipe_limit.mjs: observed as "answer" or
+//	                                    "failed"
 //	pause {ms}                          observed as "paused" when over
 //	renew                               connect the socket of nsp with a new token
-//	leave                               what the recipe has for that
-//	fetch {method, path, body}          of pages: observed as "fetched"
-//	claim {event, args}                 by recipe_session.mjs, the ticket that the ack has:
-//	                                    observed as "claimed" or "failed"
+//	leave                               that of the recipe
+//	fetch {method, path, body}          from the server of pages: observed as "fetched"
+//	claim {event, args}                 emit, then the claim of recipe_session.mjs with
+//	                                    the ticket in the ack: observed as "claimed" or
+//	                                    "failed"
 //
-// {"$binary": base64} stands for a Buffer in args, both ways.
+// {"$binary": base64} stands for a Buffer in args, in both directions.
 
 import { subscribe } from "node:diagnostics_channel";
 import { createInterface } from "node:readline";
@@ -46,7 +49,7 @@ import { withSession } from "./recipe_session.mjs";
 
 const say = (record) => process.stdout.write(JSON.stringify(record, hide) + "\n");
 
-// hide runs after Buffer.toJSON, therefore it looks at the holder.
+// hide runs after Buffer.toJSON, so it looks for the original value in the holder.
 function hide(key, value) {
   const raw = this[key];
   if (raw instanceof ArrayBuffer || ArrayBuffer.isView(raw)) {
@@ -69,14 +72,14 @@ let scenario;
 let library;
 const connections = [];
 
-// told is what an error says of a transport: the number of an HTTP status, or
-// the message of the error beneath.
+// told returns what an error of a transport says: an HTTP status code, or the
+// message of the underlying error.
 function told(description) {
   return typeof description === "object" ? description?.message : description;
 }
 
-// explain takes apart what connect_error, reconnect_error and the "error" of
-// version 2 were given: an Error, or the data of the server as it is.
+// explain describes the argument of connect_error, reconnect_error and the "error"
+// of version 2: an Error, or the server's data as it is.
 function explain(err) {
   if (!(err instanceof Error)) {
     return { data: err };
@@ -126,7 +129,7 @@ function watchSocket(socket, conn) {
   }
 }
 
-// getToken is what an application has.
+// getToken stands for that of an application.
 async function getToken(renew) {
   const response = await fetch(scenario.tokens + (renew ? "?renew" : ""));
   if (!response.ok) {
@@ -258,8 +261,8 @@ function tellResponse(request, status, headers) {
   say({ type: "response", method, path, status, headers, cookie });
 }
 
-// keepCookies does what a browser does, but for the attributes of cookies. The object of
-// extraHeaders is the same for all requests of all connections.
+// keepCookies does what a browser does, but ignores the attributes of cookies except
+// Max-Age=0. All requests of all connections share the object extraHeaders.
 function keepCookies() {
   const jar = new Map();
   const extraHeaders = {};
@@ -295,7 +298,7 @@ async function start(first, atBound) {
     process.exit(atBound);
   }, scenario.bound ?? 20000);
   if (scenario.client === 2) {
-    delete globalThis.WebSocket; // of Node 22 on; it takes no headers, and this version would prefer it to ws
+    delete globalThis.WebSocket; // in Node 22 and later; it takes no headers, and this version would prefer it to ws
   }
   const module = await import("client" + scenario.client);
   library = module.Manager ? module : module.default;

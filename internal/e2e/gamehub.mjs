@@ -1,16 +1,17 @@
-// A player of examples/gamehub: its client.mjs with socket.io-client 2, as the mini
-// program has it. By hand, while the hub runs:
+// A player of examples/gamehub: its client.mjs with socket.io-client 2, as in the mini
+// program. To run it by hand, while the hub runs:
 //
 //	node gamehub.mjs http://127.0.0.1:3000 ada [transports]
 //
-// It tells in lines of JSON what it observes, and takes lines of words: join, move 4 and
-// leave are events; drop loses the connection, suspend keeps it lost until resume;
-// aside leaves heart-beats unanswered until front. It ends with its input.
+// It prints what it observes as lines of JSON, and reads a command from each line of its
+// input: join, move 4 and leave are events; drop loses the connection, suspend keeps it
+// lost until resume; aside leaves heartbeats unanswered until front. It ends when its input
+// does.
 
 import { createInterface } from "node:readline";
 import { enter } from "../../examples/gamehub/client.mjs";
 
-delete globalThis.WebSocket; // of Node 22 on; version 2 would prefer it to ws
+delete globalThis.WebSocket; // in Node 22 and later; version 2 would prefer it to ws
 const { default: client2 } = await import("client2");
 
 const [url, code, transports = "websocket"] = process.argv.slice(2);
@@ -21,7 +22,7 @@ if (process.stdin.isTTY) clearTimeout(bound);
 const wx = { setTabBarBadge: ({ text }) => say({ type: "badge", message: text }) };
 let aside = false;
 
-// io is what the page imports. The test looks over its shoulder.
+// io is what the page imports. It also prints what happens.
 function io(uri, options) {
   const socket = client2(uri, { ...options, transports: transports.split("+"), reconnectionDelay: 50 });
   const { emit } = socket;

@@ -1,4 +1,4 @@
-// All that comes from others is shown as text, never as HTML.
+// Everything that comes from others is shown as text, never as HTML.
 const at = (id) => document.getElementById(id);
 
 function show(list, ...lines) {
@@ -7,7 +7,7 @@ function show(list, ...lines) {
 
 let user;
 
-// A token for each attempt to connect, so that it is never too old.
+// Called for each attempt to connect, so that the token is never too old.
 async function fetchToken() {
   const response = await fetch("/login", {
     method: "POST",
@@ -39,10 +39,10 @@ async function who() {
   show(at("members"), ...members.map((m) => `${m.user}: ${m.nodes.join(", ") || "may come back"}`));
 }
 
-let again; // ms: a socket that is refused or put out does not come back by itself
+let again; // ms until the next attempt: a kicked socket does not reconnect by itself
 
 socket.on("connect", () => { again = undefined; });
-socket.on("online", ({ user, message }) => { // to begin with, without a user
+socket.on("online", ({ user, message }) => { // the first time without a user
   if (user) show(at("log"), message);
   who();
 });
@@ -60,7 +60,7 @@ socket.on("disconnect", (reason) => {
   if (!socket.active && again !== undefined) setTimeout(() => socket.connect(), again);
 });
 
-// Who changes his node or closes one of two tabs has not left: nobody is told.
+// There is no event if a user moves to another node or closes one of two tabs, so ask.
 setInterval(() => socket.connected && who(), 3000);
 
 at("login").onsubmit = (event) => {

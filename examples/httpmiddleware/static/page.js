@@ -1,5 +1,5 @@
-// The least that speaks Socket.IO: one connection to "/", without reconnecting. An application
-// takes the official client; this page is here for the headers, which that one does not show.
+// A minimal Socket.IO client: one connection to "/", without reconnecting. An application
+// uses the official client; this page exists to show the headers, which that one hides.
 "use strict";
 
 const $ = (id) => document.getElementById(id);
@@ -12,7 +12,7 @@ function line(...what) {
   $("lines").append(li);
 }
 
-// receive handles one packet of Engine.IO.
+// receive handles one Engine.IO packet.
 function receive(connection, packet) {
   if (packet === "2") connection.send("3"); // ping
   else if (packet[0] === "0") connection.send("40"); // open: join "/"

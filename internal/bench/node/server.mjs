@@ -1,5 +1,5 @@
-// The same server as stack.go's "full", on Node: put together as the documentation of
-// each package says. What is asked of it comes by stdin, as in serve.go.
+// The same server as stack.go's "full", on Node, put together as the documentation of
+// each package says. Commands come on stdin, as in serve.go.
 import { createServer } from "node:http";
 import { createInterface } from "node:readline";
 import { memoryUsage } from "node:process";
@@ -12,7 +12,7 @@ import { Server } from "socket.io";
 const secret = process.env.BENCH_SECRET;
 const count = { live: 0, connected: 0, known: 0, events: 0 };
 
-// A file like that of the Go server: each record is a system call.
+// A file, like the log of the Go server: each record is a system call.
 const log = pino(pino.destination("/dev/null"));
 
 // Limits that never refuse.
@@ -46,7 +46,7 @@ const http = createServer((req, res) => {
 const io = new Server(http);
 
 io.engine.use((req, res, next) => {
-  // On the handshake only, as the documentation of Socket.IO has it.
+  // On the handshake only, as the documentation of Socket.IO shows.
   if (req._query.sid === undefined) {
     sessions(req, res, next);
   } else {

@@ -1,5 +1,5 @@
-// Runs what README.md shows for the browser, with the official client, and prints what it
-// logs as a browser would.
+// Runs the code that README.md shows for the browser, with the official client, and prints
+// what it logs, as a browser would.
 //
 //	node newcomer.mjs <folder with node_modules> <URL of the server> <snippet> <lines>
 //
@@ -11,7 +11,7 @@ import { join } from "node:path";
 const [folder, url, snippet, lines] = process.argv.slice(2);
 const client = createRequire(join(folder, "/"))("client4");
 
-// A page takes the server that it comes from.
+// In a page, the default is the server that it comes from.
 const io = (...args) => (typeof args[0] === "string" ? client.io(url + args[0], args[1]) : client.io(url, args[0]));
 
 let left = Number(lines);
