@@ -1,5 +1,5 @@
-// The endpoints of the server. A refusal is thrown as the server says it, just as
-// the socket gets it: {code, message, retryable, retryAfterMs}.
+// The endpoints of the server. A refusal is thrown in the form in which the server sends
+// it, which is the same as over the socket: {code, message, retryable, retryAfterMs}.
 
 async function post(path, body = {}) {
   let response, answer;
@@ -18,7 +18,7 @@ async function post(path, body = {}) {
   return answer;
 }
 
-// The login itself is in a cookie that no script can read. The first two return
+// The login itself is in a cookie that no script can read. signIn and freshToken return
 // {user, token, expiresInMs}.
 export const signIn = (user, password) => post("/login", { user, password });
 export const freshToken = () => post("/token");

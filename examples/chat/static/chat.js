@@ -20,7 +20,7 @@ function start() {
   let me = ""; // our nickname, from the first welcome until we leave
   let expiry = Infinity;
   let refreshes = 0;
-  let back = 0; // when the connection comes back
+  let back = 0; // when the connection is tried again
   const { clear, note, said } = createLines($("log"), $("lines"));
 
   const connection = createConnection({
@@ -43,7 +43,7 @@ function start() {
       outside(guest ? "door" : "gone");
       if (guest) hold("join", "nickname", why);
       else explain($("gone-text"), why);
-      const login = ["token_expired", "replaced"].includes(why.code); // which lasts
+      const login = ["token_expired", "replaced"].includes(why.code); // still valid
       $("back").textContent = login ? "Come back" : "Sign in again";
     },
   });
@@ -58,7 +58,7 @@ function start() {
   const people = createPeople(socket, { note, write: (person) => letters.write(person) });
   const letters = createLetters(socket, { name: people.name, said });
 
-  // ---- Coming and going. The page is at the door, in the room, or gone from it.
+  // ---- Coming and going. The page shows one of three views: door, room or gone.
 
   function view(name) {
     for (const id of ["door", "gone", "room"]) $(id).hidden = id !== name;
@@ -82,7 +82,7 @@ function start() {
     $(where === "door" ? "user" : "back").focus();
   }
 
-  // Whoever is signed in, by the cookie, comes in at once.
+  // A visitor whose cookie says that they are signed in enters at once.
   async function resume() {
     status("Connecting");
     try {
@@ -132,14 +132,14 @@ function start() {
 
   $("sign-out-others").addEventListener("click", () => {
     socket.timeout(10_000).emit("sign-out-others", (err, answer) => {
-      if (err) note("The server has not answered.");
-      else note(answer.code ? sentence(answer) : `Connections elsewhere that were ended: ${answer.devices}`);
+      if (err) note("The server did not answer.");
+      else note(answer.code ? sentence(answer) : `Connections ended elsewhere: ${answer.devices}`);
     });
   });
 
   let inside; // the connection that has been welcomed
   socket.on("welcome", ({ nickname, guest }) => {
-    if (inside !== socket.id) note(me ? "You are back." : `Welcome, ${nickname}.`); // and not in the next room
+    if (inside !== socket.id) note(me ? "You are back." : `Welcome, ${nickname}.`); // not after a change of rooms
     inside = socket.id;
     me = nickname;
     $("who").replaceChildren(guest ? "Guest " : "Signed in as ", element("b", "", element("bdi", "", nickname)));
@@ -156,7 +156,7 @@ function start() {
   function tick() {
     const seconds = Math.max(0, Math.floor((expiry - Date.now()) / 1000));
     $("expiry").textContent = seconds < Infinity ? `Token expires in ${seconds} s` : "";
-    $("wait").textContent = back > Date.now() ? `Back in ${howLong(back - Date.now())}` : "";
+    $("wait").textContent = back > Date.now() ? `Reconnecting in ${howLong(back - Date.now())}` : "";
     tickForms();
   }
   setInterval(tick, 250);
@@ -164,8 +164,8 @@ function start() {
 
   // ---- Talking
 
-  // One message at a time: the server works on events concurrently, so that the
-  // second could overtake the first.
+  // One message at a time: the server handles events concurrently, so the second could
+  // overtake the first.
   $("say").addEventListener("submit", (event) => {
     event.preventDefault();
     if (waits("say")) return;
@@ -177,7 +177,7 @@ function start() {
     busy("say", true);
     const answered = (err, why) => {
       busy("say", false);
-      hold("say", "text", err ? { message: "The server has not answered" } : why);
+      hold("say", "text", err ? { message: "The server did not answer" } : why);
       if (!err && !why) $("text").value = "";
       people.sent();
       $("text").focus();
@@ -187,7 +187,7 @@ function start() {
   });
 
   $("text").addEventListener("input", () => {
-    if ($("text").value && !letters.private()) people.typing(); // the others need not know
+    if ($("text").value && !letters.private()) people.typing(); // otherwise the others need not know
   });
 
   const utterance = (m, className) => {

@@ -1,33 +1,33 @@
 import * as account from "./account.js";
 
-const CALM = 10_000; // ms: a connection that lasts as long clears the record
-const LONGEST = 30_000; // ms between two attempts, unless the server asks for more
+const CALM = 10_000; // ms: a connection that lasts longer resets the count
+const LONGEST = 30_000; // ms: longest pause before jitter, unless the server asks for more
 
-// createConnection returns a socket that stays in for as long as its user wants,
-// and what the page does with it. The page has
+// createConnection returns a socket that stays connected for as long as its user wants,
+// and functions that the page calls. The page provides
 //
-//	automatic()       whether tokens are to be refreshed
-//	room()            in which room the visitor is, or would be
-//	status(text)      what the connection is doing
-//	waits(why, ms)    it comes back by itself, after so long
-//	expires(time)     when the token does; Infinity: it does not
-//	refreshed(why)    a token was refreshed, or why not
-//	gone(why, guest)  refused for good, until the page calls enter
+//	automatic()       returns whether tokens should be refreshed
+//	room()            returns the room in which the visitor is, or wants to be
+//	status(text)      shows what the connection is doing
+//	waits(why, ms)    is told that the socket reconnects by itself, after that time
+//	expires(time)     is told when the token expires; Infinity: never
+//	refreshed(why)    is told that a token was refreshed, or why it was not
+//	gone(why, guest)  is told of a final refusal: nothing happens until it calls enter
 export function createConnection(page) {
   const socket = io({ autoConnect: false });
   let guest; // the nickname of a guest; undefined for a user
-  let grant; // a token that was not used yet
-  let attempt; // the latest one to connect
+  let grant; // a token that has not been used yet
+  let attempt; // the latest attempt to connect
   let attempts = 0; // in a row
-  let inside = false; // we have been in since enter
+  let inside = false; // we have been connected since enter
   let leaving = false; // signOut is under way
   let since = 0; // when the socket connected
-  let kicked; // why it is about to be disconnected
-  let expiring = false; // the server has warned of it
+  let kicked; // why the socket is about to be disconnected
+  let expiring = false; // the server has announced that the token expires
   let timer = 0;
 
-  // Asked for each attempt, also when the client reconnects by itself: a token is
-  // never older than the connection.
+  // Called for each attempt, even when the client reconnects by itself, so that the token
+  // is always fresh.
   socket.auth = async (send) => {
     const ours = (attempt = {});
     if (guest !== undefined) return send({ nickname: guest, room: page.room() });
@@ -54,8 +54,8 @@ export function createConnection(page) {
 
   socket.on("connect_error", (err) => {
     const why = refusal(err);
-    if (why) refused(why); // and not by the client's own clock
-    else page.status("The server cannot be reached; trying again"); // the client does
+    if (why) refused(why); // which decides when to try again, not the client
+    else page.status("The server cannot be reached; trying again"); // the client does so
   });
 
   // Comes just before the server disconnects us.
@@ -64,12 +64,12 @@ export function createConnection(page) {
   socket.on("disconnect", (reason) => {
     if (Date.now() - since > CALM) attempts = 0;
     if (reason === "io client disconnect") return;
-    if (socket.active) page.status("Connection lost; trying again"); // the client does
+    if (socket.active) page.status("Connection lost; trying again"); // the client does so
     else refused(kicked ?? { code: "unavailable", retryable: true });
   });
 
-  // Decides what becomes of a refusal, which is final for the client: come back,
-  // now or later, or give up.
+  // Decides what follows a refusal: come back, now or later, or give up. The client does
+  // not try again by itself.
   function refused(why) {
     if (leaving) return;
     const expired = why.code === "token_expired" && page.automatic();
@@ -79,7 +79,7 @@ export function createConnection(page) {
       return;
     }
     socket.disconnect();
-    // Never sooner than asked, and not all clients at once.
+    // Never earlier than the server asks, and not all clients at once.
     const pause = expired && attempts === 0 ? 0 : Math.min(LONGEST, 1000 * 2 ** attempts);
     const delay = Math.max(pause, why.retryAfterMs ?? 0) * (1 + Math.random() / 2);
     attempts++;
@@ -88,7 +88,7 @@ export function createConnection(page) {
     timer = setTimeout(() => {
       page.status("Connecting");
       socket.connect();
-    }, Math.min(delay, 2 ** 31 - 1)); // which is the most that a timer takes
+    }, Math.min(delay, 2 ** 31 - 1)); // the most that a timer accepts
   }
 
   // ---- The token, while connected
@@ -98,8 +98,8 @@ export function createConnection(page) {
     if (page.automatic()) refresh();
   });
 
-  // Sends a new token over the same connection. If it fails, expiry takes its
-  // course.
+  // Sends a new token over the same connection. If that fails, the old one expires as
+  // usual.
   async function refresh() {
     const ours = attempt;
     try {
@@ -119,7 +119,7 @@ export function createConnection(page) {
 
   // ---- What the page does
 
-  // A guest comes with a nickname, a user with a grant of the server's.
+  // A guest comes with a nickname, a user with a grant from the server.
   function enter(who) {
     leave();
     ({ nickname: guest, grant } = who);
@@ -136,14 +136,15 @@ export function createConnection(page) {
     socket.disconnect();
   }
 
-  // leave, but the others are told at once: else they are when we have not come back.
+  // Leaves, and tells the others at once. With leave alone, they are told only when we have
+  // not come back for a while.
   async function goodbye() {
     const ours = attempt;
     if (socket.connected) await socket.timeout(2000).emitWithAck("leave").catch(() => {});
     if (ours === attempt) leave();
   }
 
-  // The server disconnects us, as well as our other tabs.
+  // The server disconnects this tab and our other ones.
   async function signOut(everywhere) {
     leaving = true;
     try {
@@ -151,12 +152,12 @@ export function createConnection(page) {
       leave();
     } finally {
       leaving = false;
-      if (inside && !socket.connected) socket.connect(); // it failed halfway
+      if (inside && !socket.connected) socket.connect(); // it failed halfway through
     }
   }
 
-  // A page that the visitor has left may live on in the browser's cache, and its
-  // connection with it.
+  // The browser's cache may keep a page alive that the visitor has left, along with its
+  // connection.
   addEventListener("pagehide", () => {
     clearTimeout(timer);
     attempt = undefined;
@@ -169,13 +170,13 @@ export function createConnection(page) {
   return { socket, enter, goodbye, signOut, refreshNow: () => expiring && refresh() };
 }
 
-// refusal returns what a middleware said, of Socket.IO in the data of the error
-// or of HTTP in the body of the response, or nothing if the server was not reached.
+// refusal returns what a middleware said: one of Socket.IO in the data of the error, one
+// of HTTP in the body of the response. It returns undefined if the server was not reached.
 function refusal(err) {
   if (err.data) return err.data;
   try {
     const why = JSON.parse(err.context.responseText);
-    return why.code && isNaN(why.code) ? why : undefined; // numbers are of Engine.IO
+    return why.code && isNaN(why.code) ? why : undefined; // a number is a code of Engine.IO
   } catch {
     return undefined;
   }

@@ -2,7 +2,7 @@ import { element } from "./lines.js";
 import { howLong, sentence } from "./words.js";
 
 const $ = (id) => document.getElementById(id);
-const held = new Map(); // forms that wait until the server would take them
+const held = new Map(); // forms that wait until the server would accept them
 
 export function busy(form, yes) {
   for (const button of $(form).querySelectorAll("button")) button.disabled = yes;
@@ -13,8 +13,8 @@ const submits = (form) => $(form).querySelectorAll("button[type=submit]");
 
 export const waits = (form) => held.has(form);
 
-// hold shows why a form was refused, and if that was too often, keeps it until the
-// server would take it. What it says is said once, what is left stands on the button.
+// hold shows why a form was refused and, if it was sent too often, blocks it until the
+// server would accept it. The message does not change; the button shows the time left.
 export function hold(form, field, why) {
   refuse(field, why);
   if (why?.code !== "rate_limited" || !why.retryAfterMs) return;
@@ -25,7 +25,7 @@ export function hold(form, field, why) {
   tick();
 }
 
-// release lets a form go.
+// release unblocks a form.
 export function release(form) {
   if (!held.has(form)) return;
   const buttons = submits(form);
@@ -34,7 +34,7 @@ export function release(form) {
   held.delete(form);
 }
 
-// tick counts the seconds on the buttons; it is called often.
+// tick updates the seconds on the buttons; it is called often.
 export function tick() {
   for (const [form, { until, field }] of held) {
     const left = until - Date.now();

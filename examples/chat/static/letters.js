@@ -1,11 +1,11 @@
 const $ = (id) => document.getElementById(id);
 
-// createLetters has what is written go to one person alone, until that is called off:
+// createLetters sends what is written to one person alone, until told otherwise:
 //
 //	exchange  {target, payload: {msg}}, answered by {outcome: "delivered" | "offline"}
 //	exchange  {data: {action, payload}, meta: {timestamp, client, target}}
 //
-// name(user) is that of somebody, said shows a line.
+// name(user) returns the nickname of a user, said shows a line.
 export function createLetters(socket, { name, said }) {
   let to; // a person, or undefined: everyone
 
@@ -24,7 +24,8 @@ export function createLetters(socket, { name, said }) {
   return {
     write,
     private: () => Boolean(to),
-    // send calls done as the acknowledgement of a message does: with nothing, or why not.
+    // send calls done like the acknowledgement of a message: with an error, or a refusal if
+    // there is one.
     send(msg, done) {
       const { user, nickname } = to;
       socket.timeout(10_000).emit("exchange", { target: user, payload: { msg } }, (err, answer) => {

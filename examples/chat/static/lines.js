@@ -1,4 +1,4 @@
-// element makes one. Text is only ever set as text, never as HTML.
+// element returns a new element. Text is only ever set as text, never as HTML.
 export function element(tag, className, ...content) {
   const e = document.createElement(tag);
   if (className) e.className = className;
@@ -6,15 +6,15 @@ export function element(tag, className, ...content) {
   return e;
 }
 
-// createLines fills the log of the room: what was said, and notes of our own.
+// createLines fills the log of the room: with what was said, and with notes of the page.
 export function createLines(log, lines) {
-  // It stays at its end, also when a keyboard takes its room, unless the reader has
-  // scrolled back.
+  // The log stays scrolled to its end, even when a keyboard takes up space, unless the
+  // reader has scrolled back.
   let atEnd = true;
   let height = log.clientHeight;
   const follow = () => { if (atEnd) log.scrollTop = log.scrollHeight; };
   log.addEventListener("scroll", () => {
-    if (log.clientHeight !== height) return; // the observer is told next, and was not the reader
+    if (log.clientHeight !== height) return; // resized, not scrolled by the reader; the observer follows
     atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40;
   });
   new ResizeObserver(() => { height = log.clientHeight; follow(); }).observe(log);
@@ -28,7 +28,7 @@ export function createLines(log, lines) {
   return {
     clear: () => lines.replaceChildren(),
     note: (text) => line(element("li", "note", text)),
-    // prefix says whom it is for, if it is not for all.
+    // prefix says whom it is from or for, if it is private.
     said(className, { prefix = "", nickname, text, at }) {
       const head = element("header", "", element("b", "", prefix, element("bdi", "", nickname)));
       const time = element("time", "", new Date(at).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }));

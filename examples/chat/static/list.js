@@ -1,6 +1,6 @@
-// createList returns a function that shows items as the children of list. The node of an
-// item, which make makes and show brings up to date, stays as long as the item is there:
-// a click must not be lost because something else has changed since the button was pressed.
+// createList returns a function that shows items as the children of list. make creates the
+// node of an item, and show updates it. A node stays as long as its item does: a click must
+// not be lost because something else has changed since the mouse button was pressed.
 export function createList(list, { key, make, show }) {
   const nodes = new Map();
   return (items) => {

@@ -3,20 +3,20 @@ import { createList } from "./list.js";
 
 const $ = (id) => document.getElementById(id);
 const PLACE = "room:"; // what the server puts before the name of a room
-const HIDDEN = 1500; // ms until who looks elsewhere is away: a page that loads again is hidden, too
+const HIDDEN = 1500; // ms until a hidden page makes its visitor away; a reloading page is hidden, too
 const TYPING = 2000; // ms between two reports of typing; the server forgets it after 3 s
 
 // createPeople shows who is in the room, and reports what we do ourselves. The server sends
 //
-//	online   {room, clients, count, action, user}         the IDs of who is in a room, and what is new
-//	person   {room, user, nickname, guest, away, typing}  what there is to see of one of them
-//	welcome  {room, user, people, ...}                    where and who we are, and all of those
+//	online   {room, clients, count, action, user}         the IDs in a room, and what changed
+//	person   {room, user, nickname, guest, away, typing}  what one of them looks like now
+//	welcome  {room, user, people, ...}                    where and who we are, and all there
 //
 // note(text) shows a line, write(person) is called when a name is clicked.
 export function createPeople(socket, { note, write }) {
-  const rooms = new Map(); // by name; ours, and what comes early of one that we are going to
-  const names = new Map(); // nicknames, by user: of who has written and left, too
-  let room; // the one that we are in
+  const rooms = new Map(); // by name: ours, and the next one, whose events may come early
+  const names = new Map(); // nicknames, by user, including those who have left
+  let room; // our room
   let me;
 
   function at(name) {
@@ -35,7 +35,7 @@ export function createPeople(socket, { note, write }) {
     for (const name of rooms.keys()) if (name !== room) rooms.delete(name);
     now.people.forEach(meet);
     draw();
-    told = false; // of a connection that is new
+    told = false; // the connection may be new
     tell();
   });
 
@@ -49,7 +49,7 @@ export function createPeople(socket, { note, write }) {
     Object.assign(there, { here: clients, count });
     if (action === "join" && user !== me) there.came.add(user);
     if (action === "leave" && !there.came.delete(user) && there === rooms.get(room)) note(`${name(user)} left.`);
-    // Who has left may be on the way back already; but nobody is remembered for ever.
+    // Those who have left may be on their way back, but nobody is remembered forever.
     if (there.known.size > 1000) {
       for (const user of there.known.keys()) if (!clients.includes(user)) there.known.delete(user);
     }
@@ -73,7 +73,7 @@ export function createPeople(socket, { note, write }) {
   }
 
   const list = createList($("people"), {
-    key: ({ user }) => `${user === me} ${user}`, // who we are may change
+    key: ({ user }) => `${user === me} ${user}`, // our own ID may change
     make({ user }) {
       const who = element(user === me ? "span" : "button", "", element("bdi", ""));
       if (user !== me) {
@@ -99,7 +99,7 @@ export function createPeople(socket, { note, write }) {
   // ---- Ourselves
 
   let away = document.hidden;
-  let told = false; // what the server thinks
+  let told = false; // what the server was told
   let telling = false;
   let timer = 0;
 
@@ -108,7 +108,7 @@ export function createPeople(socket, { note, write }) {
     timer = setTimeout(() => { away = document.hidden; tell(); }, document.hidden ? HIDDEN : 0);
   });
 
-  // One at a time: the server works on events concurrently.
+  // One call at a time: the server handles events concurrently.
   async function tell() {
     if (telling) return;
     telling = true;

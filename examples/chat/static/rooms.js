@@ -3,13 +3,13 @@ import { createList } from "./list.js";
 
 const $ = (id) => document.getElementById(id);
 
-// createRooms shows which rooms there are, and takes us to another one:
+// createRooms shows which rooms there are, and moves us to another one:
 //
-//	welcome  {room, rooms, ...}    where we are
-//	rooms    [{name, people}]      what there is
-//	room     name, answered by nothing, behind a welcome, or by why not
+//	welcome  {room, rooms, ...}    where we are, and all rooms
+//	rooms    [{name, people}]      all rooms
+//	room     name                  answered by nothing, after a welcome, or by a refusal
 //
-// refuse(why) says why not, entered(room) is called in each room that we come into.
+// refuse(why) shows the refusal, entered(room) is called for each room that we enter.
 export function createRooms(socket, { refuse, entered }) {
   let room; // ours; kept when the connection is lost, so that we come back to it
   let list = [];
@@ -40,7 +40,7 @@ export function createRooms(socket, { refuse, entered }) {
   function go(name) {
     refuse();
     socket.timeout(10_000).emit("room", name, (err, why) => {
-      if (err || why) return refuse(err ? { message: "The server has not answered" } : why);
+      if (err || why) return refuse(err ? { message: "The server did not answer" } : why);
       $("room-name").value = "";
       $("opening").open = false;
     });

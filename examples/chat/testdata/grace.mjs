@@ -1,4 +1,4 @@
-// A tab is closed: its user can be reached no more, and is gone after a while.
+// A tab is closed: its user can no longer be reached, and is gone after a while.
 
 export default async function ({ equal, tab }) {
   const [ada, bob] = [await tab(), await tab()];

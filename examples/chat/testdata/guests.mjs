@@ -1,4 +1,4 @@
-// Those without a password.
+// Guests, who have no password.
 
 export default async function ({ equal, person, tab, url, ask }) {
   const someone = await person();
@@ -7,9 +7,9 @@ export default async function ({ equal, person, tab, url, ask }) {
   for (const [nickname, want] of [
     ["  ", "Please enter a nickname. nickname_missing"],
     ["a".repeat(21), "That nickname is too long: 20 characters at most. nickname_too_long"],
-    ["a\u200bb", "That nickname has characters that nobody could see. nickname_invalid"],
-    ["admin", "That nickname is not for guests. forbidden"],
-    ["Ada", "That nickname is not for guests. forbidden"],
+    ["a\u200bb", "That nickname contains invisible characters. nickname_invalid"],
+    ["admin", "That nickname is not available to guests. forbidden"],
+    ["Ada", "That nickname is not available to guests. forbidden"],
   ]) {
     await cleo.enter("nickname", nickname);
     await cleo.see("nickname-error", want);
@@ -39,7 +39,7 @@ export default async function ({ equal, person, tab, url, ask }) {
   await dan.enter("nickname", "Dan");
   await cleo.see("people", "Cleo Dan");
 
-  // The page knows the name again, in this browser and in no other.
+  // The page remembers the name, in this browser and in no other.
   await cleo.page.reload();
   equal(await cleo.$("nickname").inputValue(), "Cleo", "the name after a reload");
   const again = await someone.tab();
@@ -50,7 +50,7 @@ export default async function ({ equal, person, tab, url, ask }) {
   await cleo.page.keyboard.press("Enter");
   await cleo.see("people", "Cleo Dan");
 
-  // Guests come back by themselves, each to his room.
+  // Guests come back by themselves, each to the same room.
   await cleo.press("rooms", "kitchen");
   await cleo.see("people", "Cleo");
   await cleo.online();

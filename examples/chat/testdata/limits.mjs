@@ -1,11 +1,11 @@
-// What is too fast is refused, with how long to wait, and good again after that.
+// What is too fast is refused, along with how long to wait; after that it works again.
 
 export default async function ({ equal, tab }) {
   const send = (t) => t.page.locator("#say button[type=submit]").first();
   const ready = (t, form) => t.page.locator(`#${form} button[type=submit]:enabled`).first().waitFor();
 
-  // again does something until a text is what it should be, as a machine may be too
-  // slow to be too fast. The page has its answer when the form is free or held.
+  // again repeats an action until a text is as expected, since a machine may be too slow
+  // to be too fast. The page has its answer when the form is either unblocked or held.
   async function again(t, form, id, want, act) {
     for (let n = 0; n < 20; n++) {
       await act(n);
@@ -39,15 +39,15 @@ export default async function ({ equal, tab }) {
   const text = await cleo.$("text").inputValue();
   equal(/^Wait \d+ s$/.test(await send(cleo).innerText()), true, "the button waits");
   await cleo.shot("limit-messages");
-  await cleo.$("text").press("Enter"); // which the page keeps to itself
+  await cleo.$("text").press("Enter"); // which the page does not send
   await ready(cleo, "say");
   await cleo.see("text-error", "");
   equal(await send(cleo).innerText(), "Send", "the button");
   await send(cleo).click(); // the text is still there
   await bob.hear(text);
 
-  // Guests count by address: what Cleo has done, Dan must not go on with.
-  await again(dan, "say", "status", /^Too fast, too often: you are put out for \d+ s\.$/, (n) => dan.enter("text", `Dan ${n}`));
+  // Guests count by address: Dan goes on where Cleo stopped, and is banned.
+  await again(dan, "say", "status", /^Too fast, too often: you are banned for \d+ s\.$/, (n) => dan.enter("text", `Dan ${n}`));
   await dan.shot("limit-ban");
   const left = await dan.$("text").inputValue();
   await bob.hear("Dan left.");

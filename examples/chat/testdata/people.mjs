@@ -13,7 +13,7 @@ export default async function ({ equal, person, tab, url }) {
     await each.online();
   }
 
-  // Private messages: to one, in all of her tabs, and back.
+  // Private messages: to one person, in all of her tabs, and back.
   const beside = await first.tab();
   await beside.online();
   await cleo.press("people", "ada");
@@ -34,7 +34,7 @@ export default async function ({ equal, person, tab, url }) {
   equal(/psst|what/.test(await bob.lines()), false, "bob has read it");
   await beside.page.close();
 
-  // Typing, until it is sent; and looking elsewhere.
+  // Typing, until the message is sent; and looking elsewhere.
   const typed = (text) => ada.$("text").pressSequentially(text, { delay: 200 });
   await Promise.all([typed("I think, therefore I am"), bob.see("people", "Cleo ada typing bob")]);
   await bob.shot("typing");
@@ -51,7 +51,7 @@ export default async function ({ equal, person, tab, url }) {
   await hide(false);
   await bob.see("people", "Cleo ada bob");
 
-  // A page that loads again is seen by nobody.
+  // Nobody notices that a page reloads.
   await bob.page.evaluate(() => {
     window.shown = [];
     const people = document.getElementById("people");
@@ -68,24 +68,24 @@ export default async function ({ equal, person, tab, url }) {
   equal(missed, "", "bob has not seen ada leave");
   equal(await bob.$("lines").locator("li").count(), 1, "lines that bob has seen");
 
-  // The newest devices win, and may put out the others.
+  // The newest devices win, and may sign out the others.
   const [second, third] = [await first.tab(), await first.tab()];
   for (const tab of [second, third]) await tab.see("who", "Signed in as ada");
-  await ada.see("gone-text", "Signed in elsewhere, and ended here. replaced");
+  await ada.see("gone-text", "Connection ended: you signed in elsewhere. replaced");
   await ada.see("back", "Come back");
   await ada.see("status", "Offline");
   await ada.shot("signed-in-elsewhere");
   for (const tab of [second, third]) await tab.online();
   await third.account("sign-out-others");
-  await third.hear("Connections elsewhere that were ended: 1"); // and not the first one, which has not come back
-  await second.see("gone-text", "Ended here: signed out by another of your devices. replaced");
+  await third.hear("Connections ended elsewhere: 1"); // and not the first one, which has not come back
+  await second.see("gone-text", "Connection ended: signed out by another of your devices. replaced");
   await second.see("back", "Come back");
   await second.click("back");
   await second.hear("Welcome, ada.");
   await second.online();
   await bob.see("people", "Cleo ada bob");
 
-  // Who says that he leaves is gone at once.
+  // A visitor who leaves explicitly is gone at once.
   await cleo.click("leave");
   await bob.see("people", "ada bob");
   await bob.hear("Cleo left.");

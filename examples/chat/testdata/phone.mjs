@@ -1,9 +1,10 @@
-// The page on a phone: nothing sticks out, all can be hit, and a keyboard leaves room.
+// The page on a phone: nothing overflows, everything can be tapped, and a keyboard leaves
+// enough space.
 
 const phone = { viewport: { width: 360, height: 640 }, deviceScaleFactor: 2, isMobile: true, hasTouch: true };
 
 export default async function ({ equal, tab }) {
-  // fits looks at what is shown now.
+  // fits checks what is shown now.
   async function fits(t, what) {
     const faults = await t.page.evaluate(() => {
       const faults = [];

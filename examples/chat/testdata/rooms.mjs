@@ -1,4 +1,4 @@
-// Rooms are entered, opened, and gone with the last one who is in them.
+// Rooms are opened and entered, and disappear with the last person in them.
 
 export default async function ({ equal, person, tab }) {
   const first = await person();
@@ -27,11 +27,11 @@ export default async function ({ equal, person, tab }) {
   equal((await bob.lines()).includes("in the lobby"), false, "bob has heard the lobby");
   equal((await ada.lines()).includes("in the kitchen"), false, "ada has heard the kitchen");
 
-  // A new one, which both see and one enters.
+  // A new room, which both see and one of them enters.
   for (const [name, want] of [
     [" ", "Please enter a name for the room. room_missing"],
     ["a".repeat(21), "That name is too long: 20 characters at most. room_too_long"],
-    ["a\u200bb", "That name has characters that nobody could see. room_invalid"],
+    ["a\u200bb", "That name contains invisible characters. room_invalid"],
   ]) {
     await ada.open(name);
     await ada.see("room-name-error", want);
@@ -58,7 +58,7 @@ export default async function ({ equal, person, tab }) {
   await ada.press("rooms", "lobby");
   for (const tab of [ada, bob]) await tab.see("rooms", "lobby 2 kitchen 0 workshop 0");
 
-  // There are so many and no more: somebody is in each of nine.
+  // The number of rooms is limited: nine more have somebody in them.
   const crowd = await person();
   for (let n = 1; n <= 9; n++) {
     const guest = await crowd.tab();
@@ -68,7 +68,7 @@ export default async function ({ equal, person, tab }) {
     await guest.see("people", `Guest ${n}`);
   }
   await ada.open("one more");
-  await ada.see("room-name-error", "There are 12 rooms already. Please come to one of them. rooms_full");
+  await ada.see("room-name-error", "There are 12 rooms already. Please join one of them. rooms_full");
   await ada.shot("rooms-full");
   await ada.see("people", "ada bob");
 }

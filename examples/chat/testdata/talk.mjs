@@ -6,7 +6,7 @@ export default async function ({ equal, person, tab, url, ask }) {
   const bob = await tab();
   await ada.shot("door");
   await ada.signIn("ada", "ladder");
-  await ada.see("user-error", "There is no such user, or that is not the password. login_failed");
+  await ada.see("user-error", "Wrong user name or password. login_failed");
   await ada.shot("door-refused");
   await ada.signIn("ada", "engine");
   await ada.hear("Welcome, ada.");
@@ -33,7 +33,7 @@ export default async function ({ equal, person, tab, url, ask }) {
   equal(await ada.page.evaluate(() => document.title + document.images.length), "Chat0", "a message as HTML");
   await ada.shot("talk");
 
-  const second = await first.tab(); // comes in by the cookie
+  const second = await first.tab(); // signed in by the cookie
   await second.see("people", "ada bob");
   await second.see("who", "Signed in as ada");
   await ada.clear();
@@ -42,17 +42,17 @@ export default async function ({ equal, person, tab, url, ask }) {
     await gone.page.close();
   }
   await ada.see("people", "ada");
-  await ada.see("lines", "bob left."); // and nobody joined or left before
+  await ada.see("lines", "bob left."); // and nobody joined or left before that
 
-  // A server that is new knows no login of the old one.
+  // A new server process does not know the logins of the old one.
   await ask("stop");
   await ada.see("status", "The server cannot be reached; trying again");
   await ada.shot("server-away");
   await ask("start");
-  await ada.see("gone-text", "Signed out: your login is over. session_missing");
+  await ada.see("gone-text", "Signed out: your login has ended. session_missing");
   await ada.shot("signed-out");
 
-  // What the page never does, to know that it would have been seen.
+  // Something that the page never does, to check that it would have been noticed.
   await ada.page.evaluate(() => new Promise((seen) => {
     addEventListener("securitypolicyviolation", seen, { once: true });
     document.body.append(Object.assign(document.createElement("img"), { src: "http://127.0.0.1:1/" }));

@@ -40,7 +40,7 @@ export default async function ({ equal, person, tab }) {
   await ada.click("back");
   await ada.signIn("ada", "engine");
   await ada.hear("Welcome, ada.");
-  let answer; // goes on to the server, which takes its time
+  let answer; // passes the request on to the server, later
   const asked = new Promise((came) => ada.page.route("**/logout", (route) => {
     answer = () => route.continue();
     came();

@@ -1,6 +1,6 @@
-// Whatever code a server says, the page has words for it.
+// Whatever code the server sends, the page has words for it.
 
-// Codes of the contract, and what else the program says; rate_limited goes by policy.
+// The codes of the contract and of the program itself; rate_limited depends on the policy.
 const refusals = [
   ..."token_missing token_invalid token_expired token_revoked user_disabled forbidden session_missing".split(" "),
   ..."session_expired origin_denied replaced unavailable internal login_failed unreachable message_empty".split(" "),
@@ -26,7 +26,7 @@ export default async function ({ equal, tab }) {
     seen.add(text);
   }
 
-  // What the server has no words for: it does not answer.
+  // A case in which the server cannot say anything: it does not answer.
   await ada.page.route("**/login", (route) => route.abort());
   await ada.signIn("ada", "engine");
   await ada.see("user-error", "The server cannot be reached. unreachable");
