@@ -5,8 +5,10 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/wrap"
@@ -219,5 +221,52 @@ func TestBodyWithoutEngine(t *testing.T) {
 		if status, answer := post(t, s, c, 4, text, unsized(body)); status != want {
 			t.Errorf("%d bytes: %d %q, want %d", len(body), status, answer, want)
 		}
+	}
+}
+
+// An event after a CLOSE in one large payload is not handled, and the session ends.
+func TestBodyLargeCloseFirst(t *testing.T) {
+	t.Parallel()
+	connected, handled := make(chan struct{}), make(chan struct{}, 1)
+	s := serve(t, func(io *socket.Server) {
+		_ = io.On("connection", func(args ...any) {
+			_ = args[0].(*socket.Socket).On("late", func(...any) { handled <- struct{}{} })
+			close(connected)
+		})
+	})
+	u := openPoll(t, s) // no poll is open: the host may forget it, as the session ends
+	request(t, "POST", u, strings.NewReader("40"), nil)
+	<-connected
+	request(t, "POST", u, strings.NewReader("1\x1e"+`42["late","`+strings.Repeat("x", 100_000)+`"]`), nil)
+	siotest.Eventually(t, "no session is left", func() bool { return s.IO.Engine().ClientsCount() == 0 })
+	select {
+	case <-handled:
+		t.Error("handled")
+	case <-time.After(20 * time.Millisecond):
+	}
+}
+
+// A large JSON-P payload, which the host would drop, is refused.
+func TestBodyLargeJSONP(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	_, body := request(t, "GET", s.URL+openPath+"&j=0", nil, nil)
+	_, rest, _ := strings.Cut(body, `sid\":\"`)
+	sid, _, _ := strings.Cut(rest, `\"`)
+	if _, ok := s.IO.Engine().Clients().Load(sid); !ok {
+		t.Fatalf("no session: %q", body)
+	}
+	u := s.URL + openPath + "&j=0&sid=" + url.QueryEscape(sid)
+	form := http.Header{"Content-Type": {"application/x-www-form-urlencoded"}}
+	for payload, want := range map[string]int{
+		"d=" + url.QueryEscape(`42["x","`+strings.Repeat("x", 100_000)+`"]`): http.StatusRequestEntityTooLarge,
+		`42["x","` + strings.Repeat("x", 100_000) + `"]`:                     http.StatusRequestEntityTooLarge,
+	} {
+		if res, body := request(t, "POST", u, strings.NewReader(payload), form); res.StatusCode != want {
+			t.Errorf("%.10s: %d %q, want %d", payload, res.StatusCode, body, want)
+		}
+	}
+	if res, body := request(t, "POST", u, strings.NewReader("d=1"), form); res.StatusCode != http.StatusOK {
+		t.Errorf("%d %q", res.StatusCode, body)
 	}
 }

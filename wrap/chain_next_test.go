@@ -3,7 +3,6 @@ package wrap_test
 import (
 	"bytes"
 	"context"
-	"io"
 	"net/http"
 	"sync"
 	"sync/atomic"
@@ -13,13 +12,6 @@ import (
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/wrap"
 )
-
-// mw makes a middleware of one function.
-func mw(f func(next http.Handler, w http.ResponseWriter, r *http.Request)) wrap.Middleware {
-	return func(next http.Handler) http.Handler {
-		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { f(next, w, r) })
-	}
-}
 
 func TestChainNextTwice(t *testing.T) {
 	t.Parallel()
@@ -243,122 +235,4 @@ func TestChainPanic(t *testing.T) {
 			})
 		})
 	}
-}
-
-func TestChainContextReplaced(t *testing.T) {
-	t.Parallel()
-	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {
-		r := start(mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-			next.ServeHTTP(w, r.WithContext(context.Background()))
-		}))
-		r.admitted(t)
-	})
-	t.Run("and the writer", func(t *testing.T) {
-		everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {
-			r := start(mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-				next.ServeHTTP(struct{ http.ResponseWriter }{w}, r.WithContext(context.Background()))
-			}))
-			r.refused(t, http.StatusInternalServerError)
-		})
-	})
-}
-
-// statusWriter is what most loggers use: it has neither Hijack nor Unwrap.
-type statusWriter struct {
-	http.ResponseWriter
-	status, size int
-}
-
-func (s *statusWriter) WriteHeader(status int) {
-	if s.status == 0 {
-		s.status = status
-	}
-	s.ResponseWriter.WriteHeader(status)
-}
-
-func (s *statusWriter) Write(p []byte) (int, error) {
-	if s.status == 0 {
-		s.status = 200
-	}
-	s.size += len(p)
-	return s.ResponseWriter.Write(p)
-}
-
-func TestChainStatus(t *testing.T) {
-	t.Parallel()
-	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {
-		type record struct{ status, size int }
-		log := make(chan record, 100)
-		r := start(mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-			s := &statusWriter{ResponseWriter: w}
-			next.ServeHTTP(s, r)
-			if wrap.IsHandshake(r) {
-				log <- record{s.status, s.size}
-			}
-		}))
-		c, _ := r.admitted(t)
-		got := <-log
-		want := http.StatusSwitchingProtocols
-		if r.dial.Polling || !r.http {
-			want = http.StatusOK
-		}
-		if got.status != want {
-			t.Errorf("logged %d, want %d", got.status, want)
-		}
-		if r.name == "Handler" && (got.size > 0) != r.dial.Polling {
-			t.Errorf("logged %d bytes", got.size)
-		}
-		c.Close()
-		if r.name != "Handler" {
-			return // at Engine the engine decides afterwards
-		}
-		// What the engine refuses is logged as such.
-		res, err := http.Get(r.URL + siotest.Path + "?EIO=4&transport=nonsense")
-		if err != nil {
-			t.Fatal(err)
-		}
-		body, _ := io.ReadAll(res.Body)
-		res.Body.Close()
-		if got := <-log; got.status != 400 || res.StatusCode != 400 || got.size != len(body) {
-			t.Errorf("the engine has refused: logged %+v, answered %d %q", got, res.StatusCode, body)
-		}
-	})
-}
-
-// If the client has left while the chain ran, next opens nothing.
-func TestChainClientGone(t *testing.T) {
-	t.Parallel()
-	everywhere(t, func(t *testing.T, start func(...wrap.Middleware) *rig) {
-		entered, done := make(chan struct{}), make(chan struct{})
-		r := start(mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
-			close(entered)
-			<-r.Context().Done()
-			next.ServeHTTP(w, r)
-			close(done)
-		}))
-		if !r.http && r.dial.EIO == 4 {
-			c := r.Dial(t, r.dial)
-			<-entered
-			c.Kill()
-		} else {
-			ctx, cancel := context.WithCancel(t.Context())
-			req, _ := http.NewRequestWithContext(ctx, http.MethodGet, r.Endpoint(r.dial), nil)
-			if !r.dial.Polling {
-				req.Header = http.Header{
-					"Connection": {"Upgrade"}, "Upgrade": {"websocket"},
-					"Sec-Websocket-Version": {"13"}, "Sec-Websocket-Key": {"dGhlIHNhbXBsZSBub25jZQ=="},
-				}
-			}
-			go func() {
-				<-entered
-				cancel()
-			}()
-			if res, err := http.DefaultTransport.RoundTrip(req); err == nil {
-				res.Body.Close()
-			}
-			http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-		}
-		<-done
-		r.noSession(t)
-	})
 }

@@ -10,6 +10,8 @@ import (
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/engine.io/v2/types"
+	"github.com/zishang520/socket.io-go-parser/v2/parser"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -199,4 +201,46 @@ func TestRefusedByOthers(t *testing.T) {
 	}
 	c.Connect("/x", nil)
 	c.AwaitDone(t)
+}
+
+// binaryParser sends all packets as binary frames, and reads text.
+type binaryParser struct{ parser.Parser }
+
+func (p binaryParser) NewEncoder() parser.Encoder { return binaryEncoder{p.Parser.NewEncoder()} }
+
+type binaryEncoder struct{ parser.Encoder }
+
+func (e binaryEncoder) Encode(p *parser.Packet) []types.BufferInterface {
+	out := e.Encoder.Encode(p)
+	for i, b := range out {
+		out[i] = types.NewBytesBuffer(b.Bytes())
+	}
+	return out
+}
+
+// A refusal by others that cannot be decoded leaves no CONNECT pending.
+func TestRefusedByOthersUnreadable(t *testing.T) {
+	t.Parallel()
+	flushed := make(chan struct{}, 8)
+	o := socket.DefaultServerOptions()
+	o.SetParser(binaryParser{parser.NewParser()})
+	s := siotest.Config{
+		Options: wrap.Harden(o),
+		Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
+	}.NewServer(t, func(io *socket.Server) {
+		io.Of("/x", nil).Use(pass)
+		io.Of("/x", nil).Use(func(s *socket.Socket, next func(*socket.ExtendedError)) {
+			_ = s.Conn().Once("flush", func(...any) { flushed <- struct{}{} })
+			next(socket.NewExtendedError("no", nil))
+		})
+	})
+	c := s.Dial(t, siotest.Dial{NoConnect: true})
+	for i := range 4 {
+		c.Connect("/x", nil)
+		select {
+		case <-flushed:
+		case <-c.Done():
+			t.Fatalf("the connection was closed at CONNECT %d: %s", i+1, c.Reason())
+		}
+	}
 }

@@ -2,7 +2,6 @@ package wrap_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -13,8 +12,6 @@ import (
 	"github.com/zishang520/engine.io/v2/types"
 	"github.com/zishang520/socket.io/v2/socket"
 )
-
-var pass = wrap.Func(func(context.Context, *socket.Socket) error { return nil })
 
 func TestGuard(t *testing.T) {
 	t.Parallel()
@@ -222,83 +219,6 @@ func TestRefusedIsDeaf(t *testing.T) {
 	case <-handled:
 		t.Error("an event of a refused socket was handled")
 	default:
-	}
-}
-
-// The host has no event for a socket that a later middleware refuses.
-func TestContextEndsWhenOthersRefuse(t *testing.T) {
-	t.Parallel()
-	eachDial(t, func(t *testing.T, d siotest.Dial) {
-		ended := make(chan error, 8)
-		var refuse atomic.Bool
-		refuse.Store(true)
-		s := serve(t, func(io *socket.Server) {
-			io.Use(wrap.Func(func(_ context.Context, s *socket.Socket) error {
-				ctx := wrap.Context(s)
-				context.AfterFunc(ctx, func() { ended <- context.Cause(ctx) })
-				return nil
-			}))
-			io.Use(func(_ *socket.Socket, next func(*socket.ExtendedError)) {
-				if refuse.Load() {
-					go next(socket.NewExtendedError("no", nil))
-					return
-				}
-				next(nil)
-			})
-		})
-		c := s.Dial(t, d)
-		c.ConnectError(t)
-		var dis *wrap.Disconnected
-		if cause := <-ended; !errors.As(cause, &dis) || dis.Reason != "refused" {
-			t.Errorf("cause %v", cause)
-		}
-		if d.EIO == 3 {
-			return // it has no CONNECT for "/" to repeat
-		}
-		refuse.Store(false)
-		c.Connect("/", nil)
-		c.Connected(t)
-		c.Disconnect("/")
-		if cause := <-ended; !errors.As(cause, &dis) || dis.Reason != "client namespace disconnect" {
-			t.Errorf("cause %v", cause)
-		}
-		c.Connect("/", nil)
-		c.Connected(t)
-		c.Close()
-		if cause := <-ended; !errors.As(cause, &dis) || dis.Reason != "transport close" && dis.Reason != "transport error" {
-			t.Errorf("cause %v", cause)
-		}
-		select {
-		case cause := <-ended:
-			t.Errorf("ended once more: %v", cause)
-		case <-time.After(20 * time.Millisecond):
-		}
-	})
-}
-
-// The "disconnect" event comes twice for some sockets and never for others.
-func TestContextEndsOnce(t *testing.T) {
-	t.Parallel()
-	s := serve(t, nil)
-	var ended atomic.Int32
-	_ = s.IO.On("connection", func(args ...any) {
-		sock := args[0].(*socket.Socket)
-		context.AfterFunc(wrap.Context(sock), func() { ended.Add(1) })
-		go func() {
-			sock.EmitReserved("disconnect", "first")
-			sock.EmitReserved("disconnect", "second")
-			var d wrap.Disconnected
-			if !errors.As(context.Cause(wrap.Context(sock)), &d) || d.Reason != "first" {
-				t.Errorf("cause %v", context.Cause(wrap.Context(sock)))
-			}
-			sock.Disconnect(true)
-		}()
-	})
-	c := s.Dial(t, siotest.Dial{})
-	c.AwaitDone(t)
-	siotest.Eventually(t, "the end", func() bool { return ended.Load() > 0 })
-	if ended.Load() != 1 {
-		t.Errorf("ended %d times", ended.Load())
 	}
 }
 

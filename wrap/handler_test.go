@@ -10,6 +10,8 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/wrap"
@@ -245,4 +247,55 @@ func TestHandlerEngineHeaders(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A request that has passed Handler has a Cleanup, which the host may call early.
+func TestHandlerSetsCleanup(t *testing.T) {
+	t.Parallel()
+	seen := make(chan bool, 1)
+	s := siotest.Config{Handler: func(h http.Handler) http.Handler {
+		wrapped := wrap.Handler(h)
+		h.(engine.BaseServer).Use(func(ctx *types.HttpContext, next func(error)) {
+			seen <- ctx.Cleanup != nil
+			next(nil)
+		})
+		return wrapped
+	}}.NewServer(t, nil)
+	request(t, "GET", s.URL+openPath+"&sid=nobody", nil, nil)
+	if !<-seen {
+		t.Error("no Cleanup")
+	}
+}
+
+// The handler does not return before what next has started.
+func TestHandlerWaitsForNext(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		release := make(chan struct{})
+		var left, answered, returned atomic.Bool
+		h := wrap.Handler(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {
+			<-release
+			left.Store(true)
+		}), mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
+			http.TimeoutHandler(next, time.Second, "late").ServeHTTP(w, r)
+			answered.Store(true)
+		}))
+		go func() {
+			h.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", openPath, nil))
+			returned.Store(true)
+			if !left.Load() {
+				t.Error("the handler has returned, what it leads to has not")
+			}
+		}()
+		<-time.After(2 * time.Second)
+		synctest.Wait()
+		if !answered.Load() || returned.Load() {
+			t.Errorf("the chain has returned: %v, the handler: %v", answered.Load(), returned.Load())
+		}
+		close(release)
+		synctest.Wait()
+		if !returned.Load() {
+			t.Error("the handler does not return")
+		}
+	})
 }

@@ -2,7 +2,6 @@ package wrap_test
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"testing"
@@ -11,53 +10,6 @@ import (
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
-
-// revoked is what the tests kick with.
-func revoked() *wrap.Error {
-	return &wrap.Error{Code: "token_revoked", Data: map[string]any{"n": 1}, Err: errors.New("hunter2")}
-}
-
-const toldRevoked = "map[code:token_revoked message:Token revoked n:1 retryable:false]"
-
-// kickedWith checks that the client is told why, and then that its socket has ended.
-func kickedWith(t *testing.T, c *siotest.Client, nsp string) {
-	t.Helper()
-	if p := c.Next(t); p.Event() != "kicked" || p.Namespace != nsp || fmt.Sprint(p.Args()) != "["+toldRevoked+"]" {
-		t.Errorf("got %s, want the event", p)
-	}
-	if p := c.Next(t); p.Type != siotest.TypeDisconnect || p.Namespace != nsp {
-		t.Errorf("got %s, want DISCONNECT", p)
-	}
-}
-
-// endedBy checks that the context of s has ended, and why.
-func endedBy(t *testing.T, s *socket.Socket, e *wrap.Error, reason string) {
-	t.Helper()
-	cause := context.Cause(wrap.Context(s))
-	var d *wrap.Disconnected
-	var got *wrap.Error
-	if !errors.As(cause, &d) || d.Reason != reason || !errors.As(cause, &got) || got != e {
-		t.Errorf("cause %v: disconnected %v, error %v", cause, d, got)
-	}
-}
-
-// sockets starts a server with the namespaces "/", behind mws, and "/open", which nothing
-// guards. Their sockets are sent to the channels. They answer "x".
-func sockets(t *testing.T, mws ...socket.NamespaceMiddleware) (s *siotest.Server, root, open chan *socket.Socket) {
-	root, open = make(chan *socket.Socket, 64), make(chan *socket.Socket, 64)
-	return serve(t, func(io *socket.Server) {
-		for _, mw := range mws {
-			io.Use(mw)
-		}
-		for nsp, out := range map[socket.Namespace]chan *socket.Socket{io.Sockets(): root, io.Of("/open", nil): open} {
-			_ = nsp.On("connection", func(args ...any) {
-				s := args[0].(*socket.Socket)
-				_ = s.On("x", func(args ...any) { args[0].(socket.Ack)(nil, nil) })
-				out <- s
-			})
-		}
-	}), root, open
-}
 
 func TestKick(t *testing.T) {
 	t.Parallel()
@@ -180,7 +132,7 @@ func TestKickPending(t *testing.T) {
 		"behind ours":      {[]socket.NamespaceMiddleware{pass, plainKick}, false},
 		"none of ours":     {[]socket.NamespaceMiddleware{plainKick}, false},
 		"behind ours, go":  {[]socket.NamespaceMiddleware{pass, func(s *socket.Socket, next func(*socket.ExtendedError)) { go plainKick(s, next) }}, false},
-		"refused by other": {[]socket.NamespaceMiddleware{pass, func(s *socket.Socket, next func(*socket.ExtendedError)) { wrap.Kick(s, e); next(e2()) }}, true},
+		"refused by other": {[]socket.NamespaceMiddleware{pass, func(s *socket.Socket, next func(*socket.ExtendedError)) { wrap.Kick(s, e); next(plainError()) }}, true},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -217,8 +169,4 @@ func TestKickPending(t *testing.T) {
 			})
 		})
 	}
-}
-
-func e2() *socket.ExtendedError {
-	return socket.NewExtendedError("no", map[string]any{"mine": true})
 }

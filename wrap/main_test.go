@@ -1,6 +1,7 @@
 package wrap_test
 
 import (
+	"log/slog"
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
@@ -10,3 +11,5 @@ import (
 var children = map[string]func(report func(url string)){}
 
 func TestMain(m *testing.M) { siotest.Main(m, children, siotest.IgnoreHostTimers()...) }
+
+func init() { slog.SetDefault(slog.New(slog.DiscardHandler)) } // panics on purpose

@@ -15,33 +15,6 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// refusedFrom starts a server with the middlewares, dials, and returns the cause of the
-// context of the socket, which must be refused.
-func refusedFrom(t *testing.T, d siotest.Dial, mws ...socket.NamespaceMiddleware) error {
-	t.Helper()
-	ctxs := make(chan context.Context, 1)
-	s := serve(t, func(io *socket.Server) {
-		io.Use(func(s *socket.Socket, next func(*socket.ExtendedError)) { ctxs <- wrap.Context(s); next(nil) })
-		for _, mw := range mws {
-			io.Use(mw)
-		}
-		_ = io.On("connection", func(...any) { t.Error("connected") })
-	})
-	s.Dial(t, d).ConnectError(t)
-	ctx := <-ctxs
-	siotest.Eventually(t, "the context ends", func() bool { return ctx.Err() != nil })
-	return context.Cause(ctx)
-}
-
-// passLater is plain middleware that passes the socket on from another goroutine.
-func passLater(_ *socket.Socket, next func(*socket.ExtendedError)) { go next(nil) }
-
-func passPlain(_ *socket.Socket, next func(*socket.ExtendedError)) { next(nil) }
-
-func refusePlain(_ *socket.Socket, next func(*socket.ExtendedError)) { next(e2()) }
-
-func refuseLater(_ *socket.Socket, next func(*socket.ExtendedError)) { go next(e2()) }
-
 func TestNamedBy(t *testing.T) {
 	t.Parallel()
 	refuse := func(context.Context, *socket.Socket) error { return revoked() }
@@ -56,7 +29,7 @@ func TestNamedBy(t *testing.T) {
 	for name, tt := range map[string]struct {
 		mws  chain
 		want string
-		code string // of the *wrap.Error; if empty, the cause has what e2 says
+		code string // of the *wrap.Error; if empty, the cause has what plainError says
 	}{
 		// Packages of this module go by their name, and these tests are one.
 		"Func":                {chain{wrap.Func(refuse)}, "wrap_test", "token_revoked"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -257,5 +258,28 @@ func TestEventsWhileHandlerStays(t *testing.T) {
 	}
 	if rest := time.Since(start) - first; first > 4*time.Second || rest > first {
 		t.Errorf("the first answer took %v, ten more %v", first, rest)
+	}
+}
+
+// What a middleware appends to the arguments does not take the place of the ack.
+func TestPacketAppendKeepsAck(t *testing.T) {
+	t.Parallel()
+	var kept []any
+	s := echoes(t, []string{"say"},
+		wrap.Packet(func(_ context.Context, _ *socket.Socket, p *wrap.Event) error {
+			kept = p.Args
+			return nil
+		}),
+		func(s *socket.Socket, next func(*socket.ExtendedError)) {
+			s.Use(func(_ []any, next func(error)) {
+				_ = append(kept, "x")
+				next(nil)
+			})
+			next(nil)
+		})
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	if got := c.EmitAck(t, "say", "a").Args(); !slices.Equal(got, []any{"say", "a"}) {
+		t.Errorf("answer %v", got)
 	}
 }

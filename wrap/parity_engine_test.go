@@ -2,7 +2,6 @@ package wrap_test
 
 import (
 	"errors"
-	"io"
 	"net/http"
 	"strings"
 	"sync/atomic"
@@ -15,28 +14,6 @@ import (
 	"github.com/zishang520/engine.io/v2/utils"
 	"github.com/zishang520/socket.io/v2/socket"
 )
-
-// request sends one request and returns the answer with its body.
-func request(t *testing.T, method, url string, body io.Reader, h http.Header) (*http.Response, string) {
-	t.Helper()
-	req, err := http.NewRequestWithContext(t.Context(), method, url, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if h != nil {
-		req.Header = h
-	}
-	res, err := (&http.Transport{DisableKeepAlives: true}).RoundTrip(req) // other tests close idle ones
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer res.Body.Close()
-	b, err := io.ReadAll(res.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return res, string(b)
-}
 
 // eachPlace runs f with a config, containing mws, for each place that answers HTTP. The
 // host writes into options, so each server needs its own.

@@ -12,9 +12,6 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-// transports are the ways to connect with Engine.IO 4.
-var transports = map[string]siotest.Dial{"websocket": {}, "polling": {Polling: true}}
-
 // admitted admits those with auth {in: true}.
 var admitted = wrap.Func(func(_ context.Context, s *socket.Socket) error {
 	if auth, _ := s.Handshake().Auth.(map[string]any); auth["in"] == true {
