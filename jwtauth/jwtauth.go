@@ -192,7 +192,7 @@ func (a *Auth[C]) Handler(next http.Handler) http.Handler {
 		defer cancel()
 		var c *checked
 		var id *Identity[C]
-		err := calm(func() (err error) {
+		err := safely(func() (err error) {
 			if c, err = a.seek(ctx, nil, r); err == nil && c != nil {
 				id, err = a.confirm(ctx, c)
 			}

@@ -10,7 +10,6 @@ import (
 	"weak"
 
 	"github.com/sioware/sioware/internal/alarm"
-	"github.com/sioware/sioware/internal/panics"
 	"github.com/sioware/sioware/internal/wire"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
@@ -211,7 +210,7 @@ func (m *member[C]) recheck() {
 	ctx, cancel := context.WithTimeout(context.Background(), timeout)
 	defer cancel()
 	err := error(refusal(ErrUnavailable, nil))
-	m.auth.guard("Store", func() { err = m.auth.admit(ctx, id, "") })
+	guard(m.auth.opts.Logger, "Store", func() { err = m.auth.admit(ctx, id, "") })
 	switch {
 	case err == nil:
 	case errors.Is(err, ErrUnavailable):
@@ -248,16 +247,6 @@ func (m *member[C]) tell() {
 		if next == nil || s == nil {
 			return
 		}
-		m.auth.guard("Changed", func() { m.auth.opts.Changed(s, next.before, next.after) })
+		guard(m.auth.opts.Logger, "Changed", func() { m.auth.opts.Changed(s, next.before, next.after) })
 	}
-}
-
-// guard runs code of the application, and logs its panics.
-func (a *Auth[C]) guard(what string, f func()) {
-	defer func() {
-		if p := recover(); p != nil {
-			a.opts.Logger.Error("jwtauth: panic in "+what, panics.Attr(p))
-		}
-	}()
-	f()
 }

@@ -53,7 +53,7 @@ func (t *throttle) take(now time.Time) time.Duration {
 func (m *member[C]) answer(s *socket.Socket, args []any, ack socket.Ack) {
 	err, panicked := error(&wrap.Error{}), true
 	var id *Identity[C]
-	m.auth.guard("a refresh", func() {
+	guard(m.auth.opts.Logger, "a refresh", func() {
 		ctx, cancel := context.WithTimeout(wrap.Context(s), timeout)
 		defer cancel()
 		id, err = m.refresh(ctx, args)

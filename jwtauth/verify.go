@@ -275,7 +275,7 @@ func (a *Auth[C]) Authenticate(ctx context.Context, token string) (*Identity[C],
 		return nil, refusal(ErrMissing, nil)
 	}
 	var id *Identity[C]
-	err := calm(func() error {
+	err := safely(func() error {
 		c, err := a.check(ctx, token, Source{})
 		if err == nil {
 			id, err = a.confirm(ctx, c)

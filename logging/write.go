@@ -44,8 +44,8 @@ type mishaps struct {
 	opened, refused, event, closed, user, attrs atomic.Bool
 }
 
-// guard is deferred around a function of the application.
-func (l *Logger) guard(ctx context.Context, name string, told *atomic.Bool) {
+// recovered, when deferred, logs a panic of a function of the application.
+func (l *Logger) recovered(ctx context.Context, name string, told *atomic.Bool) {
 	p := recover()
 	if p == nil || !told.CompareAndSwap(false, true) || !l.enabled(ctx, slog.LevelError) {
 		return
@@ -79,26 +79,26 @@ func errorText(err error) (text string) {
 
 func (l *Logger) tellOpened(ctx context.Context, c Conn) {
 	if l.opts.Observer != nil {
-		defer l.guard(ctx, "Observer.Opened", &l.mishaps.opened)
+		defer l.recovered(ctx, "Observer.Opened", &l.mishaps.opened)
 		l.opts.Observer.Opened(c)
 	}
 }
 
 func (l *Logger) tellRefused(ctx context.Context, c Conn, r Refusal) {
 	if l.opts.Observer != nil {
-		defer l.guard(ctx, "Observer.Refused", &l.mishaps.refused)
+		defer l.recovered(ctx, "Observer.Refused", &l.mishaps.refused)
 		l.opts.Observer.Refused(c, r)
 	}
 }
 
 func (l *Logger) tellEvent(ctx context.Context, c Conn, e Event) {
-	defer l.guard(ctx, "Observer.Event", &l.mishaps.event)
+	defer l.recovered(ctx, "Observer.Event", &l.mishaps.event)
 	l.opts.Observer.Event(c, e)
 }
 
 func (l *Logger) tellClosed(ctx context.Context, c Conn, s Summary) {
 	if l.opts.Observer != nil {
-		defer l.guard(ctx, "Observer.Closed", &l.mishaps.closed)
+		defer l.recovered(ctx, "Observer.Closed", &l.mishaps.closed)
 		s.Transports = slices.Clone(s.Transports) // all sockets of the connection share them
 		l.opts.Observer.Closed(c, s)
 	}
@@ -109,7 +109,7 @@ func (l *Logger) userOf(ctx context.Context, s *socket.Socket) (user string) {
 	if l.opts.User == nil {
 		return ""
 	}
-	defer l.guard(ctx, "Options.User", &l.mishaps.user)
+	defer l.recovered(ctx, "Options.User", &l.mishaps.user)
 	if name, ok := l.opts.User(s); ok {
 		return name
 	}
@@ -121,7 +121,7 @@ func (l *Logger) attrsOf(ctx context.Context, s *socket.Socket) (attrs []slog.At
 	if l.opts.Attrs == nil {
 		return nil
 	}
-	defer l.guard(ctx, "Options.Attrs", &l.mishaps.attrs)
+	defer l.recovered(ctx, "Options.Attrs", &l.mishaps.attrs)
 	return l.opts.Attrs(s)
 }
 

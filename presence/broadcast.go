@@ -276,12 +276,7 @@ func (n *notice) send(to []*socket.Socket, c *Change, fresh map[*socket.Socket]b
 // emit sends event to s, which may have gone. A listener of the application that
 // panics must not keep it from other sockets.
 func (n *notice) emit(s *socket.Socket, event string, payload map[string]any) {
-	defer func() {
-		if p := recover(); p != nil {
-			n.t.panicked("a listener of outgoing events", p)
-		}
-	}()
-	_ = s.Emit(event, payload)
+	guard(n.t.opts.Logger, "a listener of outgoing events", func() { _ = s.Emit(event, payload) })
 }
 
 // payload returns what viewer is sent, or everybody if viewer is nil.

@@ -177,12 +177,8 @@ func (t *Tracker) awayAt(s *socket.Socket) (away bool) {
 	if t.opts.Away == nil {
 		return false
 	}
-	defer func() {
-		if p := recover(); p != nil {
-			t.panicked("Options.Away", p)
-		}
-	}()
-	return t.opts.Away(s)
+	guard(t.opts.Logger, "Options.Away", func() { away = t.opts.Away(s) })
+	return away
 }
 
 // entry returns what the Store is to know about d in a room.

@@ -14,7 +14,6 @@ import (
 
 	"github.com/sioware/sioware/internal/alarm"
 	"github.com/sioware/sioware/internal/deadline"
-	"github.com/sioware/sioware/internal/panics"
 	"github.com/sioware/sioware/internal/recovery"
 	"github.com/sioware/sioware/internal/refusal"
 	"github.com/sioware/sioware/internal/rooms"
@@ -260,11 +259,6 @@ func (t *Tracker) Close(ctx context.Context) error {
 // warn logs what went wrong in the background.
 func (t *Tracker) warn(what string, err error) {
 	t.opts.Logger.LogAttrs(context.Background(), slog.LevelWarn, "presence: "+what, slog.Any("error", err))
-}
-
-// panicked logs that code of the application panicked, and where.
-func (t *Tracker) panicked(what string, v any, more ...any) {
-	t.opts.Logger.Error("presence: "+what+" panicked", append(more, panics.Attr(v))...)
 }
 
 // note records whether the Store was reached, and logs when that changes.

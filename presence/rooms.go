@@ -262,7 +262,7 @@ func checkRoom(room string) error {
 func (t *Tracker) marshal(f func() any) (raw json.RawMessage, err error) {
 	defer func() {
 		if p := recover(); p != nil { // of the application
-			t.panicked("what makes metadata", p)
+			panicked(t.opts.Logger, "what makes metadata", p)
 			err = fmt.Errorf("%w: panic: %v", ErrMeta, p)
 		}
 	}()

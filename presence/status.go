@@ -218,7 +218,7 @@ func (t *Tracker) visible(viewer *socket.Socket, user string) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			if n := t.panics.Add(1); n&(n-1) == 0 { // ever less often
-				t.panicked("Options.Visible", p, "times", n)
+				panicked(t.opts.Logger, "Options.Visible", p, "times", n)
 			}
 			ok = false
 		}

@@ -6,8 +6,6 @@ import (
 	"slices"
 	"sync"
 	"time"
-
-	"github.com/sioware/sioware/internal/panics"
 )
 
 // maxQueue is how many changes wait for one function given to Watch.
@@ -135,7 +133,7 @@ func (a *audience) serve(w *watcher) {
 			if a.over(w) {
 				break
 			}
-			a.call(w, c)
+			guard(a.logger, "the function given to Watch", func() { w.f(c) })
 		}
 	}
 }
@@ -144,16 +142,6 @@ func (a *audience) over(w *watcher) bool {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return a.closed || w.stopped
-}
-
-// call calls w. A panic of the application must not end the process.
-func (a *audience) call(w *watcher, c Change) {
-	defer func() {
-		if v := recover(); v != nil {
-			a.logger.Error("presence: the function given to Watch panicked", panics.Attr(v))
-		}
-	}()
-	w.f(c)
 }
 
 // close ends what runs, and waits for it.

@@ -3,9 +3,7 @@ package ratelimit
 import (
 	"context"
 	"errors"
-	"log/slog"
 
-	"github.com/sioware/sioware/internal/panics"
 	"github.com/sioware/sioware/wrap"
 )
 
@@ -80,19 +78,4 @@ func (p *policy) failure(ctx context.Context, err error, r Refusal) *wrap.Error 
 		p.told(ctx, r)
 	}
 	return &wrap.Error{Code: codeUnavailable, RetryAfter: patience}
-}
-
-// panicked logs that code of the application panicked, and where.
-func panicked(ctx context.Context, logger *slog.Logger, what string, v any) {
-	logger.LogAttrs(ctx, slog.LevelError, "ratelimit: panic in "+what, panics.Attr(v))
-}
-
-// guard calls code of others, whose panic would end the process.
-func guard(logger *slog.Logger, what string, f func()) {
-	defer func() {
-		if v := recover(); v != nil {
-			panicked(context.Background(), logger, what, v)
-		}
-	}()
-	f()
 }

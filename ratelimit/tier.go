@@ -3,12 +3,10 @@ package ratelimit
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"sync/atomic"
 	"time"
 
-	"github.com/sioware/sioware/internal/panics"
 	"github.com/sioware/sioware/ratelimit/internal/gcra"
 )
 
@@ -156,7 +154,7 @@ func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error
 	}
 	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
-	err := t.calm(limited, f)
+	err := t.safely(limited, f)
 	switch {
 	case err == nil:
 		if t.state.down.Load() { // all calls share its cache line
@@ -171,18 +169,6 @@ func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error
 		t.state.skip.Store(int64(time.Since(begin) + patience))
 	}
 	return err
-}
-
-// calm calls the store and turns a panic into an error: on a handshake nobody else does. An
-// error that panics when it is asked for its cause, as a nil pointer may, is asked here.
-func (t *tier) calm(ctx context.Context, f func(ctx context.Context) error) (err error) {
-	defer func() {
-		if v := recover(); v != nil {
-			panicked(ctx, t.logger, "the Store", v)
-			err = fmt.Errorf("%w: %v", errPanic, v)
-		}
-	}()
-	return panics.Ask(f(ctx))
 }
 
 // outage reports whether err, which ask has returned, says that the store is away: not

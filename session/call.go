@@ -49,7 +49,7 @@ func (w *work) end() {
 // until f has taken too long.
 func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, error)) (t T, err error) {
 	if w.m.direct {
-		err = w.m.guard(ctx, func() (err error) { t, err = f(ctx); return err })
+		err = w.m.safely(ctx, func() (err error) { t, err = f(ctx); return err })
 		return t, err
 	}
 	deadline := time.Now().Add(w.m.opts.Timeout)
@@ -71,7 +71,7 @@ func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, e
 		defer w.m.busy.leave()
 		defer func() { <-w.m.calls }()
 		var r result
-		r.err = w.m.guard(ctx, func() (err error) { r.t, err = f(ctx); return err })
+		r.err = w.m.safely(ctx, func() (err error) { r.t, err = f(ctx); return err })
 		if settled.CompareAndSwap(false, true) {
 			done <- r
 			return
@@ -100,8 +100,8 @@ func call[T any](ctx context.Context, w *work, f func(ctx context.Context) (T, e
 	return t, refusal(ErrUnavailable, ctx.Err())
 }
 
-// guard runs f, which calls the store, and turns a panic into an error.
-func (m *Manager) guard(ctx context.Context, f func() error) (err error) {
+// safely runs f, which calls the store, and turns a panic into an error.
+func (m *Manager) safely(ctx context.Context, f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = refusal(ErrUnavailable, m.panicked(ctx, "the store", p))

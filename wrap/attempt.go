@@ -199,7 +199,7 @@ func (a *attempt) decide(err error) {
 // middleware there would end the process. It may or may not have admitted the socket, so
 // the connection is closed.
 func (a *attempt) pass(ext *socket.ExtendedError) {
-	if err := call(func() error { a.next(ext); return nil }); err != nil {
+	if err := safely(func() error { a.next(ext); return nil }); err != nil {
 		a.st.fault(a.s, asError(err))
 		a.s.Conn().Close(true)
 	}

@@ -68,7 +68,7 @@ func within(timeout time.Duration, name string, f func(context.Context, *socket.
 				a.decide(&Error{Code: codeInternal, Err: errGoexit})
 			}
 		}()
-		err := call(func() error {
+		err := safely(func() error {
 			defer a.stop() // also after runtime.Goexit: a watch keeps what it watches alive
 			return f(ctx, s)
 		})
@@ -106,7 +106,7 @@ func Guard(mw socket.NamespaceMiddleware, timeout time.Duration) socket.Namespac
 			a.decide(&Error{Code: codeUnavailable, Err: errTimeout})
 		})
 		a.watch()
-		err := call(func() error {
+		err := safely(func() error {
 			defer a.stop()
 			mw(s, func(ext *socket.ExtendedError) {
 				if ext == nil {
@@ -139,8 +139,8 @@ func (f *foreign) extended() (ext *socket.ExtendedError) {
 	return f.ExtendedError
 }
 
-// call runs f and turns a panic into an error.
-func call(f func() error) (err error) {
+// safely runs f and turns a panic into an error.
+func safely(f func() error) (err error) {
 	defer recovered(&err)
 	return panics.Ask(f())
 }

@@ -86,7 +86,7 @@ func Kick(s *socket.Socket, e *Error) {
 
 // putOut disconnects s, which is connected, and tells its client why.
 func (st *state) putOut(s *socket.Socket, e *Error) {
-	if err := call(func() error { wire.Emit(s, eventKicked, e.ClientData()); return nil }); err != nil {
+	if err := safely(func() error { wire.Emit(s, eventKicked, e.ClientData()); return nil }); err != nil {
 		st.fault(s, asError(err)) // a listener of the engine panicked
 	}
 	st.conn.forsake(st)
@@ -102,7 +102,7 @@ func (st *state) putOut(s *socket.Socket, e *Error) {
 // disconnect is s.Disconnect(false), even if listeners panic.
 func (st *state) disconnect(s *socket.Socket) {
 	for {
-		err := call(func() error { s.Disconnect(false); return nil })
+		err := safely(func() error { s.Disconnect(false); return nil })
 		if err == nil {
 			return
 		}
@@ -150,7 +150,7 @@ func (c *connection) closeUnused(weakly weak.Pointer[socket.Client]) {
 	// A close during a write may wait for the end of one that is already over
 	// (engine/socket.go:555, :557); do not wait for it twice.
 	late := client.Conn().ReadyState() == "closing"
-	if err := call(func() error { client.Conn().Close(late); return nil }); err != nil {
+	if err := safely(func() error { client.Conn().Close(late); return nil }); err != nil {
 		slog.Error("wrap: closing a connection", "error", err) // a listener of the application
 	}
 	if !late {

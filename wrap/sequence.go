@@ -54,7 +54,7 @@ const (
 // from runs the middlewares from i on. A panic of a plain one would end the process. It
 // may or may not have admitted the socket, so the connection is closed.
 func (w *walk) from(i int) {
-	err := call(func() error {
+	err := safely(func() error {
 		for ; i < len(w.mws); i++ {
 			if !w.step(i) {
 				return nil
@@ -70,7 +70,7 @@ func (w *walk) from(i int) {
 	w.s.Conn().Close(true)
 	if !w.told.Load() {
 		// The host cleans up, and sends nothing. Middlewares further in may panic too.
-		_ = call(func() error { w.finish(asError(err).extended()); return nil })
+		_ = safely(func() error { w.finish(asError(err).extended()); return nil })
 	}
 }
 

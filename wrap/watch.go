@@ -144,7 +144,7 @@ func (t *tapped) event(s *socket.Socket, p *Event) {
 
 // runHook calls a hook.
 func runHook(s *socket.Socket, hook func()) {
-	if err := call(func() error { hook(); return nil }); err != nil {
+	if err := safely(func() error { hook(); return nil }); err != nil {
 		report(s, asError(err))
 	}
 }

@@ -9,8 +9,23 @@ import (
 	"github.com/sioware/sioware/internal/panics"
 )
 
-// guardedStore is a Store of the application whose panics, and errors that panic, end neither the
-// process nor the goroutine that calls it: they count as no answer. Nobody else recovers
+// panicked logs that code of the application panicked, and where.
+func panicked(logger *slog.Logger, what string, v any, more ...any) {
+	logger.Error("presence: "+what+" panicked", append(more, panics.Attr(v))...)
+}
+
+// guard runs f, which calls code of others, and logs its panic.
+func guard(logger *slog.Logger, what string, f func()) {
+	defer func() {
+		if v := recover(); v != nil {
+			panicked(logger, what, v)
+		}
+	}()
+	f()
+}
+
+// guardedStore is a Store of the application whose panics, and errors that panic, end neither
+// the process nor the goroutine that calls it: they count as no answer. Nobody else recovers
 // where departures are reported, and where Watch scans the Store.
 type guardedStore struct {
 	Store
@@ -18,7 +33,7 @@ type guardedStore struct {
 	panics atomic.Uint64
 }
 
-// recovered makes an error of a panic.
+// recovered, when deferred, turns a panic into an error.
 func (c *guardedStore) recovered(err *error) {
 	v := recover()
 	if v == nil {
@@ -26,7 +41,7 @@ func (c *guardedStore) recovered(err *error) {
 	}
 	*err = fmt.Errorf("%w: panic: %v", ErrUnavailable, v)
 	if n := c.panics.Add(1); n&(n-1) == 0 { // ever less often
-		c.logger.Error("presence: the Store panicked", "times", n, panics.Attr(v))
+		panicked(c.logger, "the Store", v, "times", n)
 	}
 }
 

@@ -9,11 +9,10 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// calm runs f, which calls the code of others (Options.Verify, Keys, the Store), and
-// turns a panic into an error, as package wrap does for middlewares. An error that
-// panics when it is asked for its cause, as a nil pointer may, is asked here, so that
-// this panic becomes an error too, and does not come where the error is looked at.
-func calm(f func() error) (err error) {
+// safely runs f, which calls code of others (Options.Verify, Keys, the Store), and turns a
+// panic into an error, as package wrap does for middlewares. That includes the panic of an
+// error that is asked for its cause, as a nil pointer may: it is asked here.
+func safely(f func() error) (err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			err = &wrap.Error{Code: "internal", Err: panics.New(p)}
@@ -29,4 +28,14 @@ func (a *Auth[C]) panicked(ctx context.Context, err error) {
 		a.opts.Logger.LogAttrs(ctx, slog.LevelError, "jwtauth: panic while a token was verified",
 			slog.String("error", p.Error()), slog.String("stack", string(p.Stack())))
 	}
+}
+
+// guard runs f, which calls code of others, and logs its panic.
+func guard(logger *slog.Logger, what string, f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			logger.Error("jwtauth: panic in "+what, panics.Attr(p))
+		}
+	}()
+	f()
 }
