@@ -46,8 +46,8 @@ var defaultBuckets = []float64{1, 5, 15, 30, 60, 120, 300, 900, 3600, 4 * 3600, 
 // maxEvent is the length to which package logging cuts the names of events.
 const maxEvent = 64
 
-// withDefaults returns a copy of o with defaults filled in, and all its faults.
-func (o *Options) withDefaults() (Options, error) {
+// audit returns a copy of o with its defaults set, and all its faults.
+func (o *Options) audit() (Options, error) {
 	var c Options
 	if o != nil {
 		c = *o

@@ -41,7 +41,7 @@ type received [len(outcomes)]prometheus.Counter
 // New registers the metrics with reg, all or none. The error joins all faults of its
 // arguments, or is that of reg, for example if they are registered already.
 func New(reg prometheus.Registerer, opts *Options) (*Metrics, error) {
-	o, err := opts.withDefaults()
+	o, err := opts.audit()
 	if reg == nil || nilptr.Is(reg) {
 		err = errors.Join(errors.New("prommetrics: no Registerer"), err)
 	}
