@@ -100,18 +100,28 @@ func (o *Options) audit() (Options, error) {
 		c = *o
 	}
 	var faults []error
-	fault := func(bad bool, format string, args ...any) {
-		if bad {
-			faults = append(faults, fmt.Errorf("presence: "+format, args...))
-		}
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("presence: "+format, args...))
 	}
-	fault(c.Grace > maxGrace, "Grace: %v is more than %v", c.Grace, maxGrace)
-	fault(c.MaxDevices < 0, "MaxDevices: %d is negative", c.MaxDevices)
-	fault(c.Policy < NewestWins || c.Policy > OldestWins, "Policy: unknown value %d", c.Policy)
-	fault(nilptr.Is(c.Store), "Store: a nil %T", c.Store)
-	fault(c.Timeout < 0, "Timeout: %v is negative", c.Timeout)
+	if c.Grace > maxGrace {
+		fault("Grace: %v is more than %v", c.Grace, maxGrace)
+	}
+	if c.MaxDevices < 0 {
+		fault("MaxDevices: %d is negative", c.MaxDevices)
+	}
+	if c.Policy < NewestWins || c.Policy > OldestWins {
+		fault("Policy: unknown value %d", c.Policy)
+	}
+	if nilptr.Is(c.Store) {
+		fault("Store: a nil %T", c.Store)
+	}
+	if c.Timeout < 0 {
+		fault("Timeout: %v is negative", c.Timeout)
+	}
 	for _, err := range []error{unit.Check("Grace", c.Grace), unit.Check("Timeout", c.Timeout)} {
-		fault(err != nil, "%w", err)
+		if err != nil {
+			fault("%w", err)
+		}
 	}
 	for _, limit := range []struct {
 		name     string
@@ -123,7 +133,9 @@ func (o *Options) audit() (Options, error) {
 		{"MaxRooms", &c.MaxRooms, defaultMaxRooms},
 		{"MaxClients", &c.MaxClients, defaultMaxClients},
 	} {
-		fault(*limit.value < 0, "%s: %d is negative", limit.name, *limit.value)
+		if *limit.value < 0 {
+			fault("%s: %d is negative", limit.name, *limit.value)
+		}
 		if *limit.value == 0 {
 			*limit.value = limit.standard
 		}

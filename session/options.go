@@ -84,18 +84,25 @@ func (o *Options) audit() (Options, *origin.Policy, error) {
 		c = *o
 	}
 	var faults []error
-	fault := func(bad bool, format string, args ...any) {
-		if bad {
-			faults = append(faults, fmt.Errorf("session: "+format, args...))
-		}
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf("session: "+format, args...))
 	}
-	fault(c.Missing < Create || c.Missing > Admit, "Missing: unknown value %d", c.Missing)
-	fault(c.Check < 0 || c.Check > 0 && c.Check < minCheck, "Check: %v is less than %v", c.Check, minCheck)
-	fault(c.Timeout < 0, "Timeout: %v is negative", c.Timeout)
-	short := unit.Check("Timeout", c.Timeout)
-	fault(short != nil, "%w", short)
+	if c.Missing < Create || c.Missing > Admit {
+		fault("Missing: unknown value %d", c.Missing)
+	}
+	if c.Check < 0 || c.Check > 0 && c.Check < minCheck {
+		fault("Check: %v is less than %v", c.Check, minCheck)
+	}
+	if c.Timeout < 0 {
+		fault("Timeout: %v is negative", c.Timeout)
+	}
+	if err := unit.Check("Timeout", c.Timeout); err != nil {
+		fault("%w", err)
+	}
 	origins, err := origin.New(c.Origins)
-	fault(err != nil, "Origins: %w", err)
+	if err != nil {
+		fault("Origins: %w", err)
+	}
 	if c.Check == 0 {
 		c.Check = defaultCheck
 	}
