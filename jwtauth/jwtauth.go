@@ -45,7 +45,7 @@ type Auth[C any] struct {
 	chores        *alarm.Clock // asks the store and calls the application
 	unwatch       func()
 	closed        atomic.Bool
-	logged        atomic.Int64 // when an outage was last logged, since begin
+	logged        atomic.Int64 // when an outage was last logged, since started
 	hasMiddleware atomic.Bool  // Middleware has been called
 	warnUnguarded sync.Once    // logs that it has not
 }

@@ -10,8 +10,8 @@ import (
 // quiet is the least time between two log entries about an outage.
 const quiet = 10 * time.Second
 
-// begin is the time that others are measured from, on the monotonic clock.
-var begin = time.Now()
+// started is the time that others are measured from, on the monotonic clock.
+var started = time.Now()
 
 // hushed returns err as it is handed to package wrap, which logs everything that is
 // unavailable and has a cause at level Error. Anybody with a forged token hits an outage
@@ -32,7 +32,7 @@ func (a *Auth[C]) hushed(ctx context.Context, err error) error {
 
 // outage logs an outage unless one was logged recently, and reports whether it did.
 func (a *Auth[C]) outage(ctx context.Context, cause error) bool {
-	now, last := int64(time.Since(begin)), a.logged.Load()
+	now, last := int64(time.Since(started)), a.logged.Load()
 	if last != 0 && now-last <= int64(quiet) || !a.logged.CompareAndSwap(last, now) {
 		return false
 	}

@@ -138,5 +138,5 @@ func (m *member) newLogger(s *socket.Socket) *slog.Logger {
 	return m.logger.Load()
 }
 
-// now returns the time since begin.
-func now() time.Duration { return time.Since(begin) }
+// now returns the time since started.
+func now() time.Duration { return time.Since(started) }

@@ -14,8 +14,8 @@ import (
 // maxName is how much of an event's name is kept and reported.
 const maxName = 64
 
-// begin is the time that others are measured from, by the monotonic clock.
-var begin = time.Now()
+// started is the time that others are measured from, by the monotonic clock.
+var started = time.Now()
 
 // recorder remembers the last events of a socket. Its zero value has none.
 type recorder struct {
@@ -26,7 +26,7 @@ type recorder struct {
 
 type recorded struct {
 	name string
-	at   time.Duration // since begin
+	at   time.Duration // since started
 }
 
 // remember adds the event with this payload to the recorder.
@@ -46,7 +46,7 @@ func (m *member) remember(payload []byte) {
 // maxShared is how many of the last names are compared with a new one.
 const maxShared = 8
 
-// add adds an event that arrived at the given time after begin, keeping at most n. Once
+// add adds an event that arrived at the given time after started, keeping at most n. Once
 // the ring is full, it allocates nothing for one of the last few names.
 func (r *recorder) add(n int, payload []byte, at time.Duration) {
 	raw, whole, ok := eventName(payload)

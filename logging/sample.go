@@ -29,7 +29,7 @@ func newSampler(first, every int) *sampler {
 	return &sampler{first: uint64(first), every: uint64(every), seed: maphash.MakeSeed()}
 }
 
-// take reports whether an event that arrived at the given time after begin is to be
+// take reports whether an event that arrived at the given time after started is to be
 // recorded, and how many with its counter were left out since the last one that was.
 func (s *sampler) take(name string, at time.Duration) (write bool, dropped int64) {
 	const count = 1<<32 - 1

@@ -31,16 +31,16 @@ type member struct {
 
 	// What Conn has beyond what client knows. A Conn would be twice the size.
 	nsp, id, addr string
-	began         time.Duration // after begin
+	began         time.Duration // after started
 	protocol      uint8
 	recovered     bool
 
 	making  atomic.Int32 // calls of newLogger
 	phase   atomic.Int32
-	since   time.Duration             // when it was connected, after begin
+	since   time.Duration             // when it was connected, after started
 	told    record                    // what appAttrs returned at that time
 	fault   atomic.Pointer[faultCase] // not reported yet
-	garbage atomic.Int64              // when the host could not decode a packet, after begin
+	garbage atomic.Int64              // when the host could not decode a packet, after started
 
 	eventsIn, eventsOut, bytesIn, bytesOut atomic.Int64
 	errors, limited, unlogged              atomic.Int64
@@ -76,7 +76,7 @@ func (l *Logger) addr(r *http.Request) string {
 func (m *member) at() Conn {
 	c := Conn{
 		ID: m.client.id, Namespace: m.nsp, Socket: m.id, Addr: m.addr, Protocol: int(m.protocol),
-		Recovered: m.recovered, Began: begin.Add(m.began),
+		Recovered: m.recovered, Began: started.Add(m.began),
 	}
 	if used := m.client.used(); len(used) > 0 {
 		c.Transport = used[len(used)-1]

@@ -25,12 +25,12 @@ import (
 // Writing calls do not look at their context: they never wait for anything but the
 // functions given to Watch. Reading ones return its error if it has ended.
 type MemoryStore struct {
-	begin  time.Time
-	seed   maphash.Seed
-	clock  *alarm.Clock
-	events memQueue
-	shards [memShards]memShard
-	rooms  [memShards]memRooms
+	started time.Time
+	seed    maphash.Seed
+	clock   *alarm.Clock
+	events  memQueue
+	shards  [memShards]memShard
+	rooms   [memShards]memRooms
 }
 
 const (
@@ -48,8 +48,8 @@ var _ Store = (*MemoryStore)(nil)
 
 // NewMemoryStore returns an empty store.
 func NewMemoryStore() *MemoryStore {
-	m := &MemoryStore{begin: time.Now(), seed: maphash.MakeSeed(), clock: alarm.New(2)}
-	version := uint64(max(0, m.begin.UnixMicro()))
+	m := &MemoryStore{started: time.Now(), seed: maphash.MakeSeed(), clock: alarm.New(2)}
+	version := uint64(max(0, m.started.UnixMicro()))
 	for i := range m.shards {
 		m.shards[i].store = m
 		m.shards[i].version = version

@@ -199,7 +199,7 @@ func (s *memShard) drain() {
 // enter adds a member.
 func (s *memShard) enter(key memKey, now time.Time) *memMember {
 	x := &memMember{key: key}
-	at := max(0, now.Sub(s.store.begin))
+	at := max(0, now.Sub(s.store.started))
 	s.members.put(x)
 	s.order.add(x, at)
 	s.store.roomsOf(key.a).enter(x, at)

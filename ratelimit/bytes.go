@@ -30,8 +30,8 @@ func withDebt(l Limit) (Limit, int64) {
 	return l, 0
 }
 
-// begin is the time that others are measured from, on the monotonic clock.
-var begin = time.Now()
+// started is the time that others are measured from, on the monotonic clock.
+var started = time.Now()
 
 // meter counts what arrives on a connection. It must not refer to the connection.
 type meter struct {

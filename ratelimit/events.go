@@ -208,7 +208,7 @@ const emitEvery = time.Second
 
 // emit notifies the client with an event.
 func (m *member) emit(s *socket.Socket, name string, e *wrap.Error) {
-	now := int64(time.Since(begin))
+	now := int64(time.Since(started))
 	last := m.told.Load()
 	if last != 0 && now-last < int64(emitEvery) || !m.told.CompareAndSwap(last, now) {
 		return

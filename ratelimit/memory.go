@@ -27,11 +27,11 @@ const DefaultMaxKeys = 1 << 20
 // nor makes the store forget a key that is over its limit. Time is that of the
 // process's monotonic clock.
 type MemoryStore struct {
-	begin  time.Time
-	seed   maphash.Seed
-	shards [shards]shard
-	keys   atomic.Int64
-	again  atomic.Int64 // when to look again for keys to forget
+	started time.Time
+	seed    maphash.Seed
+	shards  [shards]shard
+	keys    atomic.Int64
+	again   atomic.Int64 // when to look again for keys to forget
 
 	mu       sync.Mutex
 	overflow map[Limit]*slot // shared by keys that found no room; at most maxOverflow
@@ -57,7 +57,7 @@ func NewMemoryStore(maxKeys int) *MemoryStore {
 		maxKeys = DefaultMaxKeys
 	}
 	m := &MemoryStore{
-		begin:    time.Now(),
+		started:  time.Now(),
 		seed:     maphash.MakeSeed(),
 		overflow: make(map[Limit]*slot),
 	}
@@ -68,7 +68,7 @@ func NewMemoryStore(maxKeys int) *MemoryStore {
 }
 
 // now returns the time in ticks. It begins at 1, since 0 stands for an absent slot.
-func (m *MemoryStore) now() int64 { return 1 + int64(time.Since(m.begin))*gcra.Nanosecond }
+func (m *MemoryStore) now() int64 { return 1 + int64(time.Since(m.started))*gcra.Nanosecond }
 
 // hash never returns 0, which stands for no key.
 func (m *MemoryStore) hash(key string) uint64 { return max(1, maphash.String(m.seed, key)) }

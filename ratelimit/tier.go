@@ -35,8 +35,8 @@ type tier struct {
 // outageState is what is known about an outage.
 type outageState struct {
 	down   atomic.Bool  // at the last call
-	skip   atomic.Int64 // do not ask until then, since begin
-	logged atomic.Int64 // when it was logged, since begin
+	skip   atomic.Int64 // do not ask until then, since started
+	logged atomic.Int64 // when it was logged, since started
 	told   atomic.Bool  // logged, but not yet that it is over
 }
 
@@ -149,7 +149,7 @@ var errSkipped = errors.New("ratelimit: the Store was too slow, and is not asked
 // ask lets f ask the store, for no longer than patience. One decision may ask
 // several times: all of them together wait little longer than one.
 func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error {
-	if skip := t.state.skip.Load(); skip != 0 && int64(time.Since(begin)) < skip {
+	if skip := t.state.skip.Load(); skip != 0 && int64(time.Since(started)) < skip {
 		return errSkipped
 	}
 	limited, cancel := context.WithTimeout(ctx, patience)
@@ -166,7 +166,7 @@ func (t *tier) ask(ctx context.Context, f func(ctx context.Context) error) error
 	case ctx.Err() != nil:
 		return ctx.Err() // rather than the store's error for it
 	case limited.Err() != nil:
-		t.state.skip.Store(int64(time.Since(begin) + patience))
+		t.state.skip.Store(int64(time.Since(started) + patience))
 	}
 	return err
 }
@@ -179,7 +179,7 @@ func outage(ctx context.Context, err error) bool {
 
 // decide decides without the store, which has returned err. v is this node's own verdict.
 func (t *tier) decide(err error, v Verdict) (Verdict, error) {
-	now, last := int64(time.Since(begin)), t.state.logged.Load()
+	now, last := int64(time.Since(started)), t.state.logged.Load()
 	t.state.down.Store(true)
 	// An outage too soon after the last one is logged when it has lasted long enough.
 	if !t.state.told.Load() && (last == 0 || now-last > int64(quiet)) && t.state.logged.CompareAndSwap(last, now) {
