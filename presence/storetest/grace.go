@@ -170,28 +170,33 @@ func deadline(k *kit) {
 	wg.Wait()
 	wait(k.Context(), 3*short)
 	for u := range users {
-		user, last := fmt.Sprint("u", u), fmt.Sprint(u, "-", rounds-1)
-		s := k.nodes[(u+rounds-1)%len(k.nodes)]
-		r := k.devices(s, "", user, last)
-		for _, w := range all {
-			if !k.eventually(func() bool {
-				told := w.told("", user)
-				return len(told) > 0 && told[len(told)-1].Version == r.Version && told[len(told)-1].Kind != presence.Offline
-			}) {
-				k.fail("%s is online, of version %d; told: %.1500v", user, r.Version, w.told("", user))
-				k.FailNow()
-			}
+		k.cameBack(all, k.nodes[(u+rounds-1)%len(k.nodes)], fmt.Sprint("u", u), fmt.Sprint(u, "-", rounds-1))
+	}
+}
+
+// cameBack checks that a user, whose last device is at s, is online. Then that device goes,
+// and each watcher must have been told in turn that the user came and went.
+func (k *kit) cameBack(all []*watcher, s presence.Store, user, device string) {
+	k.Helper()
+	r := k.devices(s, "", user, device)
+	for _, w := range all {
+		if !k.eventually(func() bool {
+			told := w.told("", user)
+			return len(told) > 0 && told[len(told)-1].Version == r.Version && told[len(told)-1].Kind != presence.Offline
+		}) {
+			k.fail("%s is online, of version %d; told: %.1500v", user, r.Version, w.told("", user))
+			k.FailNow()
 		}
-		k.leaveAt(s, presence.CauseLeft, true, k.seat("", user, last))
-		for _, w := range all {
-			if !k.eventually(func() bool { return len(w.told("", user))%2 == 0 }) {
-				k.fail("%s: %.1500v", user, w.told("", user))
-				k.FailNow()
-			}
-			for _, c := range w.told("", user) {
-				if c.Kind == presence.Updated {
-					k.fail("%s: %.500v", user, c)
-				}
+	}
+	k.leaveAt(s, presence.CauseLeft, true, k.seat("", user, device))
+	for _, w := range all {
+		if !k.eventually(func() bool { return len(w.told("", user))%2 == 0 }) {
+			k.fail("%s: %.1500v", user, w.told("", user))
+			k.FailNow()
+		}
+		for _, c := range w.told("", user) {
+			if c.Kind == presence.Updated {
+				k.fail("%s: %.500v", user, c)
 			}
 		}
 	}

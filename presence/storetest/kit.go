@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/sioware/sioware/presence"
@@ -249,6 +250,20 @@ func (k *kit) eventually(f func() bool) bool {
 		}
 	}
 	return true
+}
+
+// atOnce calls f n times at the same moment, with 0 to n-1, and waits for all calls.
+func atOnce(n int, f func(i int)) {
+	var wg sync.WaitGroup
+	begin := make(chan struct{})
+	for i := range n {
+		wg.Go(func() {
+			<-begin
+			f(i)
+		})
+	}
+	close(begin)
+	wg.Wait()
 }
 
 // wait waits for d, unless ctx ends first.

@@ -3,7 +3,6 @@ package storetest
 import (
 	"errors"
 	"fmt"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -107,26 +106,19 @@ var limitCases = []storeCase{
 func race(k *kit, how func(*presence.Entry)) {
 	const devices, most = 24, 2
 	all := k.watchAll()
-	var wg sync.WaitGroup
 	var full, evicted atomic.Int32
-	begin := make(chan struct{})
-	for i := range devices {
-		wg.Go(func() {
-			<-begin
-			err := k.joinAt(k.nodes[i%len(k.nodes)], k.entry("", "u", fmt.Sprint(i), limit(most), how))
-			var ev *presence.Eviction
-			switch {
-			case errors.Is(err, presence.ErrFull):
-				full.Add(1)
-			case errors.As(err, &ev):
-				evicted.Add(1)
-			case err != nil:
-				k.Errorf("Join: %v", err)
-			}
-		})
-	}
-	close(begin)
-	wg.Wait()
+	atOnce(devices, func(i int) {
+		err := k.joinAt(k.nodes[i%len(k.nodes)], k.entry("", "u", fmt.Sprint(i), limit(most), how))
+		var ev *presence.Eviction
+		switch {
+		case errors.Is(err, presence.ErrFull):
+			full.Add(1)
+		case errors.As(err, &ev):
+			evicted.Add(1)
+		case err != nil:
+			k.Errorf("Join: %v", err)
+		}
+	})
 	r := k.get(k.store(), "", "u")
 	if len(r.Devices) != most {
 		k.fail("%d devices, want %d: %.500v", len(r.Devices), most, r)

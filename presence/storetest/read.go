@@ -169,15 +169,15 @@ var listCases = []storeCase{
 		// Between two pages all others go, and more come.
 		stay := k.fill("r", 10)
 		for round := range 3 {
-			var go1 []presence.Seat
+			var going []presence.Seat
 			for i := range 40 {
-				go1 = append(go1, k.seat("r", fmt.Sprint("go", round, i), fmt.Sprint("g", round, "-", i)))
+				going = append(going, k.seat("r", fmt.Sprint("go", round, i), fmt.Sprint("g", round, "-", i)))
 				k.join("r", fmt.Sprint("go", round, i), fmt.Sprint("g", round, "-", i))
 			}
 			step := 0
 			all := k.pages(5, func(cursor string) ([]presence.Record, string, error) {
 				if step++; step == 3 {
-					k.leave(presence.CauseLeft, true, go1...)
+					k.leave(presence.CauseLeft, true, going...)
 				}
 				if step < 6 {
 					user := fmt.Sprint("come", round, step)
@@ -228,28 +228,7 @@ func (k *kit) listing(room string, scan bool) {
 	pages := make(chan struct{}, workers)
 	var wg sync.WaitGroup
 	for w := range workers {
-		wg.Go(func() {
-			var before []presence.Seat
-			for i := 0; ; i++ {
-				if _, more := <-pages; !more {
-					return
-				}
-				var seats []presence.Seat
-				for j := range 1 + (i+w)*7%10 { // not as many as before
-					e := k.entry("r", fmt.Sprint("go", w, "-", i, "-", j), fmt.Sprint(w, "-", i, "-", j))
-					if err := k.joinAt(k.store(), e); err != nil {
-						k.Errorf("Join: %v", err)
-						return
-					}
-					seats = append(seats, e.Seat)
-				}
-				if err := k.store().Leave(k.Context(), presence.CauseLeft, true, before...); err != nil {
-					k.Errorf("Leave: %v", err)
-					return
-				}
-				before = seats
-			}
-		})
+		wg.Go(func() { k.passBy(w, pages) })
 	}
 	defer wg.Wait()
 	defer close(pages)
@@ -279,5 +258,29 @@ func (k *kit) listing(room string, scan bool) {
 			}
 		}
 		k.once(all, "r", stay, true)
+	}
+}
+
+// passBy makes users of a worker come for each page, and the ones before them go.
+func (k *kit) passBy(worker int, pages <-chan struct{}) {
+	var before []presence.Seat
+	for i := 0; ; i++ {
+		if _, more := <-pages; !more {
+			return
+		}
+		var seats []presence.Seat
+		for j := range 1 + (i+worker)*7%10 { // not as many as before
+			e := k.entry("r", fmt.Sprint("go", worker, "-", i, "-", j), fmt.Sprint(worker, "-", i, "-", j))
+			if err := k.joinAt(k.store(), e); err != nil {
+				k.Errorf("Join: %v", err)
+				return
+			}
+			seats = append(seats, e.Seat)
+		}
+		if err := k.store().Leave(k.Context(), presence.CauseLeft, true, before...); err != nil {
+			k.Errorf("Leave: %v", err)
+			return
+		}
+		before = seats
 	}
 }

@@ -134,7 +134,7 @@ var drainCases = []storeCase{
 			k.fail("Close: %v", err)
 		}
 		if r := k.devices(k.nodes[1], "", "back"); r.Version == 0 || r.Last.ID != k.device("a") {
-			k.fail("in his grace: %.500v", r)
+			k.fail("in the grace: %.500v", r)
 		}
 		k.devices(k.nodes[2], "", "both", "c")
 		k.enter(k.nodes[2], k.entry("", "back", "e", grace(long)))
