@@ -46,7 +46,7 @@ func (m *member) event(ctx context.Context, s *socket.Socket, e *wrap.Event) err
 		return nil
 	}
 	if k := m.keys.Load(); k != nil && p.tier.alone() {
-		// Here, since there is less room on the stack further down; see pass.
+		// Here, before the stack gets deeper; see pass.
 		if now := p.tier.local.now(); k.pass(p, e.Name, now) {
 			return nil
 		}
@@ -122,7 +122,8 @@ func (m *member) limit(ctx context.Context, p *policy, s *socket.Socket, e *wrap
 	return refused
 }
 
-// deny refuses an event of a member whose address has been denied since it connected.
+// deny refuses an event of a member whose address has been added to Options.Deny since it
+// connected.
 func (m *member) deny(ctx context.Context, p *policy, s *socket.Socket, e *wrap.Event) error {
 	v := Verdict{Policy: policyDeny}
 	p.told(ctx, Refusal{Verdict: v, Key: p.keyOf(s, m.addr), Socket: s, Event: e.Name})

@@ -19,11 +19,11 @@ const DefaultMaxKeys = 1 << 20
 //
 // A key takes 22 to 64 bytes, however long it is: what is kept is a 64-bit hash, by a
 // function that differs in each process so that nobody can search for two keys with one
-// hash, and the time at which the bucket will be full. A key whose bucket is full is
-// forgotten when its place is needed, which changes nothing; no other key ever is. When
-// the store holds as many keys as it may (up to a sixteenth of which may be full
-// buckets), all further ones share one bucket for each [Limit], until there is room;
-// asked for 0 tokens, theirs appears full. So a flood of new keys neither takes memory
+// hash, and the time at which the bucket will be full. Only a key whose bucket is full is
+// ever forgotten, when its place is needed, which changes no decision. When the store
+// holds as many keys as it may (up to a sixteenth of which may be full buckets), all
+// further ones share one bucket for each [Limit], until there is room; a Take of 0 tokens
+// reports it as full. So a flood of new keys neither takes memory
 // nor makes the store forget a key that is over its limit. Time is that of the
 // process's monotonic clock.
 type MemoryStore struct {

@@ -31,7 +31,7 @@ func (l *Limiter) hold(ctx context.Context, p *policy, s *socket.Socket, c *clie
 			return h.verdict, nil
 		}
 		c.leave(key, h)
-		// The one that asked may have been canceled, which says nothing about this one.
+		// The socket that asked may have been canceled, which says nothing about s.
 		off := errors.Is(h.err, context.Canceled) || errors.Is(h.err, context.DeadlineExceeded)
 		if first || !off || ctx.Err() != nil {
 			return h.verdict, h.err
@@ -39,8 +39,8 @@ func (l *Limiter) hold(ctx context.Context, p *policy, s *socket.Socket, c *clie
 	}
 }
 
-// enter joins the slot of key, and waits until it is known what became of it. The
-// first one asks the store.
+// enter makes one more socket share the slot of key, and waits until the store has said
+// whether there is one. The first socket asks the store.
 func (c *client) enter(ctx context.Context, p *policy, key string) (h *hold, first bool, err error) {
 	c.mu.Lock()
 	h = c.slots[key]
@@ -78,7 +78,7 @@ func (h *hold) acquire(ctx context.Context, p *policy, key string) {
 	}
 }
 
-// leave ends the share of a socket in h. The last one gives the slot back, which does
+// leave ends the share of a socket in h. The last socket gives the slot back, which does
 // not wait for the network: whoever comes next finds it free.
 func (c *client) leave(key string, h *hold) {
 	c.mu.Lock()
@@ -92,7 +92,7 @@ func (c *client) leave(key string, h *hold) {
 	select {
 	case <-h.ready:
 	default:
-		return // the first one has not left yet
+		return // cannot be: the first socket leaves after the store has answered
 	}
 	if h.release != nil {
 		guard(h.logger, "release of a slot", h.release)

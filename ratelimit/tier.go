@@ -11,7 +11,8 @@ import (
 )
 
 const (
-	// patience is how long to wait for a Store, and then not to ask it again.
+	// patience is how long to wait for a Store, and how long not to ask it again after it
+	// was too slow.
 	patience = time.Second
 	// quiet is the least time between two log entries about an outage.
 	quiet = 10 * time.Second
@@ -36,8 +37,8 @@ type tier struct {
 type outageState struct {
 	down   atomic.Bool  // at the last call
 	skip   atomic.Int64 // do not ask until then, since started
-	logged atomic.Int64 // when it was logged, since started
-	told   atomic.Bool  // logged, but not yet that it is over
+	logged atomic.Int64 // when its beginning was logged, since started
+	told   atomic.Bool  // its beginning was logged, and its end was not
 }
 
 func newTier(s Store, o Outage, logger *slog.Logger) *tier {
@@ -122,7 +123,7 @@ func (t *tier) acquire(ctx context.Context, key string, max int64) (release func
 	err = t.ask(ctx, func(ctx context.Context) (err error) {
 		slots, ok := t.store.(SlotStore)
 		if !ok {
-			return errSlots // cannot happen: compile checks it
+			return errSlots // cannot happen: follow checks it
 		}
 		shared, sv, err = slots.Acquire(ctx, key, max)
 		return err
