@@ -13,8 +13,8 @@ const (
 	// comeBack is how long its clients are to wait before they connect again: by
 	// then the browser has the cookie.
 	comeBack = time.Second
-	// handOver is for how long a client with the old cookie is told so. It must not be
-	// given a new session meanwhile, whose cookie would overwrite the new one.
+	// handOver is for how long a client with the old cookie is told to come back. It must
+	// not be given a new session meanwhile, whose cookie would overwrite the new one.
 	handOver = 5 * time.Second
 )
 

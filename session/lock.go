@@ -53,8 +53,8 @@ func (ls *locks) acquire(ctx context.Context, key string) (*lock, error) {
 	return nil, err
 }
 
-// giveUp makes all who wait for l fail, unless it is released within the given time. It does
-// nothing, and returns false, if settled has been set: whoever sets it in time releases l.
+// giveUp makes all who wait for l fail, unless l is released within the given time. It does
+// nothing, and returns false, if settled is set already: then the call has returned in time.
 func (ls *locks) giveUp(l *lock, settled *atomic.Bool, within time.Duration) bool {
 	ls.mu.Lock()
 	defer ls.mu.Unlock()

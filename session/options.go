@@ -25,7 +25,7 @@ const (
 	// Refuse refuses it with code session_missing, or session_expired if it came
 	// with the cookie of a session that has ended.
 	Refuse
-	// Admit lets it in without a session; [Manager.From] says so.
+	// Admit lets it in without a session: [Manager.From] returns false for it.
 	Admit
 )
 
