@@ -54,10 +54,12 @@
 //
 // with the message "Disconnected by the server" or, if it was the limit, "Signed in
 // elsewhere", and then the end of the namespace; official clients do not come back by
-// themselves. A kick is kept in the Store until the device's node has carried it out, so no
-// kick is lost with a message. A kicked device is not online from the moment of the kick;
-// it remains a member of its rooms until its node has learned of the kick or, if that node
-// is dead, until its seats have been given up and the grace has passed.
+// themselves. Under [OldestWins], a device that was let in but then finds no room gets the
+// event with the code too_many_connections, which is retryable. A kick is kept in the Store
+// until the device's node has carried it out, so no kick is lost with a message. A kicked
+// device is not online from the moment of the kick; it remains a member of its rooms until
+// its node has learned of the kick or, if that node is dead, until its seats have been given
+// up and the grace has passed.
 //
 // # What clients see
 //

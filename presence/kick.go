@@ -46,8 +46,8 @@ const maxReason = 256
 // the Store has given up its seats, and then for the grace. A device that its node has not
 // been able to tell the Store of yet stays, unless that node is this one. If the Store does
 // not answer, the devices of this process are kicked, and the error is [ErrUnavailable], or
-// that of ctx. A user who was in a room with a device that had already dropped, rather than
-// been kicked, stays a member for the grace.
+// that of ctx. A device that had dropped before is not kicked: the user stays a member of
+// its rooms for the grace.
 func (t *Tracker) Kick(ctx context.Context, user string, opts ...KickOption) (int, error) {
 	var o kickOptions
 	for _, opt := range opts {

@@ -113,8 +113,8 @@ func (m *MemoryStore) Evict(_ context.Context, user string, cause Cause, reason 
 // no other begins after that.
 func (m *MemoryStore) Watch(f func(Event)) (stop func()) { return m.events.watch(f) }
 
-// Close implements [Store]. Since the process ends then, no grace does: its users stay
-// members until the process is gone. Nothing is reported after Close, except by a call
+// Close implements [Store]. No grace ends after it: the process is about to end, and until
+// then its users stay members. Nothing is reported after Close, except by a call
 // that was already reporting. It returns the error of ctx if that ends while a function
 // given to Watch is running.
 func (m *MemoryStore) Close(ctx context.Context) error {

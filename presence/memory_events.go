@@ -6,9 +6,9 @@ import (
 	"sync/atomic"
 )
 
-// memQueue has events reported by whoever adds them: the first to come also reports what
-// others add meanwhile, so that events are reported one after the other, nobody waits, and
-// there is no goroutine.
+// memQueue has events reported by whoever adds them, or by another caller who is already
+// reporting: so events are reported one after the other, nobody waits, and there is no
+// goroutine.
 type memQueue struct {
 	watchers atomic.Pointer[[]*memWatcher] // nil or not empty; changed under mu
 

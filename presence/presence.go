@@ -25,8 +25,8 @@ import (
 // kind is part of the names of the rooms of users.
 const kind = "presence"
 
-// kindLeft is part of the names of the rooms in which sockets are instead once their users
-// have left everywhere.
+// kindLeft is part of the names of the rooms that sockets are in, in place of those of
+// kind, once their users have left everywhere.
 const kindLeft = "presence-left"
 
 // workers is how many kicks and broadcasts are under way at a time.

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// remember is for how long at least the view knows those who have gone.
+// remember is how long, at least, the view remembers those who have gone.
 const remember = time.Minute
 
 // view is who is where, as functions given to Watch have been told: what they get must
@@ -14,8 +14,8 @@ const remember = time.Minute
 type view struct {
 	members map[viewKey]viewed
 	peak    int // the most members since the map was made
-	// gone has the versions of those who went lately: the first map those since begun, the
-	// second those before. What the Store says about them may be older, since it was read
+	// gone has the versions of those who went lately: gone[0] of those since begun, gone[1]
+	// of those before. What the Store says about them may be older, since it was read
 	// before, or because a replica without the last writes has taken over.
 	gone  [2]map[viewKey]uint64
 	begun time.Time

@@ -41,8 +41,8 @@ func (s *Store) lookUp(user, device string) call {
 	return call{args: []any{"HGET", marks, evictionMark(device, entity("", user))}}
 }
 
-// assert tells Redis of seats that are held, at once. The seats of a group are in one
-// partition. It returns the outcomes in the order of the seats. If there is an error
+// assert tells Redis of seats that are held, in one round trip. The seats of a group are in
+// one partition. It returns the outcomes in the order of the seats. If there is an error
 // some are unknown, and their seq is 0.
 func (s *Store) assert(ctx context.Context, lookUp *call, groups ...[]*held) ([]outcome, error) {
 	var calls []call
@@ -144,8 +144,9 @@ func (s *Store) settle(c *redis.Cmd, seats []*held, all []outcome) error {
 	return err
 }
 
-// vacate tells Redis of seats that are given up, at once. Those that Redis has been told of
-// are settled even if there is an error, which may concern only a part of Redis.
+// vacate tells Redis of seats that are given up, in one round trip. Those that Redis has
+// been told of are settled even if there is an error, which may concern only a part of
+// Redis.
 func (s *Store) vacate(ctx context.Context, leaves []leave) error {
 	type group struct {
 		partition int

@@ -58,8 +58,8 @@ func signal(c chan struct{}) {
 	}
 }
 
-// keeper keeps the lease of a node, and tells Redis about its seats what it could not be
-// told in time, on a goroutine of its own.
+// keeper keeps the lease of a node, and tells Redis what it could not be told in time about
+// the node's seats, on a goroutine of its own.
 type keeper struct {
 	*Store
 

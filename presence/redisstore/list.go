@@ -15,8 +15,8 @@ const maxPage = 1000
 
 var errCursor = errors.New("redisstore: not a cursor of this store")
 
-// span is where members are: from one partition to before another, and in each between
-// two entities, in the syntax of ZRANGEBYLEX.
+// span is where members are: in the partitions from first to before end, and in each of
+// them between the entities from and to, in the syntax of ZRANGEBYLEX.
 type span struct {
 	first, end int
 	from, to   string

@@ -46,9 +46,10 @@ func (s *Store) reap(ctx context.Context, epoch, ended string) error {
 
 // walk searches all partitions for seats of nodes that do not exist. Nodes that were known
 // when it began are ignored: one that has been closed meanwhile must not become known
-// again. So are nodes that have come and gone since, and nodes that are being reaped: since
-// seats are given up before the lease, or by whoever reaps, an epoch that is neither and
-// has seats after that is not a node.
+// again. So are nodes that have come and gone since, and nodes that are being reaped: walk
+// looks twice, and asks in between which nodes there are. A node gives up its seats before
+// its lease, or they are given up by whoever reaps it. So an epoch with seats at the second
+// look that was neither live nor being reaped before is not that of a node.
 func (s *Store) walk(ctx context.Context, known []string) error {
 	strays, err := s.strays(ctx, known)
 	if err != nil || len(strays) == 0 {

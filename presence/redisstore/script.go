@@ -77,7 +77,7 @@ func (c call) add(ctx context.Context, p redis.Pipeliner, whole bool) *redis.Cmd
 	return c.script.EvalSha(ctx, p, c.keys, c.args...)
 }
 
-// exec makes calls at once, in one round trip unless Redis does not know a script. The
+// exec makes calls together, in one round trip unless Redis does not know a script. The
 // results are in the commands; the error is the first of theirs other than redis.Nil.
 func (s *Store) exec(ctx context.Context, calls ...call) ([]*redis.Cmd, error) {
 	cmds := make([]*redis.Cmd, len(calls))

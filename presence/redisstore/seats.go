@@ -50,7 +50,7 @@ type leave struct {
 	doubt bool // a call that takes it may still be on its way
 }
 
-// seats are the seats of this process. The Store's lock guards it.
+// seats are the seats of this process. The Store's lock guards them.
 type seats struct {
 	devices map[deviceKey]*device
 	evicted int                     // how many devices have evicted set
@@ -206,7 +206,8 @@ func (t *seats) giveUp(seat presence.Seat, cause presence.Cause, now bool) leave
 	return l
 }
 
-// later has leaves made again, unless something has come after them.
+// later remembers leaves that are to be made again, except those that something has come
+// after.
 func (t *seats) later(all []leave) {
 	for _, l := range all {
 		if t.find(l.Seat) != nil || t.leaves[l.Seat].seq > l.seq {

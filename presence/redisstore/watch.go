@@ -119,9 +119,9 @@ func (s *Store) call(w *watcher, e presence.Event) {
 
 // subscribed is called after each subscription. What was published before it may be lost:
 // the known evictions of devices that have not given up their seats yet are reported again.
-// At the first subscription there may have been others, which Redis reports when their
-// seats are taken again. Later subscriptions may be due to a Redis that has taken over, and
-// lacks the latest changes: then it also believes in seats that were given up.
+// Before the first subscription there may have been other evictions, which Redis reports
+// when the seats are taken again. Later subscriptions may be due to a Redis that has taken
+// over, and lacks the latest changes: then it also believes in seats that were given up.
 func (s *Store) subscribed(first bool) {
 	s.events.forget()
 	s.mu.Lock()
@@ -173,7 +173,7 @@ func (s *Store) onMessage(ctx context.Context, payload string) {
 		if m.before < last {
 			s.needHeal("Redis has lost a partition, or the latest of it")
 		}
-	case m.lost: // what there was had not been heard here, or is forgotten
+	case m.lost: // the versions do not show it: this node knows of no earlier message
 		s.doubt(m.partition)
 	}
 	s.events.last[m.partition].Store(m.version)
