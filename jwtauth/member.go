@@ -170,8 +170,9 @@ func (m *member[C]) expire(s *socket.Socket, id *Identity[C]) (act func()) {
 	return func() { wire.Emit(s, "auth:expired", e.ClientData()) }
 }
 
-// condemn has the socket disconnected, from whatever goroutine, if e is still about its
-// identity: a refresh that was granted holds.
+// condemn has the socket disconnected with e, if about says that e still concerns its
+// identity, and reports whether it does: a refresh that was granted meanwhile holds. It may
+// be called on any goroutine.
 func (m *member[C]) condemn(e *wrap.Error, about func(*Identity[C]) bool) (still bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -33,7 +33,7 @@ type Options struct {
 	// Nil means none, except for events that failed through a fault of ours.
 	Events *Sample
 
-	// Observer is told the same, for metrics; nil means none.
+	// Observer is told what the records say, for metrics; nil means none.
 	Observer Observer
 
 	// User names the user of a socket, like auth.Subject of package jwtauth. It is called

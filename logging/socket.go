@@ -87,7 +87,7 @@ func (m *member) at() Conn {
 // base returns a new record with the attributes that all records of s have. s may be nil.
 func (m *member) base(s *socket.Socket) *record { return m.with(m.appAttrs(s)) }
 
-// with returns a new record with what is known of the socket, and said.
+// with returns a new record with the connection as it is now, and said.
 func (m *member) with(said record) *record {
 	c := m.at()
 	attrs := newRecord()
@@ -108,8 +108,8 @@ func (m *member) appAttrs(s *socket.Socket) (attrs record) {
 	return attrs
 }
 
-// follow reports the end of s. It must not keep s alive: the context may not be known to
-// have ended before the connection has, and would keep s until then.
+// follow reports the end of s. It must not keep s alive: where the end of s is noticed only
+// when its connection ends, the context would keep s until then.
 func (m *member) follow(s *socket.Socket) {
 	weakly, ctx, nsp := weak.Make(s), wrap.Context(s), s.Nsp().Name()
 	context.AfterFunc(ctx, func() {

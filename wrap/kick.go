@@ -79,7 +79,7 @@ func Kick(s *socket.Socket, e *Error) {
 		st.putOut(s, e)
 		return
 	}
-	// Not end: the namespace is still being joined.
+	// Not st.end, which would forget that the namespace is still being joined.
 	st.cancel(&refusedCause{Disconnected{Reason: reasonRefused}, e})
 	st.conn.linger(s.Client())
 }
