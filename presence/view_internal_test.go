@@ -86,102 +86,130 @@ func TestViewShrinks(t *testing.T) {
 func TestViewAnyLoss(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(5000) {
-		r := rand.New(rand.NewPCG(seed, 1))
-		v := newView()
-		v.blank = false
-		var version, told uint64
-		there, shown := false, false
-		tell := func(c Change) {
-			if c.Version <= told {
-				t.Fatalf("seed %d: version %d after %d", seed, c.Version, told)
-			}
-			told = c.Version
-			if comes := c.Kind == Online; c.Kind != Updated {
-				if comes == shown {
-					t.Fatalf("seed %d: %d twice", seed, c.Kind)
-				}
-				shown = comes
-			} else if !shown {
-				t.Fatalf("seed %d: updated, and not there", seed)
-			}
-		}
-		record := func() Record {
-			rec := Record{User: "alice"}
-			if there {
-				rec.Version = version
-			}
-			return rec
-		}
-		var queue []Change // events that are under way
-		change := func() {
-			version++
-			c := Change{Kind: Updated, User: "alice", Version: version}
-			switch {
-			case !there:
-				c.Kind, there = Online, true
-			case r.IntN(2) == 0:
-				c.Kind, there = Offline, false
-			}
-			queue = append(queue, c)
-		}
-		hear := func() {
-			for len(queue) > 0 && r.IntN(4) > 0 {
-				if c := queue[0]; r.IntN(3) > 0 && v.apply(&c) {
-					tell(c)
-				}
-				queue = queue[1:]
-			}
-		}
-		look := func() {
-			v.looking = true
-			v.begin()
-			for range r.IntN(3) {
-				change()
-				hear()
-			}
-			if rec := record(); rec.Version != 0 {
-				for range r.IntN(2) {
-					change()
-					hear()
-				}
-				if c, ok := v.observe(rec); ok {
-					tell(c)
-				}
-			}
-			if absent := v.absent(); len(absent[""]) > 0 {
-				for len(queue) > 0 { // the Store tells in time
-					hear()
-				}
-				if c, ok := v.confirmAbsent(record()); ok {
-					tell(c)
-				}
-			}
-			v.looking = false
-		}
+		l := &lossy{t: t, seed: seed, r: rand.New(rand.NewPCG(seed, 1)), v: newView()}
+		l.v.blank = false
 		for range 20 {
-			change()
-			hear()
-			if r.IntN(4) == 0 {
-				look()
+			l.change()
+			l.hear()
+			if l.r.IntN(4) == 0 {
+				l.look()
 			}
 		}
-		for len(queue) > 0 {
-			hear()
+		for len(l.queue) > 0 {
+			l.hear()
 		}
-		v.begin()
-		if rec := record(); rec.Version != 0 {
-			if c, ok := v.observe(rec); ok {
-				tell(c)
-			}
+		l.lookUndisturbed()
+		if l.shown != l.there {
+			t.Fatalf("seed %d: shown %v, is %v", seed, l.shown, l.there)
 		}
-		for range v.absent() {
-			if c, ok := v.confirmAbsent(record()); ok {
-				tell(c)
-			}
+	}
+}
+
+// lossy is a Store with one user, alice, whose events may get lost, and a view of it.
+type lossy struct {
+	t    *testing.T
+	seed uint64
+	r    *rand.Rand
+	v    *view
+
+	version uint64 // of the latest change
+	there   bool
+	queue   []Change // events that are under way
+
+	told  uint64 // the version that the view reported last
+	shown bool   // what is there according to its reports
+}
+
+// change changes the Store.
+func (l *lossy) change() {
+	l.version++
+	c := Change{Kind: Updated, User: "alice", Version: l.version}
+	switch {
+	case !l.there:
+		c.Kind, l.there = Online, true
+	case l.r.IntN(2) == 0:
+		c.Kind, l.there = Offline, false
+	}
+	l.queue = append(l.queue, c)
+}
+
+// record returns what the Store knows.
+func (l *lossy) record() Record {
+	r := Record{User: "alice"}
+	if l.there {
+		r.Version = l.version
+	}
+	return r
+}
+
+// hear hands some events to the view, and loses others.
+func (l *lossy) hear() {
+	for len(l.queue) > 0 && l.r.IntN(4) > 0 {
+		if c := l.queue[0]; l.r.IntN(3) > 0 && l.v.apply(&c) {
+			l.tell(c)
 		}
-		v.looking = false
-		if shown != there {
-			t.Fatalf("seed %d: shown %v, is %v", seed, shown, there)
+		l.queue = l.queue[1:]
+	}
+}
+
+// tell checks a change that the view reports.
+func (l *lossy) tell(c Change) {
+	l.t.Helper()
+	if c.Version <= l.told {
+		l.t.Fatalf("seed %d: version %d after %d", l.seed, c.Version, l.told)
+	}
+	l.told = c.Version
+	if comes := c.Kind == Online; c.Kind != Updated {
+		if comes == l.shown {
+			l.t.Fatalf("seed %d: %d twice", l.seed, c.Kind)
+		}
+		l.shown = comes
+	} else if !l.shown {
+		l.t.Fatalf("seed %d: updated, and not there", l.seed)
+	}
+}
+
+// disturb makes up to n-1 changes.
+func (l *lossy) disturb(n int) {
+	for range l.r.IntN(n) {
+		l.change()
+		l.hear()
+	}
+}
+
+// look compares the view with the Store, which changes meanwhile.
+func (l *lossy) look() {
+	l.v.looking = true
+	l.v.begin()
+	l.disturb(3)
+	if rec := l.record(); rec.Version != 0 {
+		l.disturb(2)
+		if c, ok := l.v.observe(rec); ok {
+			l.tell(c)
+		}
+	}
+	if absent := l.v.absent(); len(absent[""]) > 0 {
+		for len(l.queue) > 0 { // the Store tells in time
+			l.hear()
+		}
+		if c, ok := l.v.confirmAbsent(l.record()); ok {
+			l.tell(c)
+		}
+	}
+	l.v.looking = false
+}
+
+// lookUndisturbed is look in a Store that does not change.
+func (l *lossy) lookUndisturbed() {
+	l.v.begin()
+	if rec := l.record(); rec.Version != 0 {
+		if c, ok := l.v.observe(rec); ok {
+			l.tell(c)
+		}
+	}
+	for range l.v.absent() {
+		if c, ok := l.v.confirmAbsent(l.record()); ok {
+			l.tell(c)
 		}
 	}
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/sioware/sioware/internal/redistest"
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/presence"
+	"github.com/sioware/sioware/presence/redisstore"
 )
 
 // hostile are names that would break what is not prepared for them.
@@ -51,22 +52,7 @@ func TestHostile(t *testing.T) {
 		if n, err := s.Count(t.Context(), room); n != len(hostile) || err != nil {
 			t.Errorf("%q: %d, %v", room, n, err)
 		}
-		found := make(map[string]int)
-		for cursor, pages := "", 0; ; pages++ {
-			page, next, err := s.List(t.Context(), room, cursor, 4)
-			if err != nil || pages > 1000 {
-				t.Fatalf("%q from %q: %v", room, cursor, err)
-			}
-			for _, r := range page {
-				if r.Room != room {
-					t.Errorf("%q in %q", r.Room, room)
-				}
-				found[r.User]++
-			}
-			if cursor = next; cursor == "" {
-				break
-			}
-		}
+		found := listed(t, s, room)
 		for _, user := range hostile {
 			if found[user] != 1 || len(found) != len(hostile) {
 				t.Errorf("%q: %q is listed %d times of %d", room, user, found[user], len(found))
@@ -85,6 +71,27 @@ func TestHostile(t *testing.T) {
 				return e.Eviction != nil && e.Eviction.User == user && e.Eviction.Reason == user
 			}) == 1
 		})
+	}
+}
+
+// listed returns how often each user is in the pages of a room.
+func listed(t *testing.T, s *redisstore.Store, room string) map[string]int {
+	t.Helper()
+	found := make(map[string]int)
+	for cursor, pages := "", 0; ; pages++ {
+		page, next, err := s.List(t.Context(), room, cursor, 4)
+		if err != nil || pages > 1000 {
+			t.Fatalf("%q from %q: %v", room, cursor, err)
+		}
+		for _, r := range page {
+			if r.Room != room {
+				t.Errorf("%q in %q", r.Room, room)
+			}
+			found[r.User]++
+		}
+		if cursor = next; cursor == "" {
+			return found
+		}
 	}
 }
 
