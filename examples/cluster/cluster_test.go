@@ -5,28 +5,33 @@ package main
 import (
 	"errors"
 	"net/http"
-	"net/url"
 	"runtime"
 	"strconv"
 	"strings"
-	"syscall"
 	"testing"
-	"time"
 
 	"github.com/sioware/sioware/internal/siotest"
 )
+
+// device is a browser that is connected.
+type device struct {
+	*browser
+	c *siotest.Client
+}
+
+// devices are those of all users, by user and node.
+type devices map[string]map[string]device
+
+// everybody is the lobby with two devices of each user.
+const everybody = "ada[a b] bob[a b] cleo[a b] dan[a b] eve[a b] fay[a b]"
 
 // TestCluster: two nodes act as one.
 func TestCluster(t *testing.T) {
 	d := deploy(t)
 	// Each user has two browsers. nginx assigns them to the two nodes in turn.
-	type device struct {
-		*browser
-		c *siotest.Client
-	}
-	devices := make(map[string]map[string]device) // by user and node
+	all := make(devices)
 	for i, user := range users {
-		devices[user] = make(map[string]device)
+		all[user] = make(map[string]device)
 		for range 2 {
 			b := d.signIn(t, user, kinds[i%3])
 			chosen := b.node
@@ -34,114 +39,133 @@ func TestCluster(t *testing.T) {
 			if b.node != chosen {
 				t.Errorf("%s has the cookie of %s and is on %s", user, chosen, b.node)
 			}
-			devices[user][b.node] = device{b, c}
+			all[user][b.node] = device{b, c}
 		}
-		if len(devices[user]) != 2 {
-			t.Fatalf("%s is on %v, want that nodes take turns", user, devices[user])
+		if len(all[user]) != 2 {
+			t.Fatalf("%s is on %v, want that nodes take turns", user, all[user])
 		}
 	}
 	for _, user := range users {
-		for node, dev := range devices[user] {
-			awaitLobby(t, dev.c, "ada[a b] bob[a b] cleo[a b] dan[a b] eve[a b] fay[a b]")
-			if got := ask(t, dev.c, "who")["node"]; got != node {
-				t.Errorf("%s is on %s and was answered by %v", user, node, got)
-			}
+		for _, dev := range all[user] {
+			awaitLobby(t, dev.c, everybody)
 		}
 	}
+	all.checkNodes(t)
 
 	t.Run("sticky", func(t *testing.T) {
 		for range 60 { // with two requests for each polling client
-			for _, user := range users {
-				for node, dev := range devices[user] {
-					if got := ask(t, dev.c, "who")["node"]; got != node {
-						t.Fatalf("%s on %s: %v", user, node, got)
-					}
-				}
-			}
+			all.checkNodes(t)
 		}
 	})
-
 	t.Run("no cookies", func(t *testing.T) {
-		if runtime.GOOS != "linux" {
-			t.Skip("the loopback interface has one address alone")
-		}
-		var clients []*siotest.Client
-		nodes := make(map[string]int)
-		for i := 0; i < 8 || len(nodes) < 2 && i < 100; i++ {
-			b := &browser{d: d, user: "ada", kind: kinds[1+i%2], from: "127.0.0." + strconv.Itoa(2+i)}
-			b.login(t)
-			clients = append(clients, b.connect(t))
-			nodes[b.node]++
-		}
-		if len(nodes) != 2 {
-			t.Errorf("all are on %v", nodes)
-		}
-		for range 10 {
-			for _, c := range clients {
-				ask(t, c, "who")
-			}
-		}
-		for _, c := range clients {
-			c.Close()
-		}
-		awaitLobby(t, devices["bob"]["a"].c, "ada[a b] bob[a b] cleo[a b] dan[a b] eve[a b] fay[a b]")
+		withoutCookies(t, d)
+		awaitLobby(t, all["bob"]["a"].c, everybody)
 	})
-
 	t.Run("exchange", func(t *testing.T) {
-		for i, user := range users {
-			target := users[(i+1)%len(users)]
-			for from, dev := range devices[user] {
-				text := "to " + target + " from " + from + ": <b>hi</b>, Grüße"
-				if got := ask(t, dev.c, "exchange", object{"target": target, "payload": text, "from": "eve"}); got["devices"] != 2.0 {
-					t.Errorf("got %v", got)
-				}
-				for _, receiver := range devices[target] {
-					got, _ := receiver.c.NextEvent(t, "exchange").Args()[0].(object)
-					if got["from"] != user || got["payload"] != text {
-						t.Errorf("%s to %s: got %v", user, target, got)
-					}
-				}
-			}
-		}
-		c := devices["ada"]["a"].c
-		for _, test := range []struct {
-			code string
-			args []any
-		}{
-			{"user_offline", []any{object{"target": "mallory", "payload": "hi"}}},
-			{"message_invalid", []any{object{"target": "bob"}}},
-			{"message_invalid", []any{object{"target": "bob", "payload": object{}}}},
-			{"message_invalid", []any{object{"target": "bob", "payload": strings.Repeat("x", maxPayload+1)}}},
-			{"message_invalid", []any{"bob", "hi"}},
-			{"message_invalid", []any{nil}},
-			{"message_invalid", nil},
-		} {
-			if got := ask(t, c, "exchange", test.args...); got["code"] != test.code {
-				t.Errorf("%v: got %v, want %s", test.args, got, test.code)
-			}
-		}
-		c.Emit("exchange") // nobody waits for the answer
+		all.exchange(t)
+		badExchanges(t, all["ada"]["a"].c)
 	})
+	t.Run("kick", all.kick)
+}
 
-	t.Run("kick", func(t *testing.T) {
-		for i, user := range users {
-			here, there := "a", "b"
-			if i%2 == 0 {
-				here, there = there, here
+// checkNodes checks that each device is answered by its own node.
+func (all devices) checkNodes(t *testing.T) {
+	t.Helper()
+	for _, user := range users {
+		for node, dev := range all[user] {
+			if got := ask(t, dev.c, "who")["node"]; got != node {
+				t.Fatalf("%s is on %s and was answered by %v", user, node, got)
 			}
-			if got := ask(t, devices[user][here].c, "kick"); got["devices"] != 1.0 {
+		}
+	}
+}
+
+// withoutCookies connects browsers that keep no cookies, which nginx tells apart by their
+// addresses.
+func withoutCookies(t *testing.T, d *deployment) {
+	if runtime.GOOS != "linux" {
+		t.Skip("the loopback interface has one address alone")
+	}
+	var clients []*siotest.Client
+	nodes := make(map[string]int)
+	for i := 0; i < 8 || len(nodes) < 2 && i < 100; i++ {
+		b := &browser{d: d, user: "ada", kind: kinds[1+i%2], from: "127.0.0." + strconv.Itoa(2+i)}
+		b.login(t)
+		clients = append(clients, b.connect(t))
+		nodes[b.node]++
+	}
+	if len(nodes) != 2 {
+		t.Errorf("all are on %v", nodes)
+	}
+	for range 10 {
+		for _, c := range clients {
+			ask(t, c, "who")
+		}
+	}
+	for _, c := range clients {
+		c.Close()
+	}
+}
+
+// exchange has each user send something to the next one, from both devices to both.
+func (all devices) exchange(t *testing.T) {
+	for i, user := range users {
+		target := users[(i+1)%len(users)]
+		for from, dev := range all[user] {
+			text := "to " + target + " from " + from + ": <b>hi</b>, Grüße"
+			if got := ask(t, dev.c, "exchange", object{"target": target, "payload": text, "from": "eve"}); got["devices"] != 2.0 {
 				t.Errorf("got %v", got)
 			}
-			got, _ := devices[user][there].c.NextEvent(t, "kicked").Args()[0].(object)
-			if got["code"] != "replaced" || got["retryable"] != false || got["reason"] == nil {
-				t.Errorf("kicked with %v", got)
-			}
-			if p := devices[user][there].c.Next(t); p.Type != siotest.TypeDisconnect {
-				t.Errorf("then got %v", p)
+			for _, receiver := range all[target] {
+				got, _ := receiver.c.NextEvent(t, "exchange").Args()[0].(object)
+				if got["from"] != user || got["payload"] != text {
+					t.Errorf("%s to %s: got %v", user, target, got)
+				}
 			}
 		}
-		awaitLobby(t, devices["ada"]["b"].c, "ada[b] bob[a] cleo[b] dan[a] eve[b] fay[a]")
-	})
+	}
+}
+
+// badExchanges sends what is refused.
+func badExchanges(t *testing.T, c *siotest.Client) {
+	for _, test := range []struct {
+		code string
+		args []any
+	}{
+		{"user_offline", []any{object{"target": "mallory", "payload": "hi"}}},
+		{"message_invalid", []any{object{"target": "bob"}}},
+		{"message_invalid", []any{object{"target": "bob", "payload": object{}}}},
+		{"message_invalid", []any{object{"target": "bob", "payload": strings.Repeat("x", maxPayload+1)}}},
+		{"message_invalid", []any{"bob", "hi"}},
+		{"message_invalid", []any{nil}},
+		{"message_invalid", nil},
+	} {
+		if got := ask(t, c, "exchange", test.args...); got["code"] != test.code {
+			t.Errorf("%v: got %v, want %s", test.args, got, test.code)
+		}
+	}
+	c.Emit("exchange") // nobody waits for the answer
+}
+
+// kick has each user sign out the other device, which is on the other node.
+func (all devices) kick(t *testing.T) {
+	for i, user := range users {
+		here, there := "a", "b"
+		if i%2 == 0 {
+			here, there = there, here
+		}
+		if got := ask(t, all[user][here].c, "kick"); got["devices"] != 1.0 {
+			t.Errorf("got %v", got)
+		}
+		got, _ := all[user][there].c.NextEvent(t, "kicked").Args()[0].(object)
+		if got["code"] != "replaced" || got["retryable"] != false || got["reason"] == nil {
+			t.Errorf("kicked with %v", got)
+		}
+		if p := all[user][there].c.Next(t); p.Type != siotest.TypeDisconnect {
+			t.Errorf("then got %v", p)
+		}
+	}
+	awaitLobby(t, all["ada"]["b"].c, "ada[b] bob[a] cleo[b] dan[a] eve[b] fay[a]")
 }
 
 // TestDoors: what must not get in does not, neither through nginx nor without it.
@@ -182,93 +206,5 @@ func TestDoors(t *testing.T) {
 		if res, _ := ada.do(t, http.MethodGet, path, nil, nil); res.StatusCode != http.StatusOK || res.Header.Get("Content-Security-Policy") == "" {
 			t.Errorf("GET %s: got %d, %v", path, res.StatusCode, res.Header)
 		}
-	}
-}
-
-// TestNodeGone: a node is killed, or stopped. Its clients come back through nginx, to the
-// other node, and only those who do not come back are seen to leave.
-func TestNodeGone(t *testing.T) {
-	for _, sig := range []syscall.Signal{syscall.SIGKILL, syscall.SIGTERM} {
-		t.Run(sig.String(), func(t *testing.T) {
-			d := deploy(t)
-			witness := d.signInAt(t, "a", "ada", "websocket").connect(t)
-			browsers, clients := make(map[string]*browser), make(map[string]*siotest.Client)
-			for i, user := range users[1:] {
-				node := "b"
-				if user == "eve" {
-					node = "a"
-				}
-				browsers[user] = d.signInAt(t, node, user, kinds[i%3])
-				clients[user] = browsers[user].connect(t)
-			}
-			awaitLobby(t, witness, "ada[a] bob[b] cleo[b] dan[b] eve[a] fay[b]")
-
-			d.b.Signal(t, sig)
-			<-d.b.Exited()
-			if err := d.b.Err(); sig == syscall.SIGTERM && err != nil {
-				t.Error(err, d.b.Stderr())
-			}
-			for user, c := range clients {
-				b := browsers[user]
-				if user == "eve" {
-					continue // not affected
-				}
-				within(t, 20*time.Second, func() string {
-					select {
-					case <-c.Done():
-						return ""
-					default:
-						return user + " is still there"
-					}
-				})
-				if user == "fay" {
-					continue // she does not come back
-				}
-				if b.kind == "polling" {
-					// Polls fail over as well: the client is told that its session is
-					// gone, and where to connect.
-					res, answer := b.do(t, http.MethodGet, "/socket.io/?EIO=4&transport=polling&sid="+url.QueryEscape(c.SID), nil, nil)
-					if res.StatusCode != http.StatusBadRequest || answer["message"] != "Session ID unknown" || *b.jar != "cluster_node=a" {
-						t.Errorf("%s: got %d, %v, then goes by %s", user, res.StatusCode, answer, *b.jar)
-					}
-				}
-				clients[user] = b.connect(t)
-				if b.node != "a" || *b.jar != "cluster_node=a" {
-					t.Errorf("%s is on %s, with the cookie %s", user, b.node, *b.jar)
-				}
-			}
-			awaitLobby(t, witness, "ada[a] bob[a] cleo[a] dan[a] eve[a]")
-			for {
-				got, _ := witness.NextEvent(t, "online").Args()[0].(object)
-				if got["action"] == "leave" && got["user"] == "fay" {
-					break
-				}
-				if got["action"] == "leave" {
-					t.Errorf("was told %v", got)
-				}
-			}
-			for user, c := range clients {
-				if user != "fay" {
-					ask(t, c, "exchange", object{"target": "ada", "payload": "I am " + user})
-					got, _ := witness.NextEvent(t, "exchange").Args()[0].(object)
-					if got["from"] != user {
-						t.Errorf("got %v, want it from %s", got, user)
-					}
-				}
-			}
-
-			// The node comes back. New clients go there, connected ones stay where they
-			// are.
-			d.b = d.node(t, "b", strings.TrimPrefix(d.b.URL, "http://"))
-			d.signInAt(t, "b", "fay", "polling").connect(t)
-			for user, c := range clients {
-				if user != "fay" {
-					if got := ask(t, c, "who")["node"]; got != "a" {
-						t.Errorf("%s is answered by %v", user, got)
-					}
-				}
-			}
-			awaitLobby(t, witness, "ada[a] bob[a] cleo[a] dan[a] eve[a] fay[b]")
-		})
 	}
 }
