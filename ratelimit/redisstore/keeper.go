@@ -80,7 +80,7 @@ func (k *keeper) next() time.Duration {
 	return d - rand.N(d/8)
 }
 
-// note records how it went, and logs when that changes.
+// note records how a renewal went, and logs when that changes.
 func (k *keeper) note(ctx context.Context, err error) {
 	switch {
 	case ctx.Err() != nil:
@@ -142,7 +142,7 @@ func (k *keeper) tell(ctx context.Context, all []release) error {
 	return failure
 }
 
-// renew takes all slots again that are held.
+// renew takes again all slots that are held.
 func (k *keeper) renew(ctx context.Context) error {
 	k.slots.mu.Lock()
 	all := slices.Collect(maps.Keys(k.slots.held))
