@@ -12,8 +12,8 @@ import (
 	"github.com/sioware/sioware/jwtauth"
 )
 
-// TestFaults: New reports every fault at once.
-func TestFaults(t *testing.T) {
+// TestNewFaults: all faults come back together.
+func TestNewFaults(t *testing.T) {
 	t.Parallel()
 	weak, err := rsa.GenerateKey(rand.Reader, 1024)
 	if err != nil {

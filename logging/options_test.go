@@ -9,8 +9,8 @@ import (
 	"github.com/sioware/sioware/logging"
 )
 
-// TestOptions: all faults come back together.
-func TestOptions(t *testing.T) {
+// TestNewFaults: all faults come back together.
+func TestNewFaults(t *testing.T) {
 	t.Parallel()
 	var level *slog.LevelVar
 	var o *observer

@@ -8,8 +8,8 @@ import (
 	"github.com/sioware/sioware/presence"
 )
 
-// TestOptions: all faults are named together, and what is chosen later changes nothing.
-func TestOptions(t *testing.T) {
+// TestNewFaults: all faults come back together.
+func TestNewFaults(t *testing.T) {
 	t.Parallel()
 	_, err := presence.New(nil, &presence.Options{
 		Grace: time.Hour + 1, MaxDevices: -1, Policy: 2, MaxUser: -1, MaxMeta: -1, MaxRooms: -1, MaxClients: -1, Timeout: -1,
@@ -36,6 +36,11 @@ func TestOptions(t *testing.T) {
 	if _, err := presence.New(query, &presence.Options{Store: unset}); err == nil || !strings.Contains(err.Error(), "Store: a nil *presence.MemoryStore") {
 		t.Errorf("a nil store: %v", err)
 	}
+}
+
+// TestOptionsAreCopied: what the caller does later changes nothing.
+func TestOptionsAreCopied(t *testing.T) {
+	t.Parallel()
 	o := &presence.Options{Grace: -1, MaxUser: 5}
 	p := newTracker(t, o)
 	if o.Grace != -1 || o.MaxRooms != 0 || o.Timeout != 0 || o.Logger != nil || o.Store != nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/sioware/sioware/jwtauth/jwks"
 )
 
-func TestNewReportsAllFaults(t *testing.T) {
+func TestNewFaults(t *testing.T) {
 	t.Parallel()
 	const good = "https://id.example.com/keys"
 	for name, tt := range map[string]struct {
@@ -57,7 +57,7 @@ func TestNewReportsAllFaults(t *testing.T) {
 	}
 }
 
-func TestOptionsAreNotChanged(t *testing.T) {
+func TestOptionsAreCopied(t *testing.T) {
 	t.Parallel()
 	opts := jwks.Options{Algorithms: []string{"EdDSA"}}
 	s := newSet(t, address, opts)

@@ -77,8 +77,8 @@ func TestNewFaults(t *testing.T) {
 	}
 }
 
-// Options are copied.
-func TestOptionsCopied(t *testing.T) {
+// TestOptionsAreCopied: what the caller does later changes nothing.
+func TestOptionsAreCopied(t *testing.T) {
 	t.Parallel()
 	o := &prommetrics.Options{Events: []string{"say"}, Buckets: []float64{1}, ConstLabels: prometheus.Labels{"a": "b"}}
 	m, reg := fresh(t, o)
