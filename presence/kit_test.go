@@ -14,8 +14,6 @@ import (
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
-func TestMain(m *testing.M) { siotest.Main(m, nil, siotest.IgnoreHostTimers()...) }
-
 // object is a JSON object that a client received.
 type object = map[string]any
 
