@@ -105,6 +105,7 @@ func (a *Auth[C]) Middleware() socket.NamespaceMiddleware {
 	return wrap.Func(a.join)
 }
 
+// join admits s, or logs why it does not.
 func (a *Auth[C]) join(ctx context.Context, s *socket.Socket) error {
 	err := a.connect(ctx, s)
 	if err == nil {

@@ -134,6 +134,7 @@ func (t *Tracker) From(s *socket.Socket) (Identity, bool) {
 // sockets of this node; where Status says Stale, use io.Local().To.
 func (t *Tracker) Room(user string) socket.Room { return recovery.Room(kind, user) }
 
+// admit admits s, with or without a user.
 func (t *Tracker) admit(ctx context.Context, s *socket.Socket) error {
 	if t.identities.Load(s) != nil {
 		return nil // Middleware is used twice

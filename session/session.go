@@ -149,6 +149,7 @@ func (m *Manager) Close(ctx context.Context) error {
 // would get.
 func (m *Manager) Middleware() socket.NamespaceMiddleware { return wrap.Func(m.join) }
 
+// join admits s, or logs why it does not.
 func (m *Manager) join(ctx context.Context, s *socket.Socket) error {
 	err := m.connect(ctx, s)
 	if err != nil {
