@@ -3,6 +3,7 @@ package jwtauth_test
 import (
 	"context"
 	"errors"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -236,4 +237,44 @@ func TestRevocationOutlived(t *testing.T) {
 			time.Sleep(30*24*time.Hour - 10*time.Minute) // synctest's
 		}
 	})
+}
+
+// away is a store that cannot remember a revocation.
+type away struct{ *jwtauth.MemoryStore }
+
+func (away) Revoke(context.Context, jwtauth.Revocation) error { return errors.New("away") }
+
+// TestRevokeListenerHangs: a listener of "disconnect" that hangs, as it may while the store
+// is away, keeps no other socket with the revoked token connected.
+func TestRevokeListenerHangs(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, &jwtauth.Options[claims]{Store: away{jwtauth.NewMemoryStore()}})
+	s, sockets := authenticated(t, a)
+	good := token(t, "ada", time.Hour)
+	var clients []*siotest.Client
+	hang, hangs := make(chan struct{}), make(chan struct{}, 3)
+	release := sync.OnceFunc(func() { close(hang) })
+	defer release()
+	for range 3 {
+		c := s.Dial(t, with(good))
+		c.Connected(t)
+		clients = append(clients, c)
+		_ = (<-sockets).On("disconnect", func(...any) {
+			hangs <- struct{}{}
+			<-hang
+		})
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if n, err := a.Revoke(context.Background(), jwtauth.BySubject("ada")); n != 3 || err == nil {
+			t.Errorf("Revoke = %d, %v", n, err)
+		}
+	}()
+	<-hangs
+	for _, c := range clients {
+		kicked(t, c, "token_revoked")
+	}
+	release()
+	<-done
 }
