@@ -45,7 +45,7 @@ func recoverTwice(t *testing.T, guarded bool, d siotest.Dial) (*siotest.Server, 
 		})
 		return there
 	})
-	earlier.Kill()
+	earlier.Close()
 	<-ended
 	return s, c
 }
@@ -74,7 +74,7 @@ func TestRecoveredTwice(t *testing.T) {
 			c.NextEvent(t, "all")
 			_ = s.IO.To("room").Emit("some")
 			c.NextEvent(t, "some")
-			c.Kill()
+			c.Close()
 			siotest.Eventually(t, "nothing is left", func() bool {
 				nsp := s.IO.Sockets()
 				return nsp.Sockets().Len() == 0 && nsp.Adapter().Rooms().Len() == 0 && nsp.Adapter().Sids().Len() == 0
