@@ -5,7 +5,9 @@ import (
 	"errors"
 	"time"
 
+	"github.com/sioware/sioware/internal/deadline"
 	"github.com/sioware/sioware/wrap"
+	"github.com/zishang520/socket.io/v2/socket"
 )
 
 // Revoke makes tokens invalid before they expire, on all nodes that share the
@@ -15,6 +17,8 @@ import (
 // those of other nodes follow when the Store tells them, in well under a second
 // with package redisstore. After an error the revocation is not certain to
 // hold, though the sockets of this node are disconnected: call Revoke again.
+// It waits for their listeners of "disconnect", but no longer than 10 seconds,
+// whatever ctx says.
 func (a *Auth[C]) Revoke(ctx context.Context, r Revocation) (int, error) {
 	if (r.ID == "") == (r.Subject == "") {
 		return 0, errors.New("jwtauth: Revoke: set either ID or Subject")
@@ -26,14 +30,17 @@ func (a *Auth[C]) Revoke(ctx context.Context, r Revocation) (int, error) {
 	concerned := a.concerned(r)
 	err := a.opts.Store.Revoke(ctx, r)
 	count := 0
+	var sockets []*socket.Socket
 	for _, m := range append(concerned, a.concerned(r)...) {
 		if !m.revoked.Swap(true) { // one that an earlier call has disconnected may still be in the index
 			count++
 		}
 		if s := m.socket.Value(); s != nil {
-			wrap.Kick(s, refusal(ErrRevoked, nil))
+			sockets = append(sockets, s)
 		}
 	}
+	// A listener that hangs must not keep the other sockets connected.
+	deadline.Each(sockets, timeout, func(s *socket.Socket) { wrap.Kick(s, refusal(ErrRevoked, nil)) })
 	return count, err
 }
 

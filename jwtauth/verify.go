@@ -16,7 +16,8 @@ import (
 	"github.com/sioware/sioware/wrap"
 )
 
-// timeout bounds a verification that no middleware of wrap bounds.
+// timeout bounds what no middleware of wrap does: other verifications, and how long Revoke
+// waits for listeners.
 const timeout = 10 * time.Second
 
 // checked is a token whose signature and claims are good. Once Handler has put it into a

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sioware/sioware/internal/deadline"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -40,7 +41,7 @@ func (m *Manager) notifyNodes(ctx context.Context, key string, renewed bool) {
 	m.mu.Lock()
 	cluster := m.cluster
 	m.mu.Unlock()
-	if !each(cluster, m.opts.Timeout, func(io *socket.Server) {
+	if !deadline.Each(cluster, m.opts.Timeout, func(io *socket.Server) {
 		// An adapter that knows no other nodes returns an error.
 		if err := m.emit(ctx, io, key, renewed); err != nil {
 			m.opts.Logger.LogAttrs(ctx, slog.LevelDebug, "session: other nodes are not notified", slog.Any("error", err))

@@ -4,6 +4,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/sioware/sioware/internal/deadline"
 	"github.com/sioware/sioware/wrap"
 	"github.com/zishang520/socket.io/v2/socket"
 )
@@ -111,31 +112,9 @@ func (m *Manager) putOut(key string, only *Session) int {
 // 0. It waits for their listeners of "disconnect", but not for one that hangs: neither
 // the other sockets nor a logout may wait for it.
 func (m *Manager) kick(sockets []*socket.Socket, retry time.Duration) {
-	each(sockets, m.opts.Timeout, func(so *socket.Socket) {
+	deadline.Each(sockets, m.opts.Timeout, func(so *socket.Socket) {
 		e := refusal(ErrGone, nil)
 		e.RetryAfter = retry
 		wrap.Kick(so, e)
 	})
-}
-
-// each calls f with all at once, and waits until the calls have returned, but no
-// longer than within. It reports whether all have.
-func each[T any](all []T, within time.Duration, f func(T)) bool {
-	done := make(chan struct{}, len(all))
-	for _, one := range all {
-		go func() {
-			defer func() { done <- struct{}{} }()
-			f(one)
-		}()
-	}
-	timer := time.NewTimer(within)
-	defer timer.Stop()
-	for range all {
-		select {
-		case <-done:
-		case <-timer.C:
-			return false
-		}
-	}
-	return true
 }

@@ -1,6 +1,6 @@
-// Package deadline provides contexts with a deadline that cost next to nothing if nobody
-// waits for them: a middleware or a store in memory is done in microseconds, and has no
-// use for a timer, a channel, and a place among the children of its parent.
+// Package deadline bounds how long something may take. Its contexts cost next to nothing if
+// nobody waits for them: a middleware or a store in memory is done in microseconds, and has
+// no use for a timer, a channel, and a place among the children of its parent.
 package deadline
 
 import (
