@@ -42,8 +42,8 @@ var ErrHandled = errors.New("wrap: event handled by a middleware")
 //	{code, message, retryable, retryAfterMs?, ...Data}
 //
 // and the socket's "error" event gets the error, as in Node. Errors that are not an
-// *Error, and panics, become code internal. [ErrHandled] keeps the event from its
-// handlers without any of this.
+// *Error, and panics, become code internal, as does a function that ends its goroutine.
+// [ErrHandled] keeps the event from its handlers without any of this.
 //
 // ctx is [Context] of the socket; it has no deadline. f may run concurrently and out of
 // order, even for one socket, since the host dispatches each packet on its own goroutine:
@@ -69,19 +69,22 @@ func UsePacket(s *socket.Socket, f func(ctx context.Context, s *socket.Socket, p
 }
 
 // dispatch runs the taps of ev, the host's form of an event: the name, the arguments and
-// possibly the ack. A panic becomes an error.
+// possibly the ack. A panic becomes an error. If one of them ends the goroutine
+// (runtime.Goexit), nothing is returned, and the event has been refused.
 //
 // It uses little stack, and so do the functions that it calls: it runs on a new goroutine
 // (socket/client.go:216), whose 2 KB would otherwise have to grow for each event.
-func (st *state) dispatch(s *socket.Socket, ev []any, t *tapped) (err error) {
+func (st *state) dispatch(s *socket.Socket, ev []any, next func(error), t *tapped) (err error) {
+	passed := false
+	defer st.exited(s, ev, next, t, &passed, &err)
 	defer recovered(&err)
 	p := eventOf(ev)
 	n := len(p.Args)
 	for _, f := range t.funcs {
-		if err = f(st.context(), s, p); err != nil {
+		if err := f(st.context(), s, p); err != nil {
 			return panics.Ask(err)
 		}
-		if err = p.fault(ev, n); err != nil {
+		if err := p.fault(ev, n); err != nil {
 			return err
 		}
 	}
@@ -89,7 +92,18 @@ func (st *state) dispatch(s *socket.Socket, ev []any, t *tapped) (err error) {
 		t.event(s, p)
 	}
 	p.replace(ev, n)
+	passed = true
 	return nil
+}
+
+// exited, when deferred, refuses ev if it has neither passed nor failed: the goroutine is
+// ending, and nobody else would decide.
+//
+//go:noinline
+func (st *state) exited(s *socket.Socket, ev []any, next func(error), t *tapped, passed *bool, err *error) {
+	if !*passed && *err == nil {
+		st.refusePacket(s, ev, next, t, &Error{Code: codeInternal, Err: errGoexit})
+	}
 }
 
 // eventOf converts the host's form of an event.
