@@ -69,8 +69,8 @@ func UsePacket(s *socket.Socket, f func(ctx context.Context, s *socket.Socket, p
 }
 
 // dispatch runs the taps of ev, the host's form of an event: the name, the arguments and
-// possibly the ack. A panic becomes an error. If one of them ends the goroutine
-// (runtime.Goexit), nothing is returned, and the event has been refused.
+// possibly the ack. A panic becomes an error. If a tap ends the goroutine (runtime.Goexit),
+// dispatch refuses ev itself, since it does not return.
 //
 // It uses little stack, and so do the functions that it calls: it runs on a new goroutine
 // (socket/client.go:216), whose 2 KB would otherwise have to grow for each event.
@@ -96,8 +96,8 @@ func (st *state) dispatch(s *socket.Socket, ev []any, next func(error), t *tappe
 	return nil
 }
 
-// exited, when deferred, refuses ev if it has neither passed nor failed: the goroutine is
-// ending, and nobody else would decide.
+// exited, when deferred, refuses ev if it has neither passed nor failed: then the goroutine
+// is ending, and nobody else would answer.
 //
 //go:noinline
 func (st *state) exited(s *socket.Socket, ev []any, next func(error), t *tapped, passed *bool, err *error) {
