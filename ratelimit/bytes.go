@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/sioware/sioware/internal/deadline"
 	"github.com/sioware/sioware/internal/wire"
 	"github.com/sioware/sioware/ratelimit/internal/gcra"
 	"github.com/sioware/sioware/wrap"
@@ -175,8 +176,7 @@ func (m *meter) refuse(p *policy, f wire.Frame, retry time.Duration, out bool) {
 	}
 	if out {
 		refused.Err = errOut
-		for _, s := range m.client.all() {
-			wrap.Kick(s, refused)
-		}
+		// A listener of "disconnect" that hangs must not keep the others connected.
+		deadline.Each(m.client.all(), patience, func(s *socket.Socket) { wrap.Kick(s, refused) })
 	}
 }

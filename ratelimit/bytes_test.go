@@ -4,11 +4,13 @@ import (
 	"context"
 	"log/slog"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
 	"github.com/sioware/sioware/ratelimit"
+	"github.com/zishang520/socket.io/v2/socket"
 )
 
 func TestBytes(t *testing.T) {
@@ -139,6 +141,37 @@ func TestBytesConnect(t *testing.T) {
 			}
 		})
 	}
+}
+
+// TestBytesListenerHangs: a client that is disconnected for its bytes is told so in each of
+// its namespaces, even if a listener of "disconnect" hangs.
+func TestBytesListenerHangs(t *testing.T) {
+	t.Parallel()
+	hang := make(chan struct{})
+	release := sync.OnceFunc(func() { close(hang) })
+	t.Cleanup(release) // after a failure
+	s := limited(t, newLimiter(t, ratelimit.PerMinute(100), &ratelimit.Options{
+		Bytes: ratelimit.PerHour(1000), Penalty: ratelimit.Penalty{After: ratelimit.PerHour(1)}, Logger: quiet,
+	}))
+	c := s.Dial(t, siotest.Dial{})
+	c.Connected(t)
+	c.Connect("/other", nil)
+	c.Connected(t)
+	for _, nsp := range []socket.Namespace{s.IO.Sockets(), s.IO.Of("/other", nil)} {
+		nsp.Sockets().Range(func(_ socket.SocketId, so *socket.Socket) bool {
+			_ = so.On("disconnect", func(...any) { <-hang })
+			return true
+		})
+	}
+	for range 3 {
+		c.Emit("echo", strings.Repeat("x", 2000))
+	}
+	for range 2 {
+		if data, _ := c.NextEvent(t, "kicked").Args()[0].(object); data["policy"] != "bytes" && data["policy"] != "ban" {
+			t.Errorf("kicked with %v", data)
+		}
+	}
+	release()
 }
 
 // TestBytesStorePanics: a store that panics where the connection is read does not end the

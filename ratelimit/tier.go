@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// patience is how long to wait for a Store, and how long not to ask it again after it
-	// was too slow.
+	// patience is how long to wait for a Store, or for listeners of "disconnect", and how
+	// long not to ask a Store again that was too slow.
 	patience = time.Second
 	// quiet is the least time between two log entries about an outage.
 	quiet = 10 * time.Second
