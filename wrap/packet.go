@@ -42,12 +42,13 @@ var ErrHandled = errors.New("wrap: event handled by a middleware")
 //	{code, message, retryable, retryAfterMs?, ...Data}
 //
 // and the socket's "error" event gets the error, as in Node. Errors that are not an
-// *Error, and panics, become code internal, as does a function that ends its goroutine.
-// [ErrHandled] keeps the event from its handlers without any of this.
+// *Error, and panics, become code internal. [ErrHandled] keeps the event from its
+// handlers without any of this.
 //
 // ctx is [Context] of the socket; it has no deadline. f may run concurrently and out of
 // order, even for one socket, since the host dispatches each packet on its own goroutine:
-// data that f shares must be locked. Handlers added by OnAny see an event before f does.
+// data that f shares must be locked. Handlers added by OnAny see an event before f does. If
+// f ends its goroutine (runtime.Goexit, as in t.FailNow), the ack is never answered.
 func Packet(f func(ctx context.Context, s *socket.Socket, p *Event) error) socket.NamespaceMiddleware {
 	demand(f != nil, "Packet: nil function")
 	return within(defaultTimeout, "wrap.Packet", func(_ context.Context, s *socket.Socket) error {
@@ -69,22 +70,20 @@ func UsePacket(s *socket.Socket, f func(ctx context.Context, s *socket.Socket, p
 }
 
 // dispatch runs the taps of ev, the host's form of an event: the name, the arguments and
-// possibly the ack. A panic becomes an error. If a tap ends the goroutine (runtime.Goexit),
-// dispatch refuses ev itself, since it does not return.
+// possibly the ack. A panic becomes an error.
 //
 // It uses little stack, and so do the functions that it calls: it runs on a new goroutine
-// (socket/client.go:216), whose 2 KB would otherwise have to grow for each event.
-func (st *state) dispatch(s *socket.Socket, ev []any, next func(error), t *tapped) (err error) {
-	passed := false
-	defer st.exited(s, ev, next, t, &passed, &err)
+// (socket/client.go:216), whose 2 KB would otherwise have to grow for each event. One more
+// deferred call here, to notice runtime.Goexit, cost a tenth of all events per second.
+func (st *state) dispatch(s *socket.Socket, ev []any, t *tapped) (err error) {
 	defer recovered(&err)
 	p := eventOf(ev)
 	n := len(p.Args)
 	for _, f := range t.funcs {
-		if err := f(st.context(), s, p); err != nil {
+		if err = f(st.context(), s, p); err != nil {
 			return panics.Ask(err)
 		}
-		if err := p.fault(ev, n); err != nil {
+		if err = p.fault(ev, n); err != nil {
 			return err
 		}
 	}
@@ -92,18 +91,7 @@ func (st *state) dispatch(s *socket.Socket, ev []any, next func(error), t *tappe
 		t.event(s, p)
 	}
 	p.replace(ev, n)
-	passed = true
 	return nil
-}
-
-// exited, when deferred, refuses ev if it has neither passed nor failed: then the goroutine
-// is ending, and nobody else would answer.
-//
-//go:noinline
-func (st *state) exited(s *socket.Socket, ev []any, next func(error), t *tapped, passed *bool, err *error) {
-	if !*passed && *err == nil {
-		st.refusePacket(s, ev, next, t, &Error{Code: codeInternal, Err: errGoexit})
-	}
 }
 
 // eventOf converts the host's form of an event.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"runtime"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -178,32 +177,6 @@ func TestPacketHandled(t *testing.T) {
 		c.NoPacket(t, 20*time.Millisecond) // neither "failed" nor "got"
 		if n := later.Load(); n != 0 {
 			t.Errorf("a later middleware saw %d handled events", n)
-		}
-	})
-}
-
-// A packet middleware that ends its goroutine refuses the event: its ack is answered, and
-// Hooks.Refused is called.
-func TestPacketGoexit(t *testing.T) {
-	t.Parallel()
-	eachDial(t, func(t *testing.T, d siotest.Dial) {
-		refused := make(chan error, 1)
-		s := echoes(t, []string{"say"},
-			wrap.Func(func(_ context.Context, s *socket.Socket) error {
-				wrap.Watch(s, wrap.Hooks{Refused: func(_ *wrap.Event, err error) { refused <- err }})
-				return nil
-			}),
-			wrap.Packet(func(context.Context, *socket.Socket, *wrap.Event) error { return nil }),
-			wrap.Packet(func(context.Context, *socket.Socket, *wrap.Event) error { runtime.Goexit(); return nil }))
-		c := s.Dial(t, d)
-		c.Connected(t)
-		p := c.EmitAck(t, "say")
-		if data, _ := p.Args()[0].(map[string]any); data["code"] != "internal" {
-			t.Errorf("got %s", p.Raw)
-		}
-		var e *wrap.Error
-		if err := <-refused; !errors.As(err, &e) || e.Code != "internal" || e.Err == nil {
-			t.Errorf("refused: %v", err)
 		}
 	})
 }

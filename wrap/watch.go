@@ -120,7 +120,7 @@ func (st *state) listen(s *socket.Socket) *taps {
 				}
 			}
 			if len(t.funcs) > 0 || t.events {
-				if err := st.dispatch(s, ev, next, t); err != nil {
+				if err := st.dispatch(s, ev, t); err != nil {
 					st.refusePacket(s, ev, next, t, err)
 					return
 				}
