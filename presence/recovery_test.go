@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
+	"github.com/sioware/sioware/presence"
 	"github.com/zishang520/socket.io/v2/socket"
 )
 
@@ -16,6 +17,16 @@ func recovering(skipMiddlewares bool) (*socket.ServerOptions, *siotest.Recovery)
 	o.SetConnectionStateRecovery(r)
 	o.SetAdapter(states)
 	return o, states
+}
+
+// forbid checks that nobody else's state is given away, and waits until the host has removed
+// the refused socket, whose ID the next one may have.
+func (s *server) forbid(t *testing.T, d siotest.Dial) {
+	t.Helper()
+	rejected(t, s.Dial(t, d), "forbidden")
+	siotest.Eventually(t, "the refused socket is removed", func() bool {
+		return s.IO.Sockets().Adapter().Sids().Len() == 0
+	})
 }
 
 // TestRecovery: a socket with the recovered state of another user is refused; one with
@@ -32,22 +43,19 @@ func TestRecovery(t *testing.T) {
 			rejected(t, s.Dial(t, as("alice")), "internal")
 			continue
 		}
-		c, so := s.join(t, as("alice"))
+		c := s.Dial(t, as("alice"))
+		pid, _ := c.Connected(t).Data.(object)["pid"].(string)
+		so := <-s.sockets
 		if err := p.Join(t.Context(), so, "lobby", "m"); err != nil {
 			t.Fatal(err)
 		}
-		c.Close()
-		var pid any
-		siotest.Eventually(t, "the state is persisted", func() bool {
-			recovery.States.Range(func(key, _ any) bool { pid = key; return false })
-			return pid != nil
-		})
+		recovery.Lose(t, s.Server, c, pid)
 		back := func(d siotest.Dial) siotest.Dial {
 			d.Auth = object{"pid": pid, "offset": "0"}
 			return d
 		}
-		rejected(t, s.Dial(t, back(as("bob"))), "forbidden")
-		rejected(t, s.Dial(t, back(siotest.Dial{})), "forbidden")
+		s.forbid(t, back(as("bob")))
+		s.forbid(t, back(siotest.Dial{}))
 		siotest.Eventually(t, "grace", func() bool { return len(members(t, p, "lobby")["alice"].Devices) == 0 })
 		_, so = s.join(t, back(as("alice")))
 		if !so.Recovered() || !so.Rooms().Has("lobby") || !so.Rooms().Has(p.Room("alice")) {
@@ -59,10 +67,31 @@ func TestRecovery(t *testing.T) {
 		if err := p.Join(t.Context(), so, "lobby", "m"); err != nil {
 			t.Error(err)
 		}
-		if all := l.all(); len(all) != 2 {
+		if err := p.Leave(t.Context(), so, "lobby"); err != nil {
+			t.Error(err)
+		}
+		siotest.Eventually(t, "the watcher hears that she has left", func() bool {
+			all := l.all()
+			return len(all) > 0 && all[len(all)-1].Kind == presence.Left
+		})
+		if all := l.all(); len(all) != 3 { // and that she was online, and had joined, once
 			t.Errorf("%+v", all)
 		}
 	}
+}
+
+// TestRecoveryWithoutRooms: a guest who comes back with a state whose rooms are gone is
+// refused, since it may be that of a user.
+func TestRecoveryWithoutRooms(t *testing.T) {
+	t.Parallel()
+	o, recovery := recovering(false)
+	s := serveWith(t, o, newTracker(t, nil))
+	c := s.Dial(t, as("alice"))
+	pid, _ := c.Connected(t).Data.(object)["pid"].(string)
+	recovery.Lose(t, s.Server, c, pid)
+	kept, _ := recovery.States.Load(socket.PrivateSessionId(pid))
+	kept.(*socket.SessionToPersist).Rooms.Clear()
+	rejected(t, s.Dial(t, siotest.Dial{Auth: object{"pid": pid, "offset": "0"}}), "forbidden")
 }
 
 // TestRecoveryAfterLeave: a user who has left everywhere counts again when the client comes
@@ -87,8 +116,8 @@ func TestRecoveryAfterLeave(t *testing.T) {
 		d.Auth = object{"pid": pid, "offset": "0"}
 		return d
 	}
-	rejected(t, s.Dial(t, back(as("bob"))), "forbidden")
-	rejected(t, s.Dial(t, back(siotest.Dial{})), "forbidden")
+	s.forbid(t, back(as("bob")))
+	s.forbid(t, back(siotest.Dial{}))
 	_, so = s.join(t, back(as("alice")))
 	if !so.Recovered() || !so.Rooms().Has(p.Room("alice")) || !status(t, p, "alice").Online {
 		t.Errorf("recovered %v, in %v, %+v", so.Recovered(), so.Rooms().Keys(), status(t, p, "alice"))

@@ -38,17 +38,19 @@ func Room(kind, owner string) socket.Room {
 func Kept(s *socket.Socket) bool { return s.Nsp().Server().Opts().ConnectionStateRecovery() != nil }
 
 // Owned reports whether s has come back with the state of a socket that had an owner of
-// this kind.
+// this kind, or may have: without any room, not even its own, it has lost them all to the
+// end of another socket with its ID, and nobody can tell (see package rooms).
 func Owned(s *socket.Socket, kind string) bool {
 	if !s.Recovered() {
 		return false
 	}
-	for _, room := range s.Rooms().Keys() {
+	rooms := s.Rooms().Keys()
+	for _, room := range rooms {
 		if strings.HasPrefix(string(room), "sioware:"+kind+":") {
 			return true
 		}
 	}
-	return false
+	return len(rooms) == 0
 }
 
 // Foreign reports whether s has come back with the state of a socket that was not in
