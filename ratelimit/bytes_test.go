@@ -157,11 +157,16 @@ func TestBytesListenerHangs(t *testing.T) {
 	c.Connected(t)
 	c.Connect("/other", nil)
 	c.Connected(t)
+	listening := 0
 	for _, nsp := range []socket.Namespace{s.IO.Sockets(), s.IO.Of("/other", nil)} {
 		nsp.Sockets().Range(func(_ socket.SocketId, so *socket.Socket) bool {
 			_ = so.On("disconnect", func(...any) { <-hang })
+			listening++
 			return true
 		})
+	}
+	if listening != 2 {
+		t.Fatalf("%d sockets", listening)
 	}
 	for range 3 {
 		c.Emit("echo", strings.Repeat("x", 2000))

@@ -71,12 +71,13 @@ func (m *Manager) heard(key string, renewed bool) {
 	m.mu.Lock()
 	last, late := m.written.get(key, time.Now())
 	m.mu.Unlock()
-	sockets, retry := m.retire(key, nil)
-	m.busy.enter()
-	go func() { // adapters deliver nothing else until heard returns
-		defer m.busy.leave()
-		m.kick(sockets, retry)
-	}()
+	if sockets, retry := m.retire(key, nil); len(sockets) > 0 {
+		m.busy.enter()
+		go func() { // adapters deliver nothing else until heard returns
+			defer m.busy.leave()
+			m.kick(sockets, retry)
+		}()
+	}
 	if late {
 		// Our save may have come after the other node had erased it.
 		m.eraseSoon(key, last.lead)

@@ -44,13 +44,13 @@ func Owned(s *socket.Socket, kind string) bool {
 	if !s.Recovered() {
 		return false
 	}
-	rooms := s.Rooms().Keys()
-	for _, room := range rooms {
+	all := s.Rooms().Keys()
+	for _, room := range all {
 		if strings.HasPrefix(string(room), "sioware:"+kind+":") {
 			return true
 		}
 	}
-	return len(rooms) == 0
+	return len(all) == 0
 }
 
 // Foreign reports whether s has come back with the state of a socket that was not in
