@@ -127,17 +127,18 @@ func (d Dial) netDialer() *net.Dialer {
 // that of gorilla/websocket and the response is not nil then.
 func (s *Server) Handshake(ctx context.Context, d Dial) (*websocket.Conn, *http.Response, error) {
 	d.Polling = false
-	return d.websocket(ctx, s.URL, "")
+	return d.websocket(ctx, s, "")
 }
 
-func (d Dial) websocket(ctx context.Context, base, sid string) (*websocket.Conn, *http.Response, error) {
+func (d Dial) websocket(ctx context.Context, s *Server, sid string) (*websocket.Conn, *http.Response, error) {
 	wd := websocket.Dialer{
 		NetDialContext:   d.netDialer().DialContext,
+		TLSClientConfig:  s.tls(),
 		HandshakeTimeout: waitBound,
 		ReadBufferSize:   1024,
 		WriteBufferSize:  1024,
 	}
-	return wd.DialContext(ctx, "ws"+strings.TrimPrefix(d.url(base, sid), "http"), d.Header.Clone())
+	return wd.DialContext(ctx, "ws"+strings.TrimPrefix(d.url(s.URL, sid), "http"), d.Header.Clone())
 }
 
 // Open performs the Engine.IO handshake and sends no CONNECT. The error of a
@@ -199,7 +200,7 @@ func (s *Server) settle(tb testing.TB, sid string, ended func() bool) {
 
 // openWebSocket performs the handshake on WebSocket.
 func (c *Client) openWebSocket() error {
-	conn, resp, err := c.dial.websocket(c.ctx, c.server.URL, "")
+	conn, resp, err := c.dial.websocket(c.ctx, c.server, "")
 	if err != nil {
 		if resp == nil {
 			return err
@@ -227,7 +228,11 @@ func (c *Client) openWebSocket() error {
 
 // openPolling performs the handshake on long polling.
 func (c *Client) openPolling() error {
-	c.http = &http.Transport{DialContext: c.dial.netDialer().DialContext}
+	c.http = &http.Transport{
+		DialContext:       c.dial.netDialer().DialContext,
+		TLSClientConfig:   c.server.tls(),
+		ForceAttemptHTTP2: true, // which DialContext and TLSClientConfig turn off
+	}
 	ctx, cancel := context.WithTimeout(c.ctx, waitBound)
 	defer cancel()
 	resp, body, err := c.request(ctx, http.MethodGet, "")

@@ -1,6 +1,7 @@
 package siotest
 
 import (
+	"crypto/tls"
 	"fmt"
 	"log"
 	"net/http"
@@ -29,6 +30,8 @@ type Config struct {
 	// Engine is called before the server listens, when middleware of the
 	// engine can still be added.
 	Engine func(e engine.BaseServer)
+	// TLS serves https, long-polling over HTTP/2.
+	TLS bool
 
 	// closeBound replaces the time given to a closing server, for the kit's
 	// own tests.
@@ -41,7 +44,7 @@ type Server struct {
 	IO *socket.Server
 	// HTTP is the server in front of it; nil for the server of a [Child].
 	HTTP *httptest.Server
-	// URL is http://127.0.0.1:port, without a path.
+	// URL is http://127.0.0.1:port, or https, without a path.
 	URL string
 
 	errorLog   buffer
@@ -128,9 +131,23 @@ func (c Config) start(setup func(io *socket.Server)) *Server {
 	mux.Handle(Path, handler)
 	s.HTTP = httptest.NewUnstartedServer(mux)
 	s.HTTP.Config.ErrorLog = log.New(&s.errorLog, "", 0)
-	s.HTTP.Start()
+	if c.TLS {
+		s.HTTP.EnableHTTP2 = true
+		s.HTTP.StartTLS()
+	} else {
+		s.HTTP.Start()
+	}
 	s.URL = s.HTTP.URL
 	return s
+}
+
+// tls is how clients trust the server; nil without TLS.
+func (s *Server) tls() *tls.Config {
+	if s.HTTP == nil || s.HTTP.TLS == nil {
+		return nil
+	}
+	// Without the protocols of that client: a WebSocket needs HTTP/1.1.
+	return &tls.Config{RootCAs: s.HTTP.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs}
 }
 
 // greet is the last listener of "connection".

@@ -79,7 +79,7 @@ func (c *Client) upgrade() error {
 	}
 	d := c.dial
 	d.Polling = false
-	conn, resp, err := d.websocket(c.ctx, c.server.URL, c.SID)
+	conn, resp, err := d.websocket(c.ctx, c.server, c.SID)
 	c.UpgradeResponse = resp
 	if err != nil {
 		return err
