@@ -53,7 +53,8 @@
 // # Limits
 //
 // WebTransport sessions run no HTTP middleware: in v2.5.0 they reach the engine past all
-// of it. Require refuses them. HTTP/2 carries no WebSocket here. Engine.IO 3 joins "/"
+// of it. Require refuses them. Over TLS, browsers poll over HTTP/2 and open WebSockets
+// over HTTP/1.1: net/http has no WebSocket over HTTP/2 (RFC 8441). Engine.IO 3 joins "/"
 // within the handshake, so a chain that refuses after calling next takes back a socket
 // whose "connection" handlers have already run. A panic in an event handler of the
 // application still ends the process: wrap runs before handlers, not around them.
