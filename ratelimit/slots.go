@@ -89,12 +89,7 @@ func (c *client) leave(key string, h *hold) {
 	if c.slots[key] == h {
 		delete(c.slots, key)
 	}
-	select {
-	case <-h.ready:
-	default:
-		return // cannot be: the first socket leaves after the store has answered
-	}
-	if h.release != nil {
+	if h.release != nil { // set: the first socket leaves after the store has answered
 		guard(h.logger, "release of a slot", h.release)
 	}
 }
