@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -237,6 +238,45 @@ func TestPanics(t *testing.T) {
 		}
 		if told := strings.Contains(log.String(), "goroutine "); told != strings.HasPrefix(name, "panic") {
 			t.Errorf("%s: the log has a stack: %t\n%s", name, told, log.String())
+		}
+	}
+}
+
+// TestMisplaced: if Middleware stands in front of what authenticates, nobody is online, and
+// the log says why, once. Guests are no reason for that.
+func TestMisplaced(t *testing.T) {
+	t.Parallel()
+	type user struct{ name string }
+	signIn := wrap.Func(func(_ context.Context, s *socket.Socket) error {
+		if name, ok := query(s); ok {
+			s.SetData(user{name})
+		}
+		return nil
+	})
+	for _, first := range []bool{true, false} {
+		var log bytes.Buffer
+		p := trackerOf(t, func(s *socket.Socket) (string, bool) {
+			u, ok := s.Data().(user)
+			return u.name, ok
+		}, &presence.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		connected := make(chan struct{}, 3)
+		s := siotest.Config{
+			Options: wrap.Harden(nil),
+			Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
+		}.NewServer(t, func(io *socket.Server) {
+			if first {
+				wrap.UseAll(io, p.Middleware(), signIn)
+			} else {
+				wrap.UseAll(io, signIn, p.Middleware())
+			}
+			_ = io.On("connection", func(...any) { connected <- struct{}{} })
+		})
+		for _, d := range []siotest.Dial{{}, as("ada"), as("bob")} {
+			s.Dial(t, d).Connected(t)
+			<-connected
+		}
+		if got, want := strings.Count(log.String(), "behind what authenticates"), map[bool]int{true: 1}[first]; got != want {
+			t.Errorf("in front %t: told %d times, want %d:\n%s", first, got, want, log.String())
 		}
 	}
 }

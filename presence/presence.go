@@ -59,14 +59,17 @@ type Tracker struct {
 
 	departures departures
 	audience   audience
+	order      order
 	storeDown  atomic.Bool   // the Store did not answer the last Join
 	panics     atomic.Uint64 // of Options.Visible
 }
 
 // New returns a Tracker. user returns the ID of a socket's user, and false if it has none:
 // such a socket is let in and does not count. Return false for it rather than an empty ID,
-// which is refused with code forbidden. user is called once for each socket, in the
-// middleware, and must not block; if it panics the socket is refused with code internal.
+// which is refused with code forbidden. user is called for each socket in the middleware,
+// and must not block; if it panics the socket is refused with code internal. For the first
+// sockets without a user it is called again when they are connected: if there is one now,
+// the middleware is too early in the chain, which is logged once, at level Warn.
 // New waits for the Store's Watch: that of presence/redisstore takes up to its Timeout if
 // Redis is away, which is no fault. The error joins all faults.
 func New(user func(*socket.Socket) (string, bool), opts *Options) (*Tracker, error) {
@@ -151,6 +154,7 @@ func (t *Tracker) admit(ctx context.Context, s *socket.Socket) error {
 			return refusal.New("forbidden", errRecovered, nil)
 		}
 		t.identities.Store(s, new(Identity))
+		t.order.doubt(t, s)
 		return nil
 	}
 	if user == "" || len(user) > t.opts.MaxUser || !utf8.ValidString(user) {
