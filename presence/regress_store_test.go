@@ -192,11 +192,12 @@ func TestJoinError(t *testing.T) {
 	}
 }
 
-// TestUserTwice: the function given to New is called once for each socket.
+// TestUserTwice: the function given to New is called once for each socket that has a user,
+// even if it passes Middleware twice.
 func TestUserTwice(t *testing.T) {
 	t.Parallel()
 	var n atomic.Int32
-	p := trackerOf(t, func(*socket.Socket) (string, bool) { n.Add(1); return "", false }, nil)
+	p := trackerOf(t, func(*socket.Socket) (string, bool) { n.Add(1); return "alice", true }, nil)
 	s := serve(t, p, func(io *socket.Server) { io.Use(p.Middleware()) })
 	s.join(t, siotest.Dial{})
 	if n.Load() != 1 {
