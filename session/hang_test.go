@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/gorilla/sessions"
@@ -129,42 +131,45 @@ func TestAllHang(t *testing.T) {
 // TestBarelyInTime: a call that returns at the moment when it is given up, and
 // then one that hangs, do not release the lock twice.
 func TestBarelyInTime(t *testing.T) {
-	t.Parallel()
-	inner := newMemory()
-	_, cookie := plain(t, inner, "", func(map[any]any) {})
-	store := &rogue{Store: inner}
-	store.save = func(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
-		<-r.Context().Done()
-		return inner.Save(r, w, s)
-	}
-	store.new = func(r *http.Request) (*sessions.Session, error) {
-		if r.Header.Get("Cookie") == "" {
+	synctest.Test(t, func(t *testing.T) {
+		inner := newMemory()
+		_, cookie := plain(t, inner, "", func(map[any]any) {})
+		var late atomic.Bool
+		store := &rogue{Store: inner}
+		store.save = func(r *http.Request, w http.ResponseWriter, s *sessions.Session) error {
+			if late.Load() {
+				<-r.Context().Done()
+			}
+			return inner.Save(r, w, s)
+		}
+		store.new = func(r *http.Request) (*sessions.Session, error) {
+			if ends, ok := r.Context().Deadline(); ok && late.Load() {
+				time.Sleep(time.Until(ends))
+			}
 			return inner.New(r, "sid")
 		}
-		select {
-		case <-r.Context().Done():
-		case <-time.After(time.Minute):
-		}
-		return inner.New(r, "sid")
-	}
-	m := newManager(t, store, &session.Options{Timeout: 2 * time.Millisecond, NoTouch: true, Logger: quiet})
-	var sess *session.Session
-	siotest.Eventually(t, "a handshake is in time", func() bool {
+		m := newManager(t, store, &session.Options{NoTouch: true, Logger: quiet})
+		var sess *session.Session
 		request(m, cookie, func(_ http.ResponseWriter, r *http.Request) { sess, _ = m.FromContext(r.Context()) })
-		return sess != nil
-	})
-	var wg sync.WaitGroup
-	for range 2 {
-		wg.Go(func() {
-			defer func() {
-				if p := recover(); p != nil {
-					t.Errorf("Update panicked: %v", p)
+		late.Store(true)
+		var wg sync.WaitGroup
+		for range 2 {
+			wg.Go(func() {
+				defer func() {
+					if p := recover(); p != nil {
+						t.Errorf("Update panicked: %v", p)
+					}
+				}()
+				for range 1000 {
+					_ = sess.Update(t.Context(), add)
+					time.Sleep(time.Second) // by then, what was given up has returned
 				}
-			}()
-			for range 100 {
-				_ = sess.Update(t.Context(), add)
-			}
-		})
-	}
-	wg.Wait()
+			})
+		}
+		wg.Wait()
+		late.Store(false)
+		if err := sess.Update(t.Context(), add); err != nil {
+			t.Errorf("afterwards: %v", err)
+		}
+	})
 }

@@ -73,10 +73,12 @@ var (
 
 // By what Redis knows scripts.
 var (
-	WalkHash  = walkScript.Hash()
-	SweepHash = sweepScript.Hash()
-	BeatHash  = beatScript.Hash()
+	WalkHash = walkScript.Hash()
+	BeatHash = beatScript.Hash()
 )
+
+// SweepScript is what Redis is sent by its hash once it has it.
+var SweepScript = sweepScript.Script
 
 // Message is what is published.
 type Message = message

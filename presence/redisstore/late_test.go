@@ -77,8 +77,11 @@ func TestSweepLate(t *testing.T) {
 	opts := own()
 	opts.Timeout, opts.Lease = 2*time.Second, 6*time.Second
 	s := open(t, client, opts)
+	if err := redisstore.SweepScript.Load(t.Context(), c).Err(); err != nil { // the first sweep may get stuck
+		t.Fatal(err)
+	}
 	keys := s.Keys(redisstore.Partition("", "u"))
-	h := &stuck{hash: redisstore.SweepHash, key: keys[0]}
+	h := &stuck{hash: redisstore.SweepScript.Hash(), key: keys[0]}
 	client.AddHook(h)
 	e := entryOf("", "u", "1", 500*time.Millisecond)
 	join(t, s, e)
