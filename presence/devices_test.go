@@ -4,9 +4,9 @@ import (
 	"bytes"
 	"context"
 	"log/slog"
-	"net/http"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"github.com/sioware/sioware/internal/siotest"
@@ -253,30 +253,32 @@ func TestMisplaced(t *testing.T) {
 		}
 		return nil
 	})
-	for _, first := range []bool{true, false} {
+	signedIn := func(s *socket.Socket) (string, bool) {
+		u, ok := s.Data().(user)
+		return u.name, ok
+	}
+	for want, of := range []func(*socket.Socket) (string, bool){query, signedIn} {
 		var log bytes.Buffer
-		p := trackerOf(t, func(s *socket.Socket) (string, bool) {
-			u, ok := s.Data().(user)
-			return u.name, ok
-		}, &presence.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
-		connected := make(chan struct{}, 3)
-		s := siotest.Config{
-			Options: wrap.Harden(nil),
-			Handler: func(h http.Handler) http.Handler { return wrap.Handler(h) },
-		}.NewServer(t, func(io *socket.Server) {
-			if first {
-				wrap.UseAll(io, p.Middleware(), signIn)
-			} else {
-				wrap.UseAll(io, signIn, p.Middleware())
-			}
-			_ = io.On("connection", func(...any) { connected <- struct{}{} })
-		})
+		p := trackerOf(t, of, &presence.Options{Logger: slog.New(slog.NewTextHandler(&log, nil))})
+		s := serve(t, p, func(io *socket.Server) { io.Use(signIn) })
 		for _, d := range []siotest.Dial{{}, as("ada"), as("bob")} {
-			s.Dial(t, d).Connected(t)
-			<-connected
+			s.join(t, d)
 		}
-		if got, want := strings.Count(log.String(), "behind what authenticates"), map[bool]int{true: 1}[first]; got != want {
-			t.Errorf("in front %t: told %d times, want %d:\n%s", first, got, want, log.String())
+		if got := strings.Count(log.String(), "behind what authenticates"); got != want {
+			t.Errorf("told %d times, want %d:\n%s", got, want, log.String())
 		}
+	}
+}
+
+// TestMisplacedAsks: that is asked about the first 64 guests alone.
+func TestMisplacedAsks(t *testing.T) {
+	t.Parallel()
+	var n atomic.Int32
+	s := serve(t, trackerOf(t, func(*socket.Socket) (string, bool) { n.Add(1); return "", false }, nil))
+	for range 66 {
+		s.join(t, siotest.Dial{})
+	}
+	if n.Load() != 66+64 {
+		t.Errorf("asked %d times", n.Load())
 	}
 }

@@ -67,9 +67,9 @@ type Tracker struct {
 // New returns a Tracker. user returns the ID of a socket's user, and false if it has none:
 // such a socket is let in and does not count. Return false for it rather than an empty ID,
 // which is refused with code forbidden. user is called for each socket in the middleware,
-// and must not block; if it panics the socket is refused with code internal. For the first
-// sockets without a user it is called again when they are connected: if there is one now,
-// the middleware is too early in the chain, which is logged once, at level Warn.
+// and must not block; if it panics the socket is refused with code internal. For the
+// first 64 sockets without a user it is called again when they are connected: if there is
+// one now, the middleware is too early in the chain, which is logged once, at level Warn.
 // New waits for the Store's Watch: that of presence/redisstore takes up to its Timeout if
 // Redis is away, which is no fault. The error joins all faults.
 func New(user func(*socket.Socket) (string, bool), opts *Options) (*Tracker, error) {

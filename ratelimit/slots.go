@@ -89,7 +89,7 @@ func (c *client) leave(key string, h *hold) {
 	if c.slots[key] == h {
 		delete(c.slots, key)
 	}
-	if h.release != nil { // set: the first socket leaves after the store has answered
+	if h.release != nil { // which is settled: the first socket leaves after the store has answered
 		guard(h.logger, "release of a slot", h.release)
 	}
 }

@@ -20,8 +20,6 @@ import (
 	"time"
 
 	"github.com/sioware/sioware/ratelimit"
-	"github.com/sioware/sioware/wrap"
-	"github.com/zishang520/socket.io/v2/socket"
 )
 
 // envShots names an existing directory for screenshots of the page; without it they are
@@ -141,19 +139,8 @@ func TestBrowser(t *testing.T) {
 // TestBrowserTLS does it over TLS, where a browser polls over HTTP/2.
 func TestBrowserTLS(t *testing.T) {
 	c := config{token: time.Minute, limits: usual()}
-	services, err := newServices(c, newLog(io.Discard, c))
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer func() {
-		if err := services.close(); err != nil {
-			t.Error(err)
-		}
-	}()
-	sio := socket.NewServer(nil, wrap.Harden(nil))
-	newChat(sio, services)
+	p := newProgram(t, newLog(io.Discard, c), c)
 	var polls, upgrades atomic.Int32
-	h := newHandler(sio, services)
 	s := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		switch q := r.URL.Query(); {
 		case q.Get("transport") == "polling" && r.ProtoMajor == 2:
@@ -161,13 +148,12 @@ func TestBrowserTLS(t *testing.T) {
 		case q.Get("transport") == "websocket" && q.Has("sid"):
 			upgrades.Add(1)
 		}
-		h.ServeHTTP(w, r)
+		p.handler.ServeHTTP(w, r)
 	}))
 	s.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that check the certificate first
 	s.EnableHTTP2 = true
 	s.StartTLS()
 	defer s.Close()
-	defer sio.Close(nil)
 	play(t, "phone", s.URL, nil)
 	if polls.Load() == 0 || upgrades.Load() == 0 {
 		t.Errorf("%d polls over HTTP/2, %d upgrades", polls.Load(), upgrades.Load())
