@@ -150,6 +150,7 @@ func (a *Auth[C]) connect(ctx context.Context, s *socket.Socket) error {
 		a.index.add(m, id)
 		context.AfterFunc(wrap.Context(s), m.end)
 		if err := a.admit(ctx, id, ""); err != nil {
+			m.end() // not with the context, later: Revoke counts who is in the index
 			return err
 		}
 		m.start()

@@ -135,6 +135,35 @@ func TestRevokeLooksTwice(t *testing.T) {
 	kicked(t, meanwhile, "token_revoked")
 }
 
+// TestRevokeNotRefused: a socket that was refused is not counted, although the host still
+// has it.
+func TestRevokeNotRefused(t *testing.T) {
+	t.Parallel()
+	a := newAuth(t, nil)
+	revoke := func() int {
+		n, err := a.Revoke(t.Context(), jwtauth.BySubject("ada"))
+		if err != nil {
+			t.Error(err)
+		}
+		return n
+	}
+	revoke()
+	counts := make(chan int, 1)
+	s := serve(t, func(io *socket.Server) {
+		admit := a.Middleware()
+		io.Use(func(s *socket.Socket, next func(*socket.ExtendedError)) {
+			admit(s, func(err *socket.ExtendedError) {
+				counts <- revoke()
+				next(err)
+			})
+		})
+	})
+	refused(t, s, with(token(t, "ada", time.Hour)), "token_revoked")
+	if n := <-counts; n != 0 {
+		t.Errorf("Revoke = %d, want 0", n)
+	}
+}
+
 // TestRevokeSparesYounger: IssuedBefore concerns tokens that are older than that,
 // and BySubject those up to the end of this second by our clock: not those of an
 // issuer that is further ahead, for which there is IssuedBefore.
