@@ -119,7 +119,7 @@ func BenchmarkFrom(b *testing.B) {
 		io.Use(l.Middleware())
 		_ = io.On("connection", func(args ...any) { sockets <- args[0].(*socket.Socket) })
 	})
-	s.Dial(b, siotest.Dial{Settled: true}).Connected(b)
+	s.Dial(b, siotest.Dial{}).Connected(b)
 	sock := <-sockets
 	b.ReportAllocs()
 	for b.Loop() {

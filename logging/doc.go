@@ -104,11 +104,12 @@
 // host restores without running middlewares (wrap.Harden makes it run them), and of those
 // in a namespace that does not exist.
 //
-// A socket whose connection is lost while the host is connecting it counts as abandoned,
-// although its "connection" handlers may run. A refusal by a middleware that package wrap
-// does not run is sure to be seen only with the stock parser. If a client sends CONNECT
-// again before the answer to the first, both may be reported as refused for the same
-// reason. With Engine.IO 3 a client of a namespace is also in "/", and has two records.
+// A socket that is kicked, or whose connection is lost, while the host is connecting it
+// counts as abandoned, although its "connection" handlers may run. A refusal by a
+// middleware that package wrap does not run is sure to be seen only with the stock
+// parser. If a client sends CONNECT again before the answer to the first, both may be
+// reported as refused for the same reason. With Engine.IO 3 a client of a namespace is
+// also in "/", and has two records.
 // WebTransport sessions do not pass the Handler.
 //
 // A secret that is split by a line end may show in part. Refused events are not sampled

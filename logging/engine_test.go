@@ -101,7 +101,6 @@ func TestInEngine(t *testing.T) {
 		s := siotest.Config{
 			Options: wrap.Harden(nil), Engine: func(e engine.BaseServer) { l.Engine(e); e.Use(wrap.Engine(l.Handler, refuse)) },
 		}.NewServer(t, func(io *socket.Server) { io.Use(l.Middleware()) })
-		d.Settled = true
 		c := s.Dial(t, d)
 		c.Connected(t)
 		shook := log.one(t, "handshake accepted")

@@ -226,7 +226,7 @@ func TestDisabled(t *testing.T) {
 			}
 			_ = io.On("connection", func(args ...any) { sockets <- args[0].(*socket.Socket) })
 		}, l.Handler)
-		c := s.Dial(t, siotest.Dial{Settled: true}) // a poll might come late, and be refused by the engine
+		c := s.Dial(t, siotest.Dial{}) // a poll might come late, and be refused by the engine
 		c.Connected(t)
 		sock := <-sockets
 		counts = append(counts, listeners(sock))

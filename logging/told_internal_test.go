@@ -21,7 +21,7 @@ func TestToldLater(t *testing.T) {
 		io.Use(l.Middleware())
 		_ = io.On("connection", func(args ...any) { sockets <- args[0].(*socket.Socket) })
 	})
-	s.Dial(t, siotest.Dial{Settled: true}).Connected(t)
+	s.Dial(t, siotest.Dial{}).Connected(t)
 	m := l.members.Load(<-sockets)
 	siotest.Eventually(t, "it is told of", func() bool { return m.phase.Load() == opened })
 	got := m.appAttrs(nil)

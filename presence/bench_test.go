@@ -42,7 +42,7 @@ func BenchmarkConnect(b *testing.B) {
 				})
 			})
 			d := as("alice")
-			d.NoConnect, d.Settled = true, true
+			d.NoConnect = true
 			client := s.Dial(b, d)
 			b.ReportAllocs()
 			for b.Loop() {

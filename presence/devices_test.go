@@ -29,7 +29,7 @@ func TestLimitAtOnce(t *testing.T) {
 		all := make([]*siotest.Client, clients)
 		for i := range all {
 			d := as("alice")
-			d.NoConnect, d.Settled, d.Polling = true, true, i%4 == 0
+			d.NoConnect, d.Polling = true, i%4 == 0
 			all[i] = s.Dial(t, d)
 		}
 		for _, c := range all {
@@ -197,7 +197,6 @@ func TestCollectable(t *testing.T) {
 		})
 	})
 	alice := as("alice")
-	alice.Settled = true
 	c := s.Dial(t, alice)
 	c.Connected(t)
 	for range 6 {

@@ -41,7 +41,7 @@ func BenchmarkJoin(b *testing.B) {
 				})
 			})
 			d := with(visit(b, m))
-			d.NoConnect, d.Settled = !c.live, true
+			d.NoConnect = !c.live
 			client := s.Dial(b, d)
 			if c.live {
 				client.Connected(b)

@@ -81,7 +81,7 @@ func TestEngineChainReturnsLater(t *testing.T) {
 			}))
 		},
 	}.NewServer(t, outlasts)
-	c := s.Dial(t, siotest.Dial{Settled: true})
+	c := s.Dial(t, siotest.Dial{})
 	c.Connected(t)
 }
 

@@ -32,7 +32,7 @@ func forget(t *testing.T, start func(t *testing.T, setup func(io *socket.Server)
 			go func() { <-admit; next(nil) }()
 		})
 	})
-	c := s.Dial(t, siotest.Dial{Settled: true})
+	c := s.Dial(t, siotest.Dial{})
 	so := <-came
 	c.Connect("/x", nil)
 	<-entered

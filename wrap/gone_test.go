@@ -103,7 +103,7 @@ func TestEventAfterDisconnectBareHost(t *testing.T) {
 		})
 		io.Of("/room", nil)
 	})
-	c := s.Dial(t, siotest.Dial{Settled: true})
+	c := s.Dial(t, siotest.Dial{})
 	c.Connected(t)
 	c.Connect("/room", nil)
 	c.Connected(t)
@@ -113,7 +113,7 @@ func TestEventAfterDisconnectBareHost(t *testing.T) {
 	c.Emit("late")
 	c.AwaitDone(t)
 
-	stays := s.Dial(t, siotest.Dial{Settled: true})
+	stays := s.Dial(t, siotest.Dial{})
 	stays.Connected(t)
 	stays.Disconnect("/")
 	stays.NoPacket(t, 4*wrap.UnusedAfter)
@@ -147,7 +147,7 @@ func TestComeBackAtOnce(t *testing.T) {
 func TestComeBackAtOnceBareHost(t *testing.T) {
 	bare(t)
 	s := siotest.NewServer(t, func(io *socket.Server) { io.Of("/open", nil) })
-	c := s.Dial(t, siotest.Dial{Settled: true})
+	c := s.Dial(t, siotest.Dial{})
 	c.Connected(t)
 	for range 100 {
 		c.Connect("/open", nil)

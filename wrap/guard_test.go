@@ -260,7 +260,7 @@ func TestGhosts(t *testing.T) {
 			return nil
 		}))
 	})
-	c := s.Dial(t, siotest.Dial{Settled: true})
+	c := s.Dial(t, siotest.Dial{})
 	c.AwaitDone(t)
 	siotest.Eventually(t, "the ghost has gone", func() bool {
 		return ended.Load() && s.IO.Sockets().Sockets().Len() == 0 && s.IO.Sockets().Adapter().Rooms().Len() == 0

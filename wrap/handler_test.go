@@ -114,7 +114,7 @@ func TestHandlerHandshakeOnly(t *testing.T) {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
 			var runs atomic.Int32
-			r := newRig(t, p, siotest.Dial{Polling: true, Settled: true}, []wrap.Middleware{
+			r := newRig(t, p, siotest.Dial{Polling: true}, []wrap.Middleware{
 				mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
 					runs.Add(1)
 					next.ServeHTTP(w, r)
@@ -148,7 +148,7 @@ func TestHandlerHandshakeOnly(t *testing.T) {
 					continue
 				}
 				for _, transport := range []string{"polling", "websocket"} {
-					c := r.Dial(t, siotest.Dial{Polling: transport == "polling", RawQuery: query, Settled: true})
+					c := r.Dial(t, siotest.Dial{Polling: transport == "polling", RawQuery: query})
 					c.Connected(t)
 					c.Close()
 					if refuse++; runs.Load() != refuse {
@@ -182,7 +182,7 @@ func TestHandlerOuterHeaders(t *testing.T) {
 				if polling {
 					c = polled(t, s) // none of its own POSTs is in progress below
 				} else {
-					c = s.Dial(t, siotest.Dial{Settled: true})
+					c = s.Dial(t, siotest.Dial{})
 					c.Connected(t)
 				}
 				check := func(what string, h http.Header) {
@@ -227,7 +227,7 @@ func TestHandlerEngineHeaders(t *testing.T) {
 				h.Add("Vary", "Accept")
 			})})
 			s := c.NewServer(t, nil)
-			client := s.Dial(t, siotest.Dial{Polling: true, Settled: true})
+			client := s.Dial(t, siotest.Dial{Polling: true})
 			client.Connected(t)
 			h := client.Handshake.Header
 			cookies := fmt.Sprint(h.Values("Set-Cookie"))

@@ -227,7 +227,6 @@ func TestHardenedTrafficIsUnchanged(t *testing.T) {
 		many,
 	}
 	run := func(t *testing.T, server *siotest.Server, dial siotest.Dial, upgrade bool) (out []siotest.Packet) {
-		dial.Settled = true
 		client := server.Dial(t, dial)
 		client.NextEvent(t, "ready")
 		if upgrade {
@@ -274,7 +273,7 @@ func TestHardenedTrafficIsUnchanged(t *testing.T) {
 func TestHardenedBroadcastsArrive(t *testing.T) {
 	t.Parallel()
 	server := siotest.Config{Options: wrap.Harden(nil)}.NewServer(t, nil)
-	client := server.Dial(t, siotest.Dial{Settled: true})
+	client := server.Dial(t, siotest.Dial{})
 	client.Connected(t)
 	const n = 1_000
 	for i := range n {

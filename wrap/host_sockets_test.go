@@ -42,7 +42,7 @@ func TestEarlyEventBareHost(t *testing.T) {
 	bare(t)
 	held := make(chan struct{})
 	s := siotest.NewServer(t, func(io *socket.Server) { io.Use(answering(held)) })
-	c := s.Dial(t, siotest.Dial{Settled: true})
+	c := s.Dial(t, siotest.Dial{})
 	c.Next(t) // the answer to CONNECT
 	c.Emit("x")
 	c.AwaitDone(t)
@@ -80,7 +80,7 @@ func TestNextTwiceBareHost(t *testing.T) {
 			})
 			_ = io.On("connection", func(...any) { connections.Add(1) })
 		})
-		s.Dial(t, siotest.Dial{Settled: true})
+		s.Dial(t, siotest.Dial{})
 		want := map[bool]int32{true: 2, false: 1}[calls[0] == nil]
 		siotest.Eventually(t, name, func() bool { return connections.Load() == want })
 	}
@@ -101,7 +101,7 @@ func TestNamespacesBareHost(t *testing.T) {
 		})
 		io.Of("/admin", nil)
 	})
-	c := s.Dial(t, siotest.Dial{Namespace: "/admin", Settled: true})
+	c := s.Dial(t, siotest.Dial{Namespace: "/admin"})
 	c.Connected(t)
 	const n = 1000
 	for range n {
@@ -136,7 +136,7 @@ func TestConcurrentPacketsBareHost(t *testing.T) {
 			next(nil)
 		})
 	})
-	c := s.Dial(t, siotest.Dial{Settled: true})
+	c := s.Dial(t, siotest.Dial{})
 	c.Connected(t)
 	time.AfterFunc(20*time.Millisecond, func() { c.Emit("second") })
 	c.EmitAck(t, "first")
@@ -154,7 +154,7 @@ func TestGhostBareHost(t *testing.T) {
 	})
 	connected := make(chan *socket.Socket, 1)
 	_ = s.IO.On("connection", func(args ...any) { connected <- args[0].(*socket.Socket) })
-	s.Dial(t, siotest.Dial{Settled: true}).AwaitDone(t)
+	s.Dial(t, siotest.Dial{}).AwaitDone(t)
 	ghost := <-connected
 	if _, there := s.IO.Sockets().Sockets().Load(ghost.Id()); !there || !ghost.Connected() || ghost.Conn().ReadyState() != "closed" {
 		t.Error("the ghost has gone")
@@ -177,7 +177,7 @@ func TestDisconnectTwiceBareHost(t *testing.T) {
 			next(nil)
 		})
 	})
-	c := s.Dial(t, siotest.Dial{Settled: true})
+	c := s.Dial(t, siotest.Dial{})
 	c.Connected(t)
 	c.Disconnect("/")
 	siotest.Eventually(t, "two disconnects", func() bool { return ended.Load() == 2 })
@@ -253,7 +253,7 @@ func TestRecoveryBareHost(t *testing.T) {
 			next(nil)
 		})
 	})
-	d := lose(t, s, siotest.Dial{Settled: true}, recovery)
+	d := lose(t, s, siotest.Dial{}, recovery)
 	c := s.Dial(t, d)
 	c.NextEvent(t, "missed")
 	c.ConnectError(t)

@@ -103,7 +103,7 @@ func TestHeadersCutBareHost(t *testing.T) {
 		},
 	}.NewServer(t, nil)
 	for polling, want := range map[bool][]string{true: {"a=1"}, false: {"a=1", "b=2"}} {
-		h := s.Dial(t, siotest.Dial{Polling: polling, Settled: true}).Handshake.Header
+		h := s.Dial(t, siotest.Dial{Polling: polling}).Handshake.Header
 		if !slices.Equal(h.Values("Set-Cookie"), want) || (h.Get("X-Engine") != "") != polling {
 			t.Errorf("polling %t: %v", polling, h)
 		}
@@ -170,7 +170,7 @@ func TestSetCookieBareHost(t *testing.T) {
 	o.SetCookie(&http.Cookie{Name: "io", Value: "1"})
 	s := siotest.Config{Options: o, Handler: before(func(h http.Header) { h.Set("Set-Cookie", "a=1") })}.NewServer(t, nil)
 	for polling, want := range map[bool]string{true: "io=1", false: "a=1"} {
-		if got := s.Dial(t, siotest.Dial{Polling: polling, Settled: true}).Handshake.Header.Values("Set-Cookie"); len(got) != 1 || !strings.HasPrefix(got[0], want) {
+		if got := s.Dial(t, siotest.Dial{Polling: polling}).Handshake.Header.Values("Set-Cookie"); len(got) != 1 || !strings.HasPrefix(got[0], want) {
 			t.Errorf("polling %t: %q", polling, got)
 		}
 	}
@@ -220,7 +220,7 @@ func TestBodiesBareHost(t *testing.T) {
 func TestUnansweredBareHost(t *testing.T) {
 	bare(t)
 	s := siotest.NewServer(t, nil)
-	c := s.Dial(t, siotest.Dial{Settled: true})
+	c := s.Dial(t, siotest.Dial{})
 	if !hangs(t, "GET", s.URL+siotest.Path+"?EIO=4&transport=websocket&sid="+c.SID, nil, nil) {
 		t.Error("a plain request to a WebSocket session is answered")
 	}
@@ -297,7 +297,7 @@ func TestBroadcastsBareHost(t *testing.T) {
 			next(nil)
 		})
 	})
-	c := s.Dial(t, siotest.Dial{Settled: true})
+	c := s.Dial(t, siotest.Dial{})
 	c.Connected(t)
 	const n = 1000
 	for range n {

@@ -140,7 +140,6 @@ func TestKickPending(t *testing.T) {
 				seen := make(chan *socket.Socket, 1)
 				first := func(s *socket.Socket, next func(*socket.ExtendedError)) { seen <- s; next(nil) }
 				s, root, _ := sockets(t, append([]socket.NamespaceMiddleware{first}, tt.mws...)...)
-				d.Settled = true
 				c := s.Dial(t, d)
 				if tt.refused {
 					want := toldRevoked

@@ -152,7 +152,7 @@ func TestNamedRequire(t *testing.T) {
 				io.Use(require)
 			}
 		})
-		s.Dial(t, siotest.Dial{Settled: true}).ConnectError(t)
+		s.Dial(t, siotest.Dial{}).ConnectError(t)
 		ctx := <-ctxs
 		<-ctx.Done()
 		var dis *wrap.Disconnected

@@ -76,7 +76,7 @@ func TestParityAllowRequest(t *testing.T) {
 	eachPlace(t, set, func(t *testing.T, c siotest.Config) {
 		s := c.NewServer(t, nil)
 		for _, polling := range []bool{true, false} {
-			d := siotest.Dial{Polling: polling, Settled: true}
+			d := siotest.Dial{Polling: polling}
 			_, err := s.Open(t, d)
 			var re *siotest.RefusedError
 			if !errors.As(err, &re) || re.Status != 403 || re.Body != `{"code":4,"message":"Thou shall not pass"}` {
@@ -127,7 +127,7 @@ func TestParityOversize(t *testing.T) {
 			})
 		})
 		for _, polling := range []bool{true, false} {
-			c := s.Dial(t, siotest.Dial{Polling: polling, Settled: true})
+			c := s.Dial(t, siotest.Dial{Polling: polling})
 			c.Connected(t)
 			c.EmitAck(t, "x", strings.Repeat("x", 900))
 			c.Emit("x", strings.Repeat("x", 1000))
@@ -166,7 +166,7 @@ func TestParityHeaderEvents(t *testing.T) {
 		if open.Header.Get("X-Initial_headers") != "1" {
 			t.Errorf("initial_headers: %v", open.Header)
 		}
-		ws := s.Dial(t, siotest.Dial{Settled: true})
+		ws := s.Dial(t, siotest.Dial{})
 		ws.Connected(t)
 		if ws.Handshake.Header.Get("X-Chain") != "1" {
 			t.Errorf("WebSocket: %v", ws.Handshake.Header)

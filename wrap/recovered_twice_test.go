@@ -26,7 +26,6 @@ func recoverTwice(t *testing.T, guarded bool, d siotest.Dial) (*siotest.Server, 
 		}
 		_ = io.On("connection", func(args ...any) { args[0].(*socket.Socket).Join("room") })
 	})
-	d.Settled = true
 	d = lose(t, s, d, recovery)
 	earlier := s.Dial(t, d)
 	earlier.Connected(t)

@@ -59,7 +59,7 @@ func everywhere(t *testing.T, f func(t *testing.T, start func(mws ...wrap.Middle
 					t.Parallel()
 					f(t, func(mws ...wrap.Middleware) *rig {
 						t.Helper()
-						return newRig(t, p, siotest.Dial{Polling: polling, EIO: eio, Settled: p.name[0] == 'E'}, mws)
+						return newRig(t, p, siotest.Dial{Polling: polling, EIO: eio, Eager: p.name[0] != 'E'}, mws)
 					})
 				})
 			}

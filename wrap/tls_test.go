@@ -34,7 +34,6 @@ func TestTLS(t *testing.T) {
 		for name, d := range dials {
 			t.Run(p.name+"/"+name, func(t *testing.T) {
 				t.Parallel()
-				d.Settled = true
 				protos := make(chan string, 64)
 				r := newRig(t, p, d, []wrap.Middleware{mw(func(next http.Handler, w http.ResponseWriter, r *http.Request) {
 					protos <- r.Proto
@@ -99,7 +98,7 @@ func TestHTTP2PollAbandoned(t *testing.T) {
 	for _, p := range tlsPlaces() {
 		t.Run(p.name, func(t *testing.T) {
 			t.Parallel()
-			r := newRig(t, p, siotest.Dial{Polling: true, Settled: true}, nil)
+			r := newRig(t, p, siotest.Dial{Polling: true}, nil)
 			c, s := r.admitted(t)
 			over := make(chan string, 1)
 			_ = s.On("disconnect", func(args ...any) { over <- fmt.Sprint(args[0]) })

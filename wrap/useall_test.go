@@ -78,7 +78,7 @@ func TestUseAllRefusedChildren(t *testing.T) {
 			parent, _ = io.Of(regexp.MustCompile(`^/dyn-\d+$`), nil).(socket.ParentNamespace)
 		})
 		for i := range clients {
-			s.Dial(t, siotest.Dial{Namespace: fmt.Sprintf("/dyn-%d", i), Settled: true}).ConnectError(t)
+			s.Dial(t, siotest.Dial{Namespace: fmt.Sprintf("/dyn-%d", i)}).ConnectError(t)
 		}
 		if got := parent.Children().Len(); got != want {
 			t.Errorf("cleanup %v: %d namespaces, want %d", cleanup, got, want)
@@ -189,7 +189,7 @@ func TestRequire(t *testing.T) {
 						io.Use(mw)
 					}
 				})
-				client := s.Dial(t, siotest.Dial{Polling: polling, Settled: true})
+				client := s.Dial(t, siotest.Dial{Polling: polling})
 				if tt.admit {
 					client.Connected(t)
 				} else if p := client.ConnectError(t); refusalData(t, p)["code"] != "forbidden" {

@@ -130,7 +130,6 @@ func TestWatchLate(t *testing.T) {
 			eachDial(t, func(t *testing.T, d siotest.Dial) {
 				var told list
 				s, root, _ := sockets(t, mws...)
-				d.Settled = true
 				c := s.Dial(t, d)
 				c.Connected(t)
 				sock := <-root

@@ -116,7 +116,7 @@ func each(t *testing.T, f func(t *testing.T, k kind)) {
 // of the client also puts it in the query of the namespace.
 func (p *program) dial(t *testing.T, k kind, token string) *siotest.Client {
 	t.Helper()
-	d := siotest.Dial{Namespace: "/user", EIO: k.eio, Polling: k.polling, Settled: true}
+	d := siotest.Dial{Namespace: "/user", EIO: k.eio, Polling: k.polling}
 	if token != "" {
 		d.Query = url.Values{"token": {token}}
 		if k.eio == 3 {

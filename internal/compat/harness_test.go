@@ -192,7 +192,7 @@ type visit struct {
 func (s *site) admit(t *testing.T, header http.Header) visit {
 	t.Helper()
 	before := s.runs.Load()
-	c := s.Dial(t, siotest.Dial{Header: header, Polling: s.mode != webSocket, Settled: true})
+	c := s.Dial(t, siotest.Dial{Header: header, Polling: s.mode != webSocket})
 	id, _ := c.Connected(t).Data.(map[string]any)["sid"].(string)
 	sock, ok := s.joined.Load(id)
 	if !ok {
@@ -231,7 +231,7 @@ type refusal struct {
 // refuse expects that no session is opened, or that "/" refuses.
 func (s *site) refuse(t *testing.T, header http.Header) refusal {
 	t.Helper()
-	d := siotest.Dial{Header: header, Polling: s.mode != webSocket, Settled: true}
+	d := siotest.Dial{Header: header, Polling: s.mode != webSocket}
 	if s.at == namespace {
 		p := s.Dial(t, d).ConnectError(t)
 		packet, _ := p.Data.(map[string]any)

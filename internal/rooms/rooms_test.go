@@ -41,7 +41,6 @@ func TestLeft(t *testing.T) {
 					connected <- s
 				})
 			})
-			d.Settled = true
 			c := s.Dial(t, d)
 			so := <-connected
 			a := so.Nsp().Adapter()
@@ -106,7 +105,7 @@ func TestNext(t *testing.T) {
 	s := siotest.Config{Options: o}.NewServer(t, func(io *socket.Server) {
 		_ = io.Of("/x", nil).On("connection", func(args ...any) { connected <- args[0].(*socket.Socket) })
 	})
-	c := s.Dial(t, siotest.Dial{EIO: 3, Namespace: "/x", Settled: true})
+	c := s.Dial(t, siotest.Dial{EIO: 3, Namespace: "/x"})
 	first := <-connected
 	leaving := rooms.LeavingOf(first)
 	c.Leave(t, "/x")
@@ -135,7 +134,7 @@ func TestMend(t *testing.T) {
 	})
 	var all [3]*socket.Socket
 	for i := range all {
-		s.Dial(t, siotest.Dial{Settled: true})
+		s.Dial(t, siotest.Dial{})
 		all[i] = <-connected
 	}
 	goes, comes, left := all[0], all[1], all[2]
@@ -162,7 +161,7 @@ func TestDropped(t *testing.T) {
 	s := siotest.NewServer(t, func(io *socket.Server) {
 		_ = io.On("connection", func(args ...any) { connected <- args[0].(*socket.Socket) })
 	})
-	s.Dial(t, siotest.Dial{Settled: true})
+	s.Dial(t, siotest.Dial{})
 	so := <-connected
 	a := so.Nsp().Adapter()
 	// As if it had been dropped when the list had it, but not yet the room.
@@ -182,7 +181,7 @@ func TestJoinTogether(t *testing.T) {
 	})
 	var both [2]*socket.Socket
 	for i := range both {
-		s.Dial(t, siotest.Dial{Settled: true})
+		s.Dial(t, siotest.Dial{})
 		both[i] = <-connected
 	}
 	goes, comes := both[0], both[1]
@@ -230,7 +229,7 @@ func TestGoesAndJoins(t *testing.T) {
 		}
 	})
 	for range rounds {
-		c := s.Dial(t, siotest.Dial{Settled: true})
+		c := s.Dial(t, siotest.Dial{})
 		c.Connected(t)
 		c.Close()
 	}

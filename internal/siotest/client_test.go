@@ -28,7 +28,6 @@ func eachWay(t *testing.T, test func(t *testing.T, s *siotest.Server, d siotest.
 	} {
 		t.Run(way.name, func(t *testing.T) {
 			t.Parallel()
-			way.dial.Settled = true
 			test(t, newEcho(t), way.dial)
 		})
 	}
@@ -98,7 +97,7 @@ func TestConnectError(t *testing.T) {
 func TestAuth(t *testing.T) {
 	t.Parallel()
 	s := newEcho(t)
-	d := siotest.Dial{Auth: map[string]any{"token": "bad"}, Namespace: "/admin", Settled: true}
+	d := siotest.Dial{Auth: map[string]any{"token": "bad"}, Namespace: "/admin"}
 	equal(t, "namespace", s.Dial(t, d).ConnectError(t).Namespace, "/admin")
 
 	seen := make(chan any, 1)
@@ -106,7 +105,7 @@ func TestAuth(t *testing.T) {
 		seen <- s.Handshake().Auth
 		next(nil)
 	})
-	c := s.Dial(t, siotest.Dial{EIO: 3, Settled: true, Namespace: "/auth", Auth: url.Values{"token": {"a&b"}}})
+	c := s.Dial(t, siotest.Dial{EIO: 3, Namespace: "/auth", Auth: url.Values{"token": {"a&b"}}})
 	answers := []string{c.Connected(t).Namespace, c.Connected(t).Namespace}
 	slices.Sort(answers)
 	equal(t, "namespaces", answers, []string{"/", "/auth"})
@@ -302,7 +301,7 @@ func TestLeave(t *testing.T) {
 	t.Parallel()
 	s := siotest.NewServer(t, nil)
 	for _, polling := range []bool{false, true} {
-		c := s.Dial(t, siotest.Dial{Polling: polling, Settled: true})
+		c := s.Dial(t, siotest.Dial{Polling: polling})
 		c.Connected(t)
 		for range 50 {
 			c.Leave(t, "")

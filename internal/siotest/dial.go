@@ -41,10 +41,10 @@ type Dial struct {
 	// NoPong leaves the PINGs of the server unanswered, and in Engine.IO 3
 	// sends none, so that the session runs into its timeout.
 	NoPong bool
-	// Settled makes Dial wait until the host listens to the session before it
-	// sends CONNECT. Otherwise the host loses about one CONNECT in a thousand
-	// that arrives right after OPEN on WebSocket. No effect on a [Child].
-	Settled bool
+	// Eager sends CONNECT right after OPEN, as clients do. Otherwise Dial waits until
+	// the host listens to the session, because on WebSocket the bare host loses about
+	// one in a thousand that comes sooner. No effect on a [Child], which is not waited for.
+	Eager bool
 	// From is the local address of the connections, for instance
 	// "127.0.0.2"; "" leaves the choice to the system.
 	From string
@@ -173,7 +173,7 @@ func (s *Server) Dial(tb testing.TB, d Dial) *Client {
 	if err != nil {
 		tb.Fatalf("siotest: dial %s: %v", s.Endpoint(d), err)
 	}
-	if d.Settled && s.IO != nil {
+	if !d.Eager && s.IO != nil {
 		s.settle(tb, c.SID, c.ended)
 	}
 	if d.NoConnect || (d.eio() == 3 && d.namespace() == "/") {

@@ -23,7 +23,7 @@ func TestLeftoverSocket(t *testing.T) {
 				next(nil)
 			})
 		})
-		s.Dial(tb, Dial{Namespace: "/admin", Settled: true}).Connected(tb)
+		s.Dial(tb, Dial{Namespace: "/admin"}).Connected(tb)
 	})
 	if !strings.Contains(got, "1 sockets remain in namespace /admin") {
 		t.Errorf("failures %q do not name the socket", got)
@@ -61,7 +61,7 @@ func TestLeftoverRequest(t *testing.T) {
 
 func TestCleanupClosesClients(t *testing.T) {
 	t.Parallel()
-	for _, d := range []Dial{{Settled: true}, {Settled: true, Polling: true}} {
+	for _, d := range []Dial{{}, {Polling: true}} {
 		var c *Client
 		got := failure(t, func(tb testing.TB) {
 			s := NewServer(tb, nil)
@@ -104,7 +104,7 @@ func TestWaitsReport(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			c := s.Dial(t, Dial{NoConnect: true, Settled: true})
+			c := s.Dial(t, Dial{NoConnect: true})
 			if got := failure(t, func(tb testing.TB) { test.wait(tb, c) }); !strings.Contains(got, test.want) {
 				t.Errorf("failure %q, want %q in it", got, test.want)
 			}

@@ -78,7 +78,7 @@ func end(s *socket.Socket, how int) {
 func comeAndGo(t *testing.T, s *siotest.Server) {
 	pause := func(d time.Duration) { time.Sleep(rand.N(d)) } // not a wait for a condition: spreads them so that they overlap
 	d := siotest.Dial{
-		Settled: true, NoConnect: true, Polling: rand.IntN(3) == 0,
+		NoConnect: true, Polling: rand.IntN(3) == 0,
 		Header: http.Header{"X-User": {fmt.Sprint("user-", rand.IntN(3))}},
 	}
 	if rand.IntN(3) == 0 {
