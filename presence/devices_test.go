@@ -137,6 +137,7 @@ func TestBefore(t *testing.T) {
 		if d.EIO == 0 {
 			rejected(t, before.Dial(t, d), "forbidden")
 		}
+		d.Eager = true
 		c := within.Dial(t, d)
 		<-came
 		c.Close()

@@ -43,7 +43,9 @@ type Dial struct {
 	NoPong bool
 	// Eager sends CONNECT right after OPEN, as clients do. Otherwise Dial waits until
 	// the host listens to the session, because on WebSocket the bare host loses about
-	// one in a thousand that comes sooner. No effect on a [Child], which is not waited for.
+	// one in a thousand that comes sooner. With Engine.IO 3 it runs the middlewares of "/"
+	// first: one that waits for the test needs Eager. No effect on a [Child], which is
+	// not waited for.
 	Eager bool
 	// From is the local address of the connections, for instance
 	// "127.0.0.2"; "" leaves the choice to the system.
