@@ -212,20 +212,23 @@ func TestGoesAndJoins(t *testing.T) {
 		rounds = 50
 	}
 	s := siotest.NewServer(t, nil)
-	_ = s.IO.On("connection", func(args ...any) {
-		so := args[0].(*socket.Socket)
+	s.IO.Use(func(so *socket.Socket, next func(*socket.ExtendedError)) {
 		ctx, cancel := context.WithCancel(context.Background())
-		var leaving atomic.Pointer[rooms.Leaving] // both may come twice, concurrently
+		var leaving atomic.Pointer[rooms.Leaving] // both events may come twice, concurrently
 		_ = so.On("disconnecting", func(...any) { leaving.CompareAndSwap(nil, rooms.LeavingOf(so)) })
 		_ = so.On("disconnect", func(...any) {
 			cancel()
-			leaving.CompareAndSwap(nil, rooms.LeavingOf(so)) // it had begun before we listened
 			leaving.Load().Left()
 			leaving.Load().Mend()
 		})
+		so.SetData(ctx)
+		next(nil)
+	})
+	_ = s.IO.On("connection", func(args ...any) {
+		so := args[0].(*socket.Socket)
 		go so.Disconnect(false)
 		for i := range 8 {
-			rooms.Join(ctx, so, socket.Room(rune('a'+i)))
+			rooms.Join(so.Data().(context.Context), so, socket.Room(rune('a'+i)))
 		}
 	})
 	for range rounds {
