@@ -68,6 +68,7 @@ func TestDowngradeAtExpiry(t *testing.T) {
 	if _, ok := a.From(so); ok {
 		t.Error("still somebody")
 	}
+	siotest.Eventually(t, "the first change is told", func() bool { return changes.Load() == 1 }) // or it becomes one with the second
 	if got := c.EmitAck(t, "auth:refresh", token(t, "bob", time.Hour)).Args(); code(got[0]) != "forbidden" {
 		t.Errorf("refresh as another user: %v", got)
 	}

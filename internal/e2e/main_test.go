@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -126,7 +127,8 @@ func options() *socket.ServerOptions {
 	return o
 }
 
-// serve starts a server; nil means options().
+// serve starts a server; nil means options(). Its namespaces are guarded, or a first event
+// that follows CONNECT at once could close the connection.
 func serve(t *testing.T, o *socket.ServerOptions, setup func(io *socket.Server), mws ...wrap.Middleware) *server {
 	t.Helper()
 	if o == nil {
@@ -137,7 +139,12 @@ func serve(t *testing.T, o *socket.ServerOptions, setup func(io *socket.Server),
 		Options: o,
 		Engine:  s.watch,
 		Handler: func(h http.Handler) http.Handler { return wrap.Handler(h, mws...) },
-	}.NewServer(t, setup)
+	}.NewServer(t, func(io *socket.Server) {
+		wrap.UseAll(io, wrap.Func(func(context.Context, *socket.Socket) error { return nil }))
+		if setup != nil {
+			setup(io)
+		}
+	})
 	t.Cleanup(s.release) // after the clients, before the server
 	return s
 }

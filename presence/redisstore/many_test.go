@@ -126,6 +126,7 @@ func TestManyDevices(t *testing.T) {
 	siotest.Eventually(t, "he is offline", func() bool { return h.kind(presence.Offline, "left") == 1 })
 
 	devices(t, b, entryOf("", "again", "", 0), n)
+	siotest.Eventually(t, "all is told", func() bool { return h.kind(presence.Updated, "again") == n-1 })
 	epoch := b.Epoch()
 	if got := writes(t, c, func() {
 		b.Heal()
