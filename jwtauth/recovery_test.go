@@ -47,6 +47,9 @@ func TestRecovery(t *testing.T) {
 		if _, err := a.Revoke(t.Context(), jwtauth.BySubject("ada")); err != nil {
 			t.Fatal(err)
 		}
+		siotest.Eventually(t, "all are removed", func() bool { // or their end takes the rooms of the next one, whose ID they have
+			return s.IO.Sockets().Adapter().Sids().Len() == 0
+		})
 		refused(t, s, back(good), "token_revoked")
 	}
 }
