@@ -23,14 +23,15 @@ import (
 // it. If ctx has ended, the socket is not in the room afterwards, provided that
 // [Leaving.Left] is called after the context has ended: one of the two comes last.
 func Join(ctx context.Context, s *socket.Socket, room socket.Room) {
-	a, connected := s.Nsp().Adapter(), s.Connected()
+	a := s.Nsp().Adapter()
+	alone := s.Connected() && !s.Recovered() && s.Conn().Protocol() != 3 // no other socket has its ID
 	before := a.SocketRooms(s.Id())
 	s.Join(room)
 	// Another list, without the socket's own room, was made for this room alone, after the
 	// host had dropped the first. If it is closing the socket twice, concurrently, it may
 	// drop this one too, without a look at what is on it, and Left would find nothing.
 	after := a.SocketRooms(s.Id())
-	dropped := connected && after != before && (after == nil || !after.Has(socket.Room(s.Id())))
+	dropped := alone && after != before && (after == nil || !after.Has(socket.Room(s.Id())))
 	if ctx.Err() != nil || dropped {
 		Drop(s, room)
 		return

@@ -154,21 +154,31 @@ func TestMend(t *testing.T) {
 	}
 }
 
-// TestDropped: a socket that is dropped while it joins is not in the room.
+// TestDropped: a socket whose rooms the host drops while, or just before, it joins is not in
+// the room.
 func TestDropped(t *testing.T) {
 	t.Parallel()
-	connected := make(chan *socket.Socket, 1)
-	s := siotest.NewServer(t, func(io *socket.Server) {
-		_ = io.On("connection", func(args ...any) { connected <- args[0].(*socket.Socket) })
-	})
-	s.Dial(t, siotest.Dial{})
-	so := <-connected
-	a := so.Nsp().Adapter()
-	// As if it had been dropped when the list had it, but not yet the room.
-	_ = a.On("join-room", func(...any) { a.SocketRooms(so.Id()).Delete("r") })
-	rooms.Join(t.Context(), so, "r")
-	if got, ok := a.Rooms().Load("r"); ok {
-		t.Errorf("in the room: %v", got.Keys())
+	for name, drop := range map[string]func(a socket.Adapter, id socket.SocketId){
+		"meanwhile": func(a socket.Adapter, id socket.SocketId) { // the list has it already, but not the room
+			_ = a.On("join-room", func(...any) { a.SocketRooms(id).Delete("r") })
+		},
+		"before": socket.Adapter.DelAll,
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			connected := make(chan *socket.Socket, 1)
+			s := siotest.NewServer(t, func(io *socket.Server) {
+				_ = io.On("connection", func(args ...any) { connected <- args[0].(*socket.Socket) })
+			})
+			s.Dial(t, siotest.Dial{})
+			so := <-connected
+			a := so.Nsp().Adapter()
+			drop(a, so.Id())
+			rooms.Join(t.Context(), so, "r")
+			if got, ok := a.Rooms().Load("r"); ok {
+				t.Errorf("in the room: %v", got.Keys())
+			}
+		})
 	}
 }
 
