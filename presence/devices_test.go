@@ -197,8 +197,7 @@ func TestCollectable(t *testing.T) {
 			joined <- struct{}{}
 		})
 	})
-	alice := as("alice")
-	c := s.Dial(t, alice)
+	c := s.Dial(t, as("alice"))
 	c.Connected(t)
 	for range 6 {
 		c.Connect("/other", nil)

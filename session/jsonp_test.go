@@ -61,7 +61,7 @@ func TestOriginAnywhere(t *testing.T) {
 				if c.refuses {
 					turned(t, s.Server, d, http.StatusForbidden, "origin_denied")
 					continue
-				} // not all chains have wrap.Handler
+				}
 				client := s.Dial(t, d)
 				rejected(t, client, "origin_denied")
 				client.Close()

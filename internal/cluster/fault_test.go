@@ -250,8 +250,10 @@ func TestDeadline(t *testing.T) {
 // TestRollingRestart: nodes shut down one after the other, and their clients find
 // another: nobody notices.
 func TestRollingRestart(t *testing.T) {
-	const n = 25 // all are back within the grace period, also on a slow machine
-	c := start(t)
+	c, n := start(t), 100
+	if testing.Short() {
+		n = 25 // all are back within the grace period, also with the race detector
+	}
 	all := make(clients)
 	old := c.node(t, c.redis.Addr)
 	all.connect(t, old, 0, n)

@@ -235,10 +235,21 @@ type clients map[string]*siotest.Client
 // connect connects n users to a node, named from first on.
 func (all clients) connect(t *testing.T, n *siotest.Child, first, count int) {
 	t.Helper()
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	few := make(chan struct{}, 8) // at once
 	for i := first; i < first+count; i++ {
-		u := fmt.Sprintf("user-%d", i)
-		all[u] = dial(t, n, u)
+		few <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-few }()
+			u := fmt.Sprintf("user-%d", i)
+			c := dial(t, n, u)
+			mu.Lock()
+			defer mu.Unlock()
+			all[u] = c
+		})
 	}
+	wg.Wait()
 }
 
 func dial(t *testing.T, n *siotest.Child, user string) *siotest.Client {
